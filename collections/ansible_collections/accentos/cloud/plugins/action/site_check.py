@@ -1,0 +1,67 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Action plug-in of accentos.cloud.site_check; its documentation is in plugins/modules/site_check.py."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible_collections.accentos.cloud.plugins.plugin_utils.site_check import CheckError, SiteReport, check_site
+
+MOST_LINES = 50
+
+
+def failure_message(folder: str, outcome: SiteReport) -> str:
+    """Say what is wrong with the site, one line for each mistake, and what to do."""
+    count = len(outcome.findings)
+    lines = [f"The site in {folder} has {count} mistake{'s' if count > 1 else ''}:"]
+    lines += [str(finding) for finding in outcome.findings[:MOST_LINES]]
+    if count > MOST_LINES:
+        lines.append(f"and {count - MOST_LINES} more")
+    lines.append("Nothing was changed. Correct these lines, then run the same command again.")
+    return "\n".join(lines)
+
+
+def inventory_folder(task_vars: dict[str, Any]) -> str:
+    """Return the folder of the inventory in use, or an empty string when there is none or more than one."""
+    if task_vars.get("inventory_dir"):
+        return str(task_vars["inventory_dir"])
+    sources = list(task_vars.get("ansible_inventory_sources") or [])
+    if len(sources) != 1:
+        return ""
+    source = Path(str(sources[0]))
+    return str(source if source.is_dir() else source.parent)
+
+
+class ActionModule(ActionBase):
+    """Checks the site folder on the controller; no connection to a host is made."""
+
+    _supports_check_mode = True
+    _supports_async = False
+    _requires_connection = False
+    TRANSFERS_FILES = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Run the check and return findings, hosts and values; failed when there are findings."""
+        super().run(tmp, task_vars)
+        _validation, arguments = self.validate_argument_spec({"path": {"type": "path"}})
+        folder = arguments["path"] or inventory_folder(task_vars or {})
+        if not folder:
+            raise AnsibleActionFail("There is no single inventory folder to check. Name it with the option path.")
+        try:
+            outcome = check_site(Path(folder))
+        except CheckError as error:
+            raise AnsibleActionFail(str(error)) from error
+        result: dict[str, Any] = {
+            "changed": False,
+            "path": folder,
+            "findings": [dataclasses.asdict(finding) for finding in outcome.findings],
+            "hosts": outcome.hosts,
+            "values": outcome.values,
+        }
+        if outcome.findings:
+            result.update(failed=True, msg=failure_message(folder, outcome))
+        return result

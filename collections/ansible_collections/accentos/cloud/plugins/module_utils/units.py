@@ -1,0 +1,77 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Decides what a systemd unit needs so that it runs with its present configuration.
+
+A handler is forgotten when its run is killed, and the unit would keep its old configuration for ever. So what a unit was
+last started with is remembered on the host, as a digest of its input files, and compared at every run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+MARKER_FOLDER = Path("/var/lib/accentos/units")
+
+
+@dataclass(frozen=True)
+class UnitState:
+    """What systemd says of a unit: the properties of ``systemctl show`` that matter here."""
+
+    load: str
+    active: str
+    file: str
+    needs_reload: bool
+
+    @classmethod
+    def from_properties(cls, properties: Mapping[str, str]) -> UnitState:
+        """Read the state from properties by name."""
+        return cls(
+            load=properties.get("LoadState", ""),
+            active=properties.get("ActiveState", ""),
+            file=properties.get("UnitFileState", ""),
+            needs_reload=properties.get("NeedDaemonReload", "no") == "yes",
+        )
+
+
+def parse_properties(text: str) -> dict[str, str]:
+    """Turn ``Key=value`` lines, as ``systemctl show`` prints them, into a dictionary."""
+    return {key: value for key, equals, value in (line.partition("=") for line in text.splitlines()) if equals}
+
+
+def digest_files(paths: Iterable[Path]) -> str:
+    """Digest the names and contents of files; a missing file counts as such, a folder as the files below it."""
+    total = hashlib.sha256()
+    for path in sorted(paths):
+        files = sorted(below for below in path.rglob("*") if below.is_file()) if path.is_dir() else [path]
+        for file in files:
+            content = hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else "missing"
+            total.update(f"{file}\0{content}\n".encode())
+    return total.hexdigest()
+
+
+def plan_unit(
+    state: UnitState, *, enabled: bool, started: bool, inputs_differ: bool, on_change: str
+) -> Sequence[Sequence[str]]:
+    """Return the systemctl commands, as argument lists, that bring a unit to what is wanted.
+
+    ``inputs_differ`` says that the unit does not run with its present input files; ``on_change`` (``restart``, ``reload``)
+    is what it then needs. A unit that systemd does not know gets no command: the caller must refuse it.
+    """
+    commands: list[Sequence[str]] = []
+    if state.needs_reload or inputs_differ:
+        commands.append(["daemon-reload"])
+    if enabled and state.file == "disabled":
+        commands.append(["enable"])
+    if not enabled and state.file == "enabled":
+        commands.append(["disable"])
+    running = state.active in ("active", "reloading", "activating")
+    if started and not running:
+        # A unit that failed too often in a row refuses to start until it is told that this is over.
+        commands += [["reset-failed"], ["start"]] if state.active == "failed" else [["start"]]
+    elif started and inputs_differ:
+        commands.append([on_change])
+    elif not started and running:
+        commands.append(["stop"])
+    return commands

@@ -1,0 +1,99 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Documentation of the action plug-in accentos.cloud.site_check."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: site_check
+author: AccentOS contributors (@accentos)
+version_added: 1.0.0
+short_description: Check the configuration of a site before anything is done
+description:
+  - Reads the folder of a site and checks every file and every variable in it, against the schema of the site and the
+    argument specifications of all roles.
+  - An unknown key, a value of the wrong type, an address outside its network or used twice is a mistake. All mistakes
+    are reported at once, each with its file, line and column.
+  - Runs on the controller only. Nothing is changed, and no host is contacted.
+  - Values of secrets are never part of the result.
+options:
+  path:
+    description:
+      - Folder of the site, with C(hosts.yml), C(group_vars) and C(host_vars).
+      - Without it, the folder of the inventory in use is checked.
+    type: path
+attributes:
+  check_mode:
+    description: Can run in check mode and return the same result without modifying the target.
+    support: full
+  diff_mode:
+    description: Returns details on what has changed when in diff mode.
+    support: none
+    details: Nothing changes.
+  action:
+    description: Has a corresponding action plug-in, so that it runs on the controller.
+    support: full
+  async:
+    description: Can be used with C(async).
+    support: none
+requirements:
+  - jsonschema (Python library, on the controller)
+"""
+
+EXAMPLES = r"""
+- name: Check the site in use
+  accentos.cloud.site_check:
+  run_once: true
+
+- name: Check another site
+  accentos.cloud.site_check:
+    path: inventories/reference
+  run_once: true
+"""
+
+RETURN = r"""
+path:
+  description: The folder that was checked.
+  returned: always
+  type: str
+  sample: /srv/site
+findings:
+  description: The mistakes, sorted by file and line.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    file:
+      description: File, relative to the folder.
+      type: str
+      sample: group_vars/all/site.yml
+    line:
+      description: Line, counted from 1.
+      type: int
+    column:
+      description: Column, counted from 1.
+      type: int
+    key:
+      description: Dotted path of the variable.
+      type: str
+      sample: site_networks.management.cidr
+    problem:
+      description: What is wrong.
+      type: str
+    value:
+      description: The value as it is in the file, cut to 80 characters; C((hidden)) for a secret.
+      type: str
+    expected:
+      description: What should be there.
+      type: str
+    suggestion:
+      description: What was probably meant; empty when that is unclear.
+      type: str
+hosts:
+  description: Number of hosts of the site.
+  returned: always
+  type: int
+values:
+  description: Number of values that were checked.
+  returned: always
+  type: int
+"""

@@ -1,0 +1,169 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Ansible module: a systemd unit runs, with its present configuration."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: unit
+author: AccentOS contributors (@accentos)
+version_added: 1.0.0
+short_description: Let a systemd unit run with its present configuration
+description:
+  - Enables and starts a unit, and restarts or reloads it if its input files differ from those that it was last started with.
+  - Unlike a handler this survives a run that is killed between writing a file and restarting the unit, since what the unit was
+    started with is remembered on the host, below C(/var/lib/accentos/units).
+  - If the unit does not start, the message holds the end of its journal.
+options:
+  name:
+    description: Name of the unit, with its suffix.
+    type: str
+    required: true
+  inputs:
+    description: Files, or folders of files, that make up the unit's configuration.
+    type: list
+    elements: path
+    default: []
+  inputs_changed:
+    description:
+      - Whether an earlier task of this run changes an input file. It matters in check mode only, where the files are still
+        the old ones.
+    type: bool
+    default: false
+  on_change:
+    description: What the unit needs when its inputs differ.
+    type: str
+    choices: [restart, reload]
+    default: restart
+  enabled:
+    description: Whether the unit starts at boot.
+    type: bool
+    default: true
+  started:
+    description: Whether the unit runs.
+    type: bool
+    default: true
+attributes:
+  check_mode:
+    description: Can run in check mode and tells what it would do without doing it.
+    support: full
+  diff_mode:
+    description: Shows the commands that it gives to systemd.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Let the time service run with its configuration
+  accentos.cloud.unit:
+    name: chrony.service
+    inputs:
+      - /etc/chrony/chrony.conf
+      - /etc/chrony/chrony.keys
+"""
+
+RETURN = r"""
+commands:
+  description: The commands given to systemd, in check mode those that would be given.
+  returned: always
+  type: list
+  elements: str
+  sample: [daemon-reload, restart chrony.service]
+"""
+
+import tempfile
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.accentos.cloud.plugins.module_utils.units import (
+    MARKER_FOLDER,
+    UnitState,
+    digest_files,
+    parse_properties,
+    plan_unit,
+)
+
+_PROPERTIES = "LoadState,ActiveState,UnitFileState,NeedDaemonReload"
+_JOURNAL_LINES = "30"
+
+
+def read_state(module: AnsibleModule, systemctl: str, name: str) -> UnitState:
+    """Ask systemd for the state of a unit."""
+    _code, out, _err = module.run_command([systemctl, "show", name, f"--property={_PROPERTIES}"], check_rc=True)
+    return UnitState.from_properties(parse_properties(out))
+
+
+def apply(module: AnsibleModule, systemctl: str, name: str, commands: list[list[str]]) -> None:
+    """Give the commands to systemd; a unit that does not follow ends the module with its journal."""
+    for command in commands:
+        argv = [systemctl, *command] if command == ["daemon-reload"] else [systemctl, *command, name]
+        code, _out, err = module.run_command(argv)
+        if code != 0:
+            _code, journal, _err = module.run_command(
+                ["journalctl", "--unit", name, "--lines", _JOURNAL_LINES, "--no-pager", "--output", "cat"]
+            )
+            module.fail_json(
+                msg=f"{name} does not {command[0]}: {err.strip()}\nThe end of its journal:\n{journal.strip()}",
+                remedy=f"Mend what the journal complains about, then run again. More: journalctl --unit {name}",
+            )
+
+
+def remember(module: AnsibleModule, marker: Path, digest: str) -> None:
+    """Note, in one step, what the unit now runs with."""
+    marker.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=module.tmpdir, delete=False) as file:
+        file.write(f"{digest}\n")
+    module.atomic_move(file.name, str(marker))
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "inputs": {"type": "list", "elements": "path", "default": []},
+            "inputs_changed": {"type": "bool", "default": False},
+            "on_change": {"type": "str", "choices": ["restart", "reload"], "default": "restart"},
+            "enabled": {"type": "bool", "default": True},
+            "started": {"type": "bool", "default": True},
+        },
+        supports_check_mode=True,
+    )
+    wanted = module.params
+    name = wanted["name"]
+    systemctl = module.get_bin_path("systemctl", required=True)
+    state = read_state(module, systemctl, name)
+    # A package that this very run would install brings the unit: in check mode it is not there yet.
+    if state.load == "not-found" and not module.check_mode:
+        module.fail_json(
+            msg=f"systemd knows no unit {name}.",
+            remedy="Install the package that brings it, or mend the name. Known units: systemctl list-unit-files",
+        )
+    marker = MARKER_FOLDER / name
+    digest = digest_files(Path(path) for path in wanted["inputs"])
+    known = marker.read_text(encoding="ascii").strip() if marker.is_file() else ""
+    differ = bool(wanted["inputs"]) and (known != digest or (module.check_mode and wanted["inputs_changed"]))
+    commands = [
+        list(command)
+        for command in plan_unit(
+            state,
+            enabled=wanted["enabled"],
+            started=wanted["started"],
+            inputs_differ=differ,
+            on_change=wanted["on_change"],
+        )
+    ]
+    if not module.check_mode:
+        apply(module, systemctl, name, commands)
+        if differ:
+            remember(module, marker, digest)
+    shown = [command[0] if command == ["daemon-reload"] else f"{command[0]} {name}" for command in commands]
+    module.exit_json(
+        changed=bool(commands),
+        commands=shown,
+        diff={"before": "", "after": "".join(f"systemctl {line}\n" for line in shown)},
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The secrets of a site: generated once, kept in one file in ansible-vault format, opened by a key file of mode 0600.
+
+Values exist in plain text in the memory of the process that asks for them and nowhere else.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import fcntl
+import os
+import re
+import secrets
+import stat
+import string
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import yaml
+from ansible.errors import AnsibleError
+from ansible.parsing.vault import VaultLib, VaultSecret
+
+STORE_NAME = ".secrets.yml"
+KEY_NAME = ".vault_key"
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}[a-z0-9]")
+_KEY_BYTES = 32
+_ANYONE_ELSE = stat.S_IRWXG | stat.S_IRWXO
+_VAULT_ID = "accentos"
+
+
+class SecretStoreError(Exception):
+    """The store or its key cannot be used; the text says why and what to do."""
+
+
+def _private_key() -> str:
+    # Only a certificate authority asks for one, so hosts without the library can still use passwords.
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat  # noqa: PLC0415
+
+    key = ec.generate_private_key(ec.SECP384R1())
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode("ascii")
+
+
+# 32 characters out of 62 carry 190 bits; without punctuation a password needs no quoting in any configuration file.
+GENERATORS: Mapping[str, Callable[[], str]] = {
+    "password": lambda: "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(32)),
+    "hex": lambda: secrets.token_hex(32),
+    "fernet": lambda: base64.urlsafe_b64encode(secrets.token_bytes(32)).decode("ascii"),
+    "private_key": _private_key,
+}
+
+
+class SecretStore:
+    """The secrets of one site folder.
+
+    ``folder`` holds the store; ``key_file`` opens it and is made, with mode 0600, when the first secret is stored.
+    """
+
+    def __init__(self, folder: Path, key_file: Path | None = None) -> None:
+        self.path = folder / STORE_NAME
+        self.key_file = key_file or folder / KEY_NAME
+
+    def get(self, name: str, kind: str, *, may_write: bool) -> str:
+        """Return the secret ``name``; generate it (see GENERATORS for ``kind``) and store it if it is not there yet.
+
+        With ``may_write`` false (check mode) a missing secret is generated for this call only and nothing is stored.
+        Raises SecretStoreError if the name or kind is wrong, or the store cannot be read or written.
+        """
+        if not _NAME.fullmatch(name):
+            raise SecretStoreError(
+                f"{name!r} is no name for a secret: use 2 to 64 lower-case letters, digits and underscores."
+            )
+        if kind not in GENERATORS:
+            raise SecretStoreError(f"{kind!r} is no kind of secret: expected one of {', '.join(sorted(GENERATORS))}.")
+        # Readers need no lock: the file is replaced in one step.
+        known = self.read()
+        if name in known:
+            return known[name]
+        if not may_write:
+            return GENERATORS[kind]()
+        with self._locked():
+            known = self.read()
+            if name not in known:
+                known[name] = GENERATORS[kind]()
+                self._write(known)
+        return known[name]
+
+    def read(self) -> dict[str, str]:
+        """Return all secrets by name; empty if there is no store yet."""
+        if not self.path.exists():
+            return {}
+        try:
+            plain = self._vault(create_key=False).decrypt(self.path.read_bytes())
+        except AnsibleError as error:
+            raise SecretStoreError(
+                f"{self.path} cannot be opened with the key in {self.key_file}: {error.message} "
+                "Put back the key file that the store was made with."
+            ) from None
+        known = yaml.safe_load(plain)
+        if not isinstance(known, dict) or not all(isinstance(value, str) for value in known.values()):
+            raise SecretStoreError(f"{self.path} opens but holds no mapping of names to texts. Restore it from a copy.")
+        return known
+
+    def _write(self, known: Mapping[str, str]) -> None:
+        sealed = self._vault(create_key=True).encrypt(yaml.safe_dump(dict(known)), vault_id=_VAULT_ID)
+        _write_in_one_step(self.path, sealed)
+
+    def _vault(self, *, create_key: bool) -> VaultLib:
+        if not self.key_file.exists():
+            if not create_key or self.path.exists():
+                raise SecretStoreError(
+                    f"{self.path} is there but its key file {self.key_file} is not. Put back the key file; "
+                    "without it the secrets are lost and would have to be replaced on every host."
+                )
+            _write_in_one_step(self.key_file, secrets.token_hex(_KEY_BYTES).encode("ascii") + b"\n")
+        mode = self.key_file.stat().st_mode
+        if mode & _ANYONE_ELSE:
+            raise SecretStoreError(
+                f"{self.key_file} may be read by others (mode {stat.S_IMODE(mode):04o}). Run: chmod 600 {self.key_file}"
+            )
+        key = self.key_file.read_bytes().strip()
+        if not key:
+            raise SecretStoreError(f"{self.key_file} is empty. Put back the key that the store was made with.")
+        return VaultLib([(_VAULT_ID, VaultSecret(key))])
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Keep other processes from storing meanwhile: the lock is on the folder, so it leaves no file behind."""
+        folder = self.path.parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as error:
+            raise SecretStoreError(f"The folder {folder} of the secrets cannot be used: {error.strerror}.") from None
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+
+def _write_in_one_step(path: Path, content: bytes) -> None:
+    """Replace a file as a whole, mode 0600: after a crash it is either the old one or the new one."""
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise SecretStoreError(f"{path} cannot be written: {error.strerror}. No secret was stored.") from None

@@ -1,0 +1,403 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Checks a site folder: every file, every variable, and what the values say together. Nothing is changed."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import stat
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ansible_collections.accentos.cloud.plugins.plugin_utils import site_schema
+from ansible_collections.accentos.cloud.plugins.plugin_utils.site_finding import Finding, Place, printable, report
+from ansible_collections.accentos.cloud.plugins.plugin_utils.site_inventory import (
+    BUILT_IN_GROUPS,
+    HOSTS_FILE,
+    SITE_GROUPS,
+    Inventory,
+    read_inventory,
+)
+from ansible_collections.accentos.cloud.plugins.plugin_utils.site_rules import (
+    Located,
+    SiteHost,
+    SiteNetwork,
+    find_conflicts,
+)
+from ansible_collections.accentos.cloud.plugins.plugin_utils.site_yaml import MAX_BYTES, Document, Node, load_document
+
+REMEDY = "The Python library jsonschema is missing. Install it for the Python that runs Ansible: pip install jsonschema"
+ROLES = Path(__file__).resolve().parents[2] / "roles"
+GROUP_VARS = "group_vars"
+HOST_VARS = "host_vars"
+# Not read here: notes, the sealed store, the certificate authority, the key of the store, SSH settings.
+_LEFT_ALONE = ("pki", "ssh", ".vault_key", ".gitignore")
+_LEFT_ALONE_BEGINNINGS = ("README", "secrets")
+_SUFFIX = ".yml"
+
+
+class CheckError(RuntimeError):
+    """The check itself cannot run. The text says what to do."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SiteReport:
+    """The outcome: findings sorted by file and line, the number of hosts, and of values that were looked at."""
+
+    findings: tuple[Finding, ...]
+    hosts: int
+    values: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Source:
+    """A file with the variables of one group or host."""
+
+    owner: str
+    file: str
+    root: Node
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Variable:
+    """The value of a variable, and the file and key it has there."""
+
+    node: Node
+    file: str
+    key: str
+
+    def located(self, node: Node, *steps: object) -> Located:
+        key = ".".join([self.key, *(str(step) for step in steps)])
+        return Located(str(node.value), Place(self.file, node.line, node.column, key))
+
+
+def check_site(folder: Path, roles: Path = ROLES) -> SiteReport:
+    """Check the site in a folder against the core schema and the argument_specs of the roles.
+
+    :param folder: an inventory folder with hosts.yml, group_vars and host_vars.
+    :param roles: the folder that holds the roles.
+    :raises CheckError: jsonschema is missing, or a role has a broken argument_specs.yml.
+    """
+    if not site_schema.HAS_JSONSCHEMA:
+        raise CheckError(REMEDY)
+    try:
+        specs = site_schema.role_schemas(site_schema.read_role_specs(roles))
+        schema = site_schema.SiteSchema(site_schema.read_core_schema(), specs)
+    except (site_schema.SpecError, OSError) as error:
+        raise CheckError(f"The collection is damaged, install it again: {error}") from error
+    checker = _SiteChecker(folder, schema)
+    checker.run()
+    unique = {
+        (item.file, item.line, item.column, item.problem, item.key.rpartition(".")[2]): item
+        for item in reversed(checker.findings)
+    }
+    return SiteReport(tuple(sorted(unique.values())), len(checker.inventory.hosts), checker.values)
+
+
+class _SiteChecker:
+    def __init__(self, folder: Path, schema: site_schema.SiteSchema) -> None:
+        self.folder = folder
+        self.schema = schema
+        self.inventory = Inventory()
+        self.findings: list[Finding] = []
+        self.values = 0
+        self.bad: set[int] = set()
+        self.misplaced: set[str] = set()  # variables that are somewhere, but not where they belong
+        self.site_named: set[str] = set()
+        self.host_named: dict[str, set[str]] = {}
+        self.excused: set[tuple[str, str]] = set()  # (kind, owner) whose variables could not all be read
+        self.site: dict[str, _Variable] = {}
+        self.hosts: dict[str, dict[str, _Variable]] = {}
+        self.first_set: dict[tuple[str, str, str], Place] = {}
+        self.site_file = ""
+
+    def run(self) -> None:
+        """Fill findings, inventory and values."""
+        try:
+            self.folder = self.folder.resolve(strict=True)
+            names = sorted(path.name for path in self.folder.iterdir())
+        except (OSError, RuntimeError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or "it is a loop of links"
+            self._note(".", f"the folder cannot be read: {reason}", "a site folder")
+            return
+        readable = self._read_hosts(names)
+        for kind in (GROUP_VARS, HOST_VARS):
+            if kind in names:
+                for source in self._sources(kind, known_owners=readable):
+                    self._check_source(kind, source)
+        self._find_missing()
+        self._find_conflicts()
+
+    def _note(self, file: str, problem: str, expected: str, suggestion: str = "") -> None:
+        self.findings.append(report(Place(file, 1, 1), problem, expected=expected, suggestion=suggestion))
+
+    # --- files ---
+
+    def _read_hosts(self, names: Sequence[str]) -> bool:
+        """Read hosts.yml and complain about files that have no meaning. Tell whether hosts and groups are known."""
+        meant = set()
+        for name in names:
+            if name in (HOSTS_FILE, GROUP_VARS, HOST_VARS, *_LEFT_ALONE) or name.startswith(_LEFT_ALONE_BEGINNINGS):
+                continue
+            suggestion = self.schema.suggest(name, [HOSTS_FILE, GROUP_VARS, HOST_VARS])
+            meant.add(suggestion)
+            self._note(name, "unknown file", f"{HOSTS_FILE}, {GROUP_VARS}, {HOST_VARS} or README", suggestion)
+        if GROUP_VARS in meant:
+            self.excused.add((GROUP_VARS, "all"))
+        if HOST_VARS in meant:
+            self.misplaced |= set(self.schema.only_host)
+        if HOSTS_FILE not in names:
+            if HOSTS_FILE not in meant:
+                self._note(HOSTS_FILE, "the file is missing", "a YAML inventory with the hosts of the site")
+            return False
+        document = self._load(HOSTS_FILE)
+        if document is None or document.broken:
+            return False
+        if document.root is None:
+            self._note(HOSTS_FILE, "the file is empty", "a YAML inventory with the hosts of the site")
+            return False
+        self.inventory = read_inventory(document.root, self.schema.suggest)
+        self.findings += self.inventory.findings
+        for group in self.inventory.group_variables:
+            self._check(group.node, "group", HOSTS_FILE, f"{group.owner}.vars", ("group in hosts.yml", group.owner))
+        for host in self.inventory.host_variables:
+            self._check_host(host.node, HOSTS_FILE, host.owner, host.names)
+        return self.inventory.complete and not document.mistakes
+
+    def _load(self, file: str) -> Document | None:
+        """Read a file of the folder and note what is wrong with it. None when it is not read at all."""
+        try:
+            path = (self.folder / file).resolve(strict=True)
+            if not path.is_relative_to(self.folder):
+                self._note(file, "is a link out of the folder", "an ordinary file")
+                return None
+            if not stat.S_ISREG(path.stat().st_mode):
+                self._note(file, "is not an ordinary file", "an ordinary file")
+                return None
+            # A FIFO put in its place meanwhile would block without O_NONBLOCK.
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+            with os.fdopen(descriptor, "rb") as stream:
+                raw = stream.read(MAX_BYTES + 1)
+        except (OSError, RuntimeError) as error:
+            reason = getattr(error, "strerror", None) or "it is a loop of links"
+            self._note(file, f"the file cannot be read: {reason}", "a file that you may read")
+            return None
+        document = load_document(raw)
+        for mistake in document.mistakes:
+            place = Place(file, mistake.line, mistake.column, mistake.key)
+            self.findings.append(report(place, mistake.problem, expected=mistake.expected))
+        return document
+
+    def _list(self, name: str) -> list[str] | None:
+        """Return the sorted names in a directory of the folder; None, with a finding, when it is not one."""
+        try:
+            path = (self.folder / name).resolve(strict=True)
+            if not path.is_relative_to(self.folder):
+                self._note(name, "is a link out of the folder", "an ordinary directory")
+                return None
+            return sorted(entry.name for entry in path.iterdir())
+        except (OSError, RuntimeError) as error:
+            reason = getattr(error, "strerror", None) or "it is a loop of links"
+            self._note(name, f"the directory cannot be read: {reason}", "a directory that you may read")
+            return None
+
+    def _is_directory(self, name: str) -> bool:
+        try:
+            return (self.folder / name).is_dir()
+        except OSError:
+            return False
+
+    def _sources(self, kind: str, *, known_owners: bool) -> Iterator[_Source]:
+        """Yield the readable files of group_vars or host_vars."""
+        entries = self._list(kind)
+        if entries is None:
+            self.excused.add((kind, "all"))
+            return
+        if kind == GROUP_VARS:
+            what, owners = "group", [*SITE_GROUPS, *BUILT_IN_GROUPS, *self.inventory.groups]
+        else:
+            what, owners = "host", list(self.inventory.hosts)
+        for entry in entries:
+            path = f"{kind}/{entry}"
+            directory = self._is_directory(path)
+            owner = entry if directory else entry.removesuffix(_SUFFIX)
+            if not directory and not entry.endswith(_SUFFIX):
+                bare = entry.partition(".")[0]
+                self.excused.add((kind, bare))
+                meant = f"{bare}{_SUFFIX}" if bare in owners else ""
+                self._note(path, "unknown file", f"<{what}>{_SUFFIX} or a directory <{what}>", meant)
+            elif known_owners and owner not in owners:
+                meant = self.schema.suggest(owner, owners)
+                self.excused.add((kind, meant))
+                self._note(path, f"there is no such {what}", f"a {what} of {HOSTS_FILE}", meant)
+                self._note_names(kind, path, directory=directory)
+            else:
+                files = self._files_in(kind, owner, path) if directory else [path]
+                for file in files:
+                    document = self._load(file)
+                    if document is None or document.broken:
+                        self.excused.add((kind, owner))
+                    elif document.root is not None:
+                        yield _Source(owner, file, document.root)
+
+    def _files_in(self, kind: str, owner: str, directory: str) -> list[str]:
+        files = []
+        for name in self._list(directory) or []:
+            if name.endswith(_SUFFIX):
+                files.append(f"{directory}/{name}")
+                continue
+            bare = name.partition(".")[0]
+            self.excused.add((kind, owner))
+            self._note(f"{directory}/{name}", "unknown file", f"files that end in {_SUFFIX}", f"{bare}{_SUFFIX}")
+        return files
+
+    def _note_names(self, kind: str, path: str, *, directory: bool) -> None:
+        """Remember which site variables are in a file that belongs to nobody: they are misplaced, not missing."""
+        if kind != GROUP_VARS:
+            return
+        found = len(self.findings)
+        for file in self._files_in(kind, "", path) if directory else [path]:
+            document = self._load(file)
+            if document and document.root:
+                self.misplaced |= set(document.root.fields)
+        del self.findings[found:]
+
+    # --- variables ---
+
+    def _check_source(self, kind: str, source: _Source) -> None:
+        root = source.root
+        if root.kind != "mapping":
+            place = Place(source.file, root.line, root.column)
+            problem = f"is a {root.kind if root.kind == 'list' else 'text'}"
+            self.findings.append(report(place, problem, expected='a mapping: lines such as "key: value"'))
+            self.excused.add((kind, source.owner))
+        elif kind == HOST_VARS:
+            self._check_host(root, source.file, "", (source.owner,))
+        elif source.owner != "all":
+            self._check(root, "group", source.file, "", (kind, source.owner))
+        else:
+            checked = self._check(root, "all", source.file, "", (kind, "all"))
+            self.site_named |= checked.named
+            if not self.site_file and not checked.named.isdisjoint(self.schema.site["properties"]):
+                self.site_file = source.file
+            for name, node in root.fields.items():
+                self.site[name] = _Variable(node, source.file, name)
+
+    def _check_host(self, root: Node, file: str, pattern: str, names: Sequence[str]) -> None:
+        checked = self._check(root, "host", file, pattern, (file.partition("/")[0], pattern or names[0]))
+        for host in names:
+            self.host_named.setdefault(host, set()).update(checked.named)
+            variables = self.hosts.setdefault(host, {})
+            for name in self.schema.only_host:
+                if name in root.fields:
+                    key = f"{pattern}.{name}" if pattern else name
+                    variables[name] = _Variable(root.fields[name], file, key)
+
+    def _check(self, root: Node, scope: str, file: str, prefix: str, owner: tuple[str, str]) -> site_schema.Checked:
+        checked = self.schema.check(root, scope, file, prefix)
+        self.findings += checked.findings
+        self.bad |= checked.bad
+        self.misplaced |= checked.misplaced
+        self.values += root.scalars
+        for name, key in root.keys.items():
+            place = Place(file, key.line, key.column, f"{prefix}.{name}" if prefix else name)
+            first = self.first_set.setdefault((*owner, name), place)
+            if first is not place:
+                problem = f"is also set in {first.file}:{first.line}"
+                self.findings.append(report(place, problem, expected="each variable once"))
+        return checked
+
+    # --- what is missing, and what does not fit together ---
+
+    def _find_missing(self) -> None:
+        for name in self.schema.site["required"]:
+            if (GROUP_VARS, "all") in self.excused or name in self.site_named or name in self.misplaced:
+                continue
+            file = self.site_file or site_schema.SITE_FILE
+            self.findings.append(self.schema.missing(Place(file, 1, 1, name), "all", (name,), file))
+        reported: set[tuple[int, int, str]] = set()  # The hosts of one range share their place, and so their mistake.
+        for host, place in self.inventory.hosts.items():
+            if (
+                host in self.inventory.misnamed
+                or (HOST_VARS, host) in self.excused
+                or (HOST_VARS, "all") in self.excused
+            ):
+                continue
+            for name in self.schema.host["required"]:
+                spot = (place.line, place.column, name)
+                if name in self.host_named.get(host, ()) or name in self.misplaced or spot in reported:
+                    continue
+                reported.add(spot)
+                where = f"{HOSTS_FILE} or {HOST_VARS}/{host}{_SUFFIX}"
+                missing = Place(place.file, place.line, place.column, f"{host}.{name}")
+                self.findings.append(self.schema.missing(missing, "host", (name,), where))
+
+    def _find_conflicts(self) -> None:
+        networks = []
+        site_networks = self.site.get("site_networks")
+        for name, node in self._fields(site_networks):
+            cidr = self._text(site_networks, node.fields.get("cidr"), name, "cidr")
+            if cidr and id(node) not in self.bad:
+                gateway = self._text(site_networks, node.fields.get("gateway"), name, "gateway")
+                networks.append(SiteNetwork(name, cidr, gateway))
+        hosts = [self._host(name, self.hosts.get(name, {})) for name in self.inventory.hosts]
+        self.findings += find_conflicts(networks, hosts)
+
+    def _host(self, name: str, variables: dict[str, _Variable]) -> SiteHost:
+        addresses = variables.get("host_addresses")
+        interfaces = variables.get("host_interfaces")
+        bmc = variables.get("host_bmc")
+        bmc_fields = dict(self._fields(bmc))
+        serial = variables.get("host_serial")
+        macs = []
+        if interfaces and interfaces.node.kind == "list":
+            for index, item in enumerate(interfaces.node.items):
+                macs.append(self._text(interfaces, item.fields.get("mac"), index, "mac"))
+        macs.append(self._text(bmc, bmc_fields.get("mac"), "mac"))
+        given = {key: self._text(addresses, node, key) for key, node in self._fields(addresses)}
+        return SiteHost(
+            name,
+            {key: located for key, located in given.items() if located},
+            self._text(bmc, bmc_fields.get("address"), "address"),
+            [mac for mac in macs if mac],
+            self._text(serial, serial.node) if serial else None,
+        )
+
+    def _fields(self, variable: _Variable | None) -> Iterator[tuple[str, Node]]:
+        """Yield the fields of a variable that is a mapping without a mistake of its own."""
+        if variable and variable.node.kind == "mapping" and id(variable.node) not in self.bad:
+            yield from variable.node.fields.items()
+
+    def _text(self, variable: _Variable | None, node: Node | None, *steps: object) -> Located | None:
+        """Return a text without a mistake, or None."""
+        if variable is None or node is None or id(node) in self.bad or not isinstance(node.value, str):
+            return None
+        return variable.located(node, *steps)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Check the folder named on the command line. Returns 0 without mistakes, 2 with, 1 when the check cannot run."""
+    parser = argparse.ArgumentParser(
+        prog="check-site", description="Check the configuration of a site; change nothing."
+    )
+    parser.add_argument("folder", help="the inventory folder of the site, such as inventories/lab")
+    folder = parser.parse_args(argv).folder
+    started = time.monotonic()
+    try:
+        outcome = check_site(Path(folder))
+    except CheckError as error:
+        sys.stderr.write(f"check-site: {error}\n")
+        return 1
+    for finding in outcome.findings:
+        sys.stderr.write(f"{finding}\n")
+    if outcome.findings:
+        return 2
+    seconds = time.monotonic() - started
+    sys.stdout.write(
+        f"{printable(folder.rstrip('/'))}: {outcome.hosts} hosts, {outcome.values} values checked, no mistakes "
+        f"({seconds:.2f} s)\n"
+    )
+    return 0

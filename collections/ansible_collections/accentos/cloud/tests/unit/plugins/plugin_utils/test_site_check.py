@@ -1,0 +1,384 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The folder as a whole: which files are read, what is said once, and the program on top."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ansible_collections.accentos.cloud.plugins.plugin_utils import site_check
+from ansible_collections.accentos.cloud.plugins.plugin_utils.site_check import CheckError, check_site, main
+from ansible_collections.accentos.cloud.tests.unit.plugins.plugin_utils.site_samples import (
+    COMPUTE,
+    CONTROLLER,
+    GOOD_SITE,
+    HOSTS,
+    ROLES,
+    SITE,
+    check,
+    lines,
+    within_two_seconds,
+    write_site,
+)
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+COLLECTIONS = Path(site_check.__file__).parents[5]
+SCRIPT = COLLECTIONS.parent / "tools" / "check-site"
+
+
+def single(outcome: site_check.SiteReport) -> str:
+    assert len(outcome.findings) == 1, lines(outcome)
+    return lines(outcome)[0]
+
+
+# --- files ---
+
+
+def test_files_that_are_left_alone(tmp_path: Path) -> None:
+    names = ["README.md", "README", "secrets.yml", "pki/ca.pem", "ssh/id", ".vault_key", ".gitignore"]
+    assert lines(check(tmp_path, dict.fromkeys(names, "\x1b not: yaml: ["))) == []
+
+
+FILES: dict[str, tuple[dict[str, str | bytes | None], str]] = {
+    "an unknown file": ({"notes.txt": ""}, "notes.txt:1:1: unknown file; expected hosts.yml, group_vars"),
+    "another suffix of hosts": (
+        {HOSTS: None, "hosts.yaml": GOOD_SITE[HOSTS]},
+        'hosts.yaml:1:1: unknown file; .*"hosts.yml"',
+    ),
+    "no hosts": ({HOSTS: None}, "hosts.yml:1:1: the file is missing"),
+    "empty hosts": ({HOSTS: "---\n# nobody\n", COMPUTE: None}, "hosts.yml:1:1: the file is empty"),
+    "broken hosts": ({HOSTS: "a: [b\n", COMPUTE: GOOD_SITE[COMPUTE]}, "hosts.yml:2:1: a list in brackets"),
+    "misspelt group_vars": ({"group_var/x.yml": ""}, 'group_var:1:1: unknown file; .*did you mean "group_vars"'),
+    "misspelt host_vars": (
+        {COMPUTE: None, f"host_var{COMPUTE[9:]}": GOOD_SITE[COMPUTE]},
+        'host_var:1:1: .*"host_vars"',
+    ),
+    "an unknown group": (
+        {"group_vars/contoller.yml": ""},
+        'group_vars/contoller.yml:1:1: there is no such group; .*"controller"',
+    ),
+    "a directory of an unknown group": (
+        {"group_vars/frontend/a.yml": ""},
+        "group_vars/frontend:1:1: there is no such group",
+    ),
+    "an unknown host": (
+        {"host_vars/compute-2.yml": ""},
+        'host_vars/compute-2.yml:1:1: there is no such host; .*"compute-1"',
+    ),
+    "another suffix": ({"group_vars/compute.yaml": ""}, 'group_vars/compute.yaml:1:1: unknown file; .*"compute.yml"'),
+    "no suffix": (
+        {"host_vars/compute-1": "", COMPUTE: None},
+        'host_vars/compute-1:1:1: unknown file; .*"compute-1.yml"',
+    ),
+    "a note in a directory": ({"group_vars/all/README": ""}, "group_vars/all/README:1:1: unknown file; expected files"),
+    "a directory below a group": ({"group_vars/all/more/a.yml": ""}, "group_vars/all/more:1:1: unknown file"),
+    "a list instead of variables": (
+        {CONTROLLER: "- a\n"},
+        "group_vars/controller.yml:1:1: is a list; expected a mapping",
+    ),
+    "a text instead of variables": (
+        {CONTROLLER: "a\n"},
+        "group_vars/controller.yml:1:1: is a text; expected a mapping",
+    ),
+    "a list for all": ({SITE: "- a\n"}, "group_vars/all/site.yml:1:1: is a list"),
+    "a broken file for all": ({SITE: "a: 'b\n"}, "group_vars/all/site.yml:2:1: a quote is not closed"),
+    "a broken file of a host": ({COMPUTE: "a: 'b\n"}, "host_vars/compute-1.yml:2:1: a quote is not closed"),
+    "a sealed file": ({CONTROLLER: "$ANSIBLE_VAULT;1.1;AES256\n61\n"}, "controller.yml:1:1: the whole file is sealed"),
+    "the site in a misspelt group": (
+        {SITE: None, "group_vars/al.yml": GOOD_SITE[SITE]},
+        "group_vars/al.yml:1:1: there is no such",
+    ),
+    "the site in another group": (
+        {SITE: None, "group_vars/site/a.yml": GOOD_SITE[SITE], "group_vars/site/b": ""},
+        "group_vars/site:1:1: there is no such group",
+    ),
+    "a host in a misspelt file": (
+        {COMPUTE: None, "host_vars/conpute-1.yml": GOOD_SITE[COMPUTE]},
+        'host_vars/conpute-1.yml:1:1: there is no such host; .*"compute-1"',
+    ),
+    "set in two files": (
+        {"group_vars/all/zone.yml": "x_note: 1\n"},
+        "group_vars/all/zone.yml:1:1: x_note: is also set in group_vars/all/site.yml:24; expected each variable once",
+    ),
+    "group_vars is a file": (
+        {**dict.fromkeys([SITE, CONTROLLER]), "group_vars": ""},
+        "group_vars:1:1: the directory cannot be",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_one_finding_for_a_file(name: str, tmp_path: Path) -> None:
+    changes, expected = FILES[name]
+    assert re.search(expected, single(check(tmp_path, changes)))
+
+
+def test_both_ways_to_write_variables_are_read(tmp_path: Path) -> None:
+    changes = {
+        CONTROLLER: None,
+        "group_vars/controller/a.yml": "keystone_workers: x\n",
+        COMPUTE: None,
+        "host_vars/compute-1/a.yml": "host_addresses: {management: 10.1.0.21}\n",
+        "host_vars/compute-1/b.yml": "nova_workers: y\n",
+        "group_vars/ungrouped.yml": "nova_workers: z\n",
+        "group_vars/compute_rack.yml": "nova_workers: z\n",
+        "group_vars/monitoring.yml": "---\n",
+    }
+    found = [(finding.file, finding.key) for finding in check(tmp_path, changes).findings]
+    assert found == [
+        ("group_vars/compute_rack.yml", "nova_workers"),
+        ("group_vars/controller/a.yml", "keystone_workers"),
+        ("group_vars/ungrouped.yml", "nova_workers"),
+        ("host_vars/compute-1/b.yml", "nova_workers"),
+    ]
+
+
+def test_links_inside_the_folder_are_followed_and_others_are_not(tmp_path: Path) -> None:
+    folder = write_site(tmp_path / "site", {CONTROLLER: None})
+    (folder / CONTROLLER).symlink_to("../ssh/controller")
+    (folder / "ssh").mkdir()
+    (folder / "ssh/controller").write_text("keystone_workers: 1\n")
+    assert lines(check_site(folder, ROLES)) == []
+    (tmp_path / "secret").write_text("root:x:0:0\n")
+    (folder / CONTROLLER).unlink()
+    (folder / CONTROLLER).symlink_to("../../secret")
+    assert (
+        single(check_site(folder, ROLES)) == f"{CONTROLLER}:1:1: is a link out of the folder; expected an ordinary file"
+    )
+    (folder / CONTROLLER).unlink()
+    (folder / CONTROLLER).symlink_to("controller.yml")
+    assert "cannot be read" in single(check_site(folder, ROLES))
+    (folder / CONTROLLER).unlink()
+    (tmp_path / "outside").mkdir()
+    (folder / "host_vars/controller-1").symlink_to(tmp_path / "outside")
+    assert "host_vars/controller-1:1:1: is a link out of the folder" in single(check_site(folder, ROLES))
+
+
+def test_the_folder_itself_may_be_a_link(tmp_path: Path) -> None:
+    write_site(tmp_path / "site")
+    (tmp_path / "link").symlink_to("site")
+    assert lines(check_site(tmp_path / "link", ROLES)) == []
+
+
+def test_a_pipe_is_not_opened(tmp_path: Path) -> None:
+    folder = write_site(tmp_path, {CONTROLLER: None})
+    os.mkfifo(folder / CONTROLLER)
+    os.mkfifo(folder / "group_vars/all/pipe.yml")
+    found = lines(check_site(folder, ROLES))
+    assert found == [
+        "group_vars/all/pipe.yml:1:1: is not an ordinary file; expected an ordinary file",
+        "group_vars/controller.yml:1:1: is not an ordinary file; expected an ordinary file",
+    ]
+
+
+def test_names_of_files_cannot_steer_the_terminal(tmp_path: Path) -> None:
+    folder = write_site(tmp_path)
+    (folder / "\x1b[31m").write_text("")
+    os.close(os.open(os.fsencode(folder) + b"/\xff\n", os.O_CREAT | os.O_WRONLY))
+    found = lines(check_site(folder, ROLES))
+    assert len(found) == 2
+    assert all(line.isprintable() for line in found)
+
+
+def test_no_folder(tmp_path: Path) -> None:
+    assert single(check_site(tmp_path / "nothing", ROLES)).startswith(".:1:1: the folder cannot be read: No such file")
+    (tmp_path / "file").write_text("")
+    assert single(check_site(tmp_path / "file", ROLES)).startswith(".:1:1: the folder cannot be read: Not a directory")
+
+
+def test_an_empty_folder_has_every_required_value_missing(tmp_path: Path) -> None:
+    assert [(finding.file, finding.key) for finding in check_site(tmp_path, ROLES).findings] == [
+        (SITE, "site_admins"),
+        (SITE, "site_domain"),
+        (SITE, "site_name"),
+        (SITE, "site_networks"),
+        (HOSTS, ""),
+    ]
+
+
+# --- said once ---
+
+
+def test_several_mistakes_are_all_found_and_sorted(tmp_path: Path) -> None:
+    changes = {
+        SITE: GOOD_SITE[SITE].replace("vlan: 20", "vlan: x").replace("site_name: test", "site_name: T"),
+        COMPUTE: GOOD_SITE[COMPUTE].replace("redfish", "ilo"),
+    }
+    found = [(finding.file, finding.line) for finding in check(tmp_path, changes).findings]
+    assert found == [(SITE, 2), (SITE, 11), (COMPUTE, 12)]
+
+
+def test_a_mistake_in_an_alias_is_one_mistake(tmp_path: Path) -> None:
+    site = GOOD_SITE[SITE].replace("{cidr: 10.3.0.0/24}", "&n {cidr: 10.3.0.0/24, vlan: 0}")
+    site = site.replace("{cidr: 10.5.0.0/24}", "{<<: *n, cidr: 10.5.0.0/24}")
+    assert "vlan: is too small" in single(check(tmp_path, {SITE: site}))
+
+
+def test_a_wrong_network_does_not_make_its_hosts_wrong(tmp_path: Path) -> None:
+    for wrong in ("10.1.0.0", "10.1.0.0/33", "[a]", "5", "!vault abc"):
+        site = GOOD_SITE[SITE].replace("cidr: 10.1.0.0/24", f"cidr: {wrong}")
+        assert len(check(tmp_path, {SITE: site}).findings) == (0 if "vault" in wrong else 1)
+
+
+def test_host_vars_win_over_hosts(tmp_path: Path) -> None:
+    variables = "host_addresses: {management: 10.1.0.99}\nhost_serial: SN-99\n"
+    first, file, twice = "host_vars/controller-1.yml", "host_vars/storage-1.yml", "the same address 10.1.0.99"
+    outcome = check(tmp_path, {first: variables, file: variables})
+    assert [(finding.file, finding.line, finding.problem) for finding in outcome.findings] == [
+        (file, 1, f"host storage-1 (management) and host controller-1 (management) in {first}:1 have {twice}"),
+        (file, 2, f"host storage-1 and host controller-1 in {first}:2 have the same serial number"),
+    ]
+
+
+def test_a_whole_range_without_addresses_is_one_mistake(tmp_path: Path) -> None:
+    hosts = GOOD_SITE[HOSTS].replace("    compute-1:", "    compute-[1:50]:")
+    assert single(check(tmp_path, {HOSTS: hosts})).startswith("hosts.yml:20:5: compute-2.host_addresses: is missing")
+
+
+# --- rubbish ---
+
+YAML_WORDS = [
+    *"[]{}:,-?&*!|>'\"%@`#~=<\n\t \\",
+    "\n  ",
+    "\n- ",
+    ": ",
+    "<<: ",
+    "&a ",
+    "*a ",
+    "!vault ",
+    "!unsafe ",
+    "!!int ",
+    "{{ x }}",
+    "\x1b[31m",
+    "\x00",
+    "\ufeff",
+    "\u202e",
+    "\U0001f600",
+    "---\n",
+    "...\n",
+    "no",
+    "0x_",
+    "1:30",
+    "2025-02-30",
+    ".nan",
+    "1e999",
+    "9" * 70,
+    "all",
+    "hosts",
+    "vars",
+    "children",
+    "controller",
+    "c-[1:3]",
+    "site_name",
+    "site_networks",
+    "management",
+    "cidr",
+    "10.1.0.0/24",
+    "host_addresses",
+    "host_interfaces",
+    "host_bmc",
+    "mac",
+    "site_admins",
+    "ssh_keys",
+    "keystone_endpoints",
+    "keystone_folder",
+    "ansible_port",
+]
+RUBBISH = st.one_of(st.lists(st.sampled_from(YAML_WORDS), max_size=30).map("".join), st.text(max_size=60))
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(hosts=RUBBISH, site=RUBBISH, host=RUBBISH)
+def test_rubbish_gives_findings_and_nothing_else(tmp_path: Path, hosts: str, site: str, host: str) -> None:
+    changes = {HOSTS: hosts, SITE: site, COMPUTE: host}
+    outcome = check(tmp_path, {name: text.encode("utf-8", "surrogatepass") for name, text in changes.items()})
+    assert outcome.findings
+    assert all(line.isprintable() for line in lines(outcome))
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(name=st.sampled_from(sorted(GOOD_SITE)), data=st.data())
+def test_a_damaged_good_site_raises_nothing(tmp_path: Path, name: str, data: st.DataObject) -> None:
+    text = GOOD_SITE[name]
+    start = data.draw(st.integers(0, len(text)))
+    end = data.draw(st.integers(start, min(len(text), start + 20)))
+    damaged = text[:start] + data.draw(RUBBISH) + text[end:]
+    outcome = check(tmp_path, {name: damaged.encode("utf-8", "surrogatepass")})
+    assert all(line.isprintable() for line in lines(outcome))
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(raw=st.binary(max_size=80))
+def test_bytes_raise_nothing(tmp_path: Path, raw: bytes) -> None:
+    assert all(line.isprintable() for line in lines(check(tmp_path, {SITE: raw})))
+
+
+def test_many_unknown_keys_are_answered_in_two_seconds(tmp_path: Path) -> None:
+    site = GOOD_SITE[SITE] + "".join(f"site_unknown_{number}: 1\n" for number in range(20_000))
+    write_site(tmp_path, {SITE: site})
+    with within_two_seconds():
+        outcome = check_site(tmp_path, ROLES)
+    assert len(outcome.findings) == 1000
+
+
+# --- the program ---
+
+
+def test_main_says_that_all_is_well(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # The roles of the collection are not those of the tests, so only what belongs to no role is there.
+    write_site(tmp_path, {CONTROLLER: None})
+    assert main([f"{tmp_path}/"]) == 0
+    out, err = capsys.readouterr()
+    assert re.fullmatch(re.escape(str(tmp_path)) + r": 5 hosts, 37 values checked, no mistakes \(\d\.\d\d s\)\n", out)
+    assert err == ""
+
+
+def test_main_lists_mistakes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_site(tmp_path, {CONTROLLER: None, "x\x1b": ""})
+    assert main([str(tmp_path)]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == "x\\x1b:1:1: unknown file; expected hosts.yml, group_vars, host_vars or README\n"
+
+
+def test_a_damaged_collection_is_named(tmp_path: Path) -> None:
+    spec = tmp_path / "roles/broken/meta/argument_specs.yml"
+    spec.parent.mkdir(parents=True)
+    spec.write_text("argument_specs: 5\n")
+    with pytest.raises(CheckError, match=r"install it again: .*broken/meta/argument_specs\.yml"):
+        check_site(write_site(tmp_path / "site"), tmp_path / "roles")
+
+
+def run_python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+
+
+def test_without_jsonschema_there_is_a_remedy_and_without_ansible_all_is_well(tmp_path: Path) -> None:
+    write_site(tmp_path, {CONTROLLER: None})
+    code = f"""
+import sys
+for name in sys.argv[2:]:
+    sys.modules[name] = None
+sys.path.insert(0, {str(COLLECTIONS)!r})
+from ansible_collections.accentos.cloud.plugins.plugin_utils.site_check import main
+sys.exit(main([sys.argv[1]]))
+"""
+    missing = run_python(code, str(tmp_path), "jsonschema")
+    assert (missing.returncode, missing.stdout) == (1, "")
+    assert missing.stderr.startswith("check-site: The Python library jsonschema is missing. Install it")
+    assert run_python(code, str(tmp_path), "ansible").returncode == 0
+
+
+@pytest.mark.skipif(not SCRIPT.is_file(), reason="the script is only in a checkout")
+def test_the_script(tmp_path: Path) -> None:
+    write_site(tmp_path, {CONTROLLER: None})
+    good = subprocess.run([sys.executable, SCRIPT, tmp_path], capture_output=True, text=True, check=False)
+    assert (good.returncode, good.stderr) == (0, "")
+    (tmp_path / SITE).unlink()
+    bad = subprocess.run([sys.executable, SCRIPT, tmp_path], capture_output=True, text=True, check=False)
+    assert (bad.returncode, bad.stdout, len(bad.stderr.splitlines())) == (2, "", 4)

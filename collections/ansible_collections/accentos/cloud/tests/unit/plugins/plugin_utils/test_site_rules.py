@@ -1,0 +1,86 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Rules across values, on literals."""
+
+from __future__ import annotations
+
+from ansible_collections.accentos.cloud.plugins.plugin_utils.site_finding import Place
+from ansible_collections.accentos.cloud.plugins.plugin_utils.site_rules import (
+    Located,
+    SiteHost,
+    SiteNetwork,
+    find_conflicts,
+    normal_mac,
+)
+
+
+def at(line: int, text: str) -> Located:
+    return Located(text, Place("f.yml", line, 1, "key"))
+
+
+NETWORKS = [
+    SiteNetwork("management", at(1, "10.1.0.0/24"), at(2, "10.1.0.1")),
+    SiteNetwork("tunnel", at(3, "10.2.0.0/24")),
+    SiteNetwork("out_of_band", at(4, "10.5.0.0/24")),
+]
+
+
+def findings(networks: list[SiteNetwork], *hosts: SiteHost) -> list[tuple[int, str]]:
+    return [(finding.line, finding.problem) for finding in find_conflicts(networks, hosts)]
+
+
+def test_a_good_site() -> None:
+    one = SiteHost("a", {"management": at(10, "10.1.0.11")}, at(11, "10.5.0.11"), [at(12, "52:54:00:00:00:01")])
+    two = SiteHost("b", {"management": at(20, "10.1.0.12"), "tunnel": at(21, "10.2.0.2")}, serial=at(22, "1"))
+    assert findings(NETWORKS, one, two) == []
+
+
+def test_the_bmc_takes_the_derived_address_but_not_a_written_one() -> None:
+    written = SiteHost("a", {"management": at(10, "10.1.0.11"), "out_of_band": at(11, "10.5.0.9")}, at(12, "10.5.0.9"))
+    assert findings(NETWORKS, written) == [
+        (12, "host a (BMC) and host a (out_of_band) in f.yml:11 have the same address 10.5.0.9")
+    ]
+
+
+def test_one_address_twice_is_one_mistake_although_the_derived_ones_are_the_same_too() -> None:
+    hosts = [SiteHost(name, {"management": at(line, "10.1.0.11")}) for line, name in ((10, "a"), (20, "b"), (30, "c"))]
+    assert findings(NETWORKS, *hosts) == [
+        (20, "host b (management) and host a (management) in f.yml:10 have the same address 10.1.0.11"),
+        (30, "host c (management) and host a (management) in f.yml:10 have the same address 10.1.0.11"),
+    ]
+
+
+def test_nothing_follows_from_a_network_that_overlaps_or_is_not_there() -> None:
+    networks = [*NETWORKS[:2], SiteNetwork("storage", at(5, "10.2.0.0/16"), at(6, "10.9.0.1"))]
+    host = SiteHost("a", {"management": at(10, "10.1.0.11"), "storage": at(11, "10.8.0.1")}, at(12, "10.7.0.1"))
+    assert findings(networks, host) == [(5, "overlaps network tunnel (10.2.0.0/24) in f.yml:3")]
+
+
+def test_nothing_follows_from_a_management_address_that_is_outside() -> None:
+    host = SiteHost("a", {"management": at(10, "10.3.0.11")})
+    assert findings(NETWORKS, host) == [(10, "is outside network management (10.1.0.0/24)")]
+    assert findings(NETWORKS, SiteHost("a", {"tunnel": at(10, "10.2.0.11")})) == []
+
+
+def test_networks_without_room_are_named_together() -> None:
+    networks = [*NETWORKS, SiteNetwork("storage", at(5, "10.3.0.0/28")), SiteNetwork("external", at(6, "10.4.0.0/28"))]
+    host = SiteHost("a", {"management": at(10, "10.1.0.15")})
+    assert findings(networks, host) == [(10, "has no counterpart with the same offset in storage, external")]
+
+
+def test_macs_and_serial_numbers() -> None:
+    one = SiteHost("a", {}, None, [at(10, "52:54:00:AA:00:01")], at(11, "S1"))
+    two = SiteHost("b", {}, None, [at(20, "5254.00aa.0001")], at(21, "S1"))
+    three = SiteHost("c", {}, None, [at(30, "52-54-00-aa-00-02")], at(31, "s1"))
+    assert findings(NETWORKS, one, two, three) == [
+        (20, "host b and host a in f.yml:10 have the same MAC address"),
+        (21, "host b and host a in f.yml:11 have the same serial number"),
+    ]
+    assert normal_mac("52:54:00:AA:00:01") == "525400aa0001"
+
+
+def test_versions_of_ip_may_be_mixed() -> None:
+    networks = [NETWORKS[0], SiteNetwork("tunnel", at(3, "fd00::/64"), at(4, "fd00::b"))]
+    host = SiteHost("a", {"management": at(10, "10.1.0.11")})
+    assert findings(networks, host) == [
+        (10, "host a (tunnel, derived) and the gateway of tunnel in f.yml:4 have the same address fd00::b")
+    ]

@@ -1,0 +1,276 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""From argument_specs and site_schema.yml to findings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.accentos.cloud.plugins.plugin_utils.site_schema import (
+    SiteSchema,
+    SpecError,
+    option_schema,
+    read_core_schema,
+    read_role_specs,
+    role_schemas,
+)
+from ansible_collections.accentos.cloud.plugins.plugin_utils.site_yaml import load_document
+from ansible_collections.accentos.cloud.tests.unit.plugins.plugin_utils.site_samples import ROLES
+from jsonschema import Draft202012Validator
+
+OPTIONS: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({}, {"type": "string"}),
+    ({"type": "int", "required": True}, {"type": "integer"}),
+    ({"type": "float"}, {"type": "number"}),
+    ({"type": "bool"}, {"type": "boolean"}),
+    ({"type": "path"}, {"type": "string"}),
+    ({"type": "raw"}, {}),
+    ({"type": "raw", "default": None}, {}),
+    ({"type": "dict"}, {"type": "object"}),
+    ({"type": "list"}, {"type": "array"}),
+    ({"type": "list", "elements": "int"}, {"type": "array", "items": {"type": "integer"}}),
+    ({"type": "list", "choices": ["a"]}, {"type": "array", "items": {"enum": ["a"]}}),
+    (
+        {"type": "list", "elements": "str", "choices": ["a"]},
+        {"type": "array", "items": {"type": "string", "enum": ["a"]}},
+    ),
+    ({"choices": ["a", "b"]}, {"type": "string", "enum": ["a", "b"]}),
+    ({"choices": ["a"], "default": None}, {"type": ["string", "null"], "enum": ["a", None]}),
+    ({"type": "json", "default": None}, {"type": ["string", "object", "array", "null"]}),
+    ({"no_log": True}, {"type": "string", "writeOnly": True}),
+    (
+        {"type": "dict", "options": {"a": {"required": True, "aliases": ["b"]}, "c": {"type": "int", "default": 1}}},
+        {
+            "type": "object",
+            "properties": {"a": {"type": "string"}, "c": {"type": "integer"}},
+            "required": ["a"],
+            "additionalProperties": False,
+        },
+    ),
+    (
+        {"type": "list", "options": {"a": {}}},
+        {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"a": {"type": "string"}},
+                "required": [],
+                "additionalProperties": False,
+            },
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(("option", "schema"), OPTIONS)
+def test_options(option: dict[str, Any], schema: dict[str, Any]) -> None:
+    assert option_schema(option) == schema
+    Draft202012Validator.check_schema(schema)
+
+
+def test_options_of_two_roles() -> None:
+    one = {"main": {"options": {"a": {"type": "int"}, "b": {}}}, "other": {"options": {"c": {}}}, "empty": {}}
+    two = {"main": {"options": {"a": {"type": "str"}, "b": {"description": "The same."}}}}
+    assert role_schemas([one, two]) == {
+        "a": {"anyOf": [{"type": "integer"}, {"type": "string"}]},
+        "b": {"type": "string"},
+        "c": {"type": "string"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("argument_specs: {main: {options: {a: {type: strnig}}}}", "unknown type 'strnig'"),
+        ("argument_specs: {main: {options: {a: text}}}", "an option is not a mapping"),
+        ("argument_specs: {main: text}", "argument_specs.yml"),
+        ("argument_specs: text", "argument_specs.yml"),
+        ("specs: {}", "argument_specs"),
+        ("[a", "not closed"),
+        ("", "the file is empty"),
+    ],
+)
+def test_broken_specs_name_the_file(text: str, words: str, tmp_path: Path) -> None:
+    path = tmp_path / "role" / "meta" / "argument_specs.yml"
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    with pytest.raises(SpecError, match=words) as caught:
+        read_role_specs(tmp_path)
+    assert str(path) in str(caught.value)
+
+
+def test_no_roles(tmp_path: Path) -> None:
+    assert read_role_specs(tmp_path / "nothing") == []
+
+
+def schema() -> SiteSchema:
+    return SiteSchema(read_core_schema(), role_schemas(read_role_specs(ROLES)))
+
+
+def found(text: str, scope: str = "group") -> list[str]:
+    root = load_document(text.encode()).root
+    assert root is not None
+    return [str(finding) for finding in schema().check(root, scope, "f.yml").findings]
+
+
+def test_the_core_schema_is_a_schema_and_describes_its_variables() -> None:
+    core = read_core_schema()
+    Draft202012Validator.check_schema(core)
+    for section in ("site", "host", "lab"):
+        for name, variable in core["$defs"][section]["properties"].items():
+            assert variable.get("description"), name
+            assert name.startswith(f"{section}_")
+    for name in core["$defs"]["site"]["required"]:
+        assert core["$defs"]["site"]["properties"][name]["examples"], name
+
+
+GOOD = [
+    'keystone_workers: "{{ x }}"',
+    "keystone_endpoints: '{% for a in b %}{% endfor %}'",
+    'keystone_endpoints: [{name: "{{ x }}", port: "{{ 1 }}"}]',
+    "keystone_workers: !vault abc",
+    "keystone_endpoints: !vault abc",
+    "keystone_log_level: !vault abc",
+    "keystone_log_level: '{{ level }}'",
+    "keystone_release: !unsafe '{{ x }}'",
+    "keystone_workers: !unsafe 5",
+    "keystone_proxy:",
+    "keystone_proxy: ''",
+    "keystone_anything: [1, {a: 2025-01-01}]",
+    "keystone_anything:",
+    "keystone_ratio: 1",
+    "keystone_ratio: 1.5",
+    "keystone_policy: {a: b}",
+    "keystone_memory: 10M",
+    "keystone_memory: 10",
+    "keystone_folder: /a",
+    "keystone_folder: {path: /a}",
+    "keystone_upgrade_from: a",
+    "keystone_config: {anything: {at: all}}",
+    "x_mine: [no, 1.5, 2025-01-01, {a: ~}]",
+    "ansible_port: '{{ port }}'",
+    "ansible_password: !vault abc",
+]
+
+
+@pytest.mark.parametrize("text", GOOD)
+def test_accepted_in_every_scope(text: str) -> None:
+    assert [found(text, scope) for scope in ("all", "group", "host")] == [[], [], []]
+
+
+def test_accepted_values_of_the_site() -> None:
+    text = """
+site_name: !vault abc
+site_timezone: Etc/GMT+1
+site_apt_mirror: ""
+site_apt_proxy: https://proxy.example.test:3128
+site_ntp_servers: [192.0.2.1, "fd00::1", NTP.example.test, ntp]
+site_networks:
+  management: {cidr: "fd00::/64", gateway: "fd00::1", description: "any text"}
+  tunnel: &tunnel {cidr: !vault abc}
+  storage: *tunnel
+  external: {<<: *tunnel, vlan: 4094, mtu: 1280}
+  out_of_band: {cidr: 10.0.0.0/8, vlan: 1, mtu: 9216}
+lab_name: lab-1
+lab_image_suite: "{{ suite }}"
+"""
+    assert found(text, "all") == []
+
+
+SECRETS = [
+    "keystone_admin_password: 12345",
+    "keystone_admin_password: 1:30",
+    "keystone_admin_password: yes",
+    "keystone_admin_password: 2025-01-01",
+    "keystone_admin_password: [12345]",
+    "keystone_admin_password: {a: 12345}",
+    "keystone_endpoints: 12345",
+    "keystone_endpoints: [12345]",
+    "keystone_endpoints: [{name: a, token: 12345}]",
+    "keystone_admin_pasword: 12345",
+    "keystone_endpoints: [{name: a, tokn: 12345}]",
+    "ansible_password: 12345",
+    "ansible_passwd: 12345",
+]
+
+
+@pytest.mark.parametrize("text", SECRETS)
+def test_secrets_are_never_shown(text: str) -> None:
+    (line,) = found(text)
+    for secret in ("12345", "1:30", "90", "yes", "2025"):
+        assert secret not in line.removeprefix("f.yml:1:")
+    assert "unknown key" in line or "is a list" in line or "is a mapping" in line or "found (hidden)" in line
+
+
+def test_a_secret_gets_no_suggestion_that_gives_it_away() -> None:
+    options = {"a": {"choices": ["hunter2"], "no_log": True}}
+    check = SiteSchema(read_core_schema(), role_schemas([{"main": {"options": options}}])).check
+    root = load_document(b"a: huntre2").root
+    assert root is not None
+    (finding,) = check(root, "group", "f.yml").findings
+    assert (finding.value, finding.suggestion) == ("(hidden)", "")
+
+
+def test_a_value_beside_a_secret_is_shown() -> None:
+    (line,) = found("keystone_endpoints: [{name: a, token: b, port: http}]")
+    assert 'found "http"' in line
+
+
+def test_an_annotated_variable_may_be_a_template() -> None:
+    core = read_core_schema()
+    core["$defs"]["site"]["properties"]["site_apt_proxy"]["x-template"] = True
+    root = load_document(b"site_apt_proxy: '{{ x }}'\nsite_apt_mirror: '{{ x }}'").root
+    assert root is not None
+    keys = [finding.key for finding in SiteSchema(core, {}).check(root, "all", "f.yml").findings]
+    assert keys == ["site_apt_mirror"]
+
+
+def test_the_site_decides_about_its_variables() -> None:
+    assert found("site_timezone: Etc/UTC", "all") == []
+    assert "not allowed here" in found("site_timezone: 5", "group")[0]
+
+
+def test_a_misspelt_key_is_not_also_missing() -> None:
+    assert len(found("keystone_endpoints: [{nmae: a}]")) == 1
+    assert len(found("keystone_endpoints: [{other: a}]")) == 2
+
+
+def test_a_value_that_two_roles_take_differently() -> None:
+    assert found("keystone_folder: 5") == [
+        "f.yml:1:18: keystone_folder: is a number, found 5; expected text or a mapping: put it in quotes"
+    ]
+    assert found("keystone_folder: {pth: /a}") == [
+        'f.yml:1:19: keystone_folder.pth: unknown key; expected one of path; did you mean "path"?'
+    ]
+    assert found("keystone_folder: {}") == ["f.yml:1:1: keystone_folder.path: is missing; expected text"]
+    assert found("keystone_folder: {path: 5}")[0].startswith("f.yml:1:25: keystone_folder.path: is a number")
+
+
+def test_limits_are_described() -> None:
+    assert found("ansible_timeout: 0")[0].endswith("found 0; expected a whole number of at least 1")
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAB",  # shorter than it says
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5",  # nothing but the type
+        "ssh-ed25519 AAAA",
+        "ssh-ed25519 A",
+        "ssh-ed25519 \u00e9",
+        "ssh-ed25519",
+        "ssh-dss AAAAB3NzaC1kc3M=",
+        'from="192.0.2.1" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f',
+        "-----BEGIN OPENSSH PRIVATE KEY-----",
+    ],
+)
+def test_keys_that_are_none(key: str) -> None:
+    (line,) = found(f"site_admins: [{{name: a, ssh_keys: ['{key}']}}]", "all")
+    assert "OpenSSH public key" in line
+    assert "BEGIN" not in line
+
+
+def test_an_unreadable_mass_of_mistakes_is_cut() -> None:
+    text = "keystone_names: [" + "1," * 5000 + "]"
+    assert len(found(text)) == 1000
