@@ -8,7 +8,8 @@ name: hosts_lines
 author: AccentOS contributors (@accentos)
 version_added: 1.0.0
 short_description: Lines of /etc/hosts for the hosts of a site
-description: Gives one line for each host, with its address in a network, its full name and its short name, sorted by name.
+description: >-
+  Gives one line for each host, with its address in a network, its full name and its short name, sorted by name.
 positional: hosts, network, domain
 options:
   _input:

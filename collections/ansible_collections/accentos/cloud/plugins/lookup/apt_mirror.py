@@ -9,11 +9,13 @@ author: AccentOS contributors (@accentos)
 version_added: 1.0.0
 short_description: The Debian mirror that the control node's apt sources name
 description:
-  - Reads C(/etc/apt/sources.list) and C(/etc/apt/sources.list.d) of the control node and returns the archives of its mirror.
+  - Reads C(/etc/apt/sources.list) and C(/etc/apt/sources.list.d) of the control node and returns the archives of its
+    mirror.
   - A site that names a mirror of its own gets that one, with the security archive beside it.
 options:
   _terms:
-    description: The mirror that the site names, as the URI of its main archive. Empty or absent means the control node's own.
+    description: >-
+      The mirror that the site names, as the URI of its main archive. Empty or absent means the control node's own.
     type: list
     elements: str
   etc_apt:
@@ -40,7 +42,6 @@ from typing import Any
 
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
-
 from ansible_collections.accentos.cloud.plugins.plugin_utils.apt_mirror import choose_mirror, machine_mirror
 
 

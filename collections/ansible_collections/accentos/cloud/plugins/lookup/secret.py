@@ -10,8 +10,8 @@ version_added: 1.0.0
 short_description: A secret of the site, generated at its first use
 description:
   - Returns a secret by its name. If the site has none of that name yet, it is generated and stored.
-  - The secrets of a site are one file, C(.secrets.yml), in C(ansible-vault) format. Its key file C(.vault_key) has mode 0600.
-    Keep the store in version control and the key file out of it; back up both.
+  - The secrets of a site are one file, C(.secrets.yml), in C(ansible-vault) format. Its key file C(.vault_key) has
+    mode 0600. Keep the store in version control and the key file out of it; back up both.
   - In check mode a missing secret is generated for the call and nothing is stored.
   - Set C(no_log) on a task that hands a secret to a module whose parameter does not hide it by itself.
 options:
@@ -60,7 +60,6 @@ from typing import Any
 
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
-
 from ansible_collections.accentos.cloud.plugins.plugin_utils.secret_store import SecretStore, SecretStoreError
 
 
@@ -75,7 +74,8 @@ class LookupModule(LookupBase):
         folder = self._templar.template(self.get_option("folder")) or known.get("inventory_dir")
         if not folder:
             raise AnsibleLookupError(
-                "The inventory has no folder that could hold secrets. Name the site folder with -i, or set site_secrets_folder."
+                "The inventory has no folder that could hold secrets. "
+                "Name the site folder with -i, or set site_secrets_folder."
             )
         key_file = self.get_option("key_file")
         store = SecretStore(Path(folder), Path(key_file) if key_file else None)

@@ -1,13 +1,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Decides what a systemd unit needs so that it runs with its present configuration.
 
-A handler is forgotten when its run is killed, and the unit would keep its old configuration for ever. So what a unit was
-last started with is remembered on the host, as a digest of its input files, and compared at every run.
+A handler is forgotten when its run is killed, and the unit would keep its old configuration for ever. So what a unit
+was last started with is remembered on the host, as a digest of its input files, and compared at every run.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +48,7 @@ def digest_files(paths: Iterable[Path]) -> str:
         files = sorted(below for below in path.rglob("*") if below.is_file()) if path.is_dir() else [path]
         for file in files:
             content = hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else "missing"
-            total.update(f"{file}\0{content}\n".encode())
+            total.update(os.fsencode(f"{file}\0{content}\n"))
     return total.hexdigest()
 
 
@@ -56,8 +57,8 @@ def plan_unit(
 ) -> Sequence[Sequence[str]]:
     """Return the systemctl commands, as argument lists, that bring a unit to what is wanted.
 
-    ``inputs_differ`` says that the unit does not run with its present input files; ``on_change`` (``restart``, ``reload``)
-    is what it then needs. A unit that systemd does not know gets no command: the caller must refuse it.
+    ``inputs_differ`` says that the unit does not run with its present input files; ``on_change`` (``restart``,
+    ``reload``) is what it then needs. A unit that systemd does not know gets no command: the caller must refuse it.
     """
     commands: list[Sequence[str]] = []
     if state.needs_reload or inputs_differ:

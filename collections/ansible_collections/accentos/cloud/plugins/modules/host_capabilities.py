@@ -68,7 +68,6 @@ host_capabilities:
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.accentos.cloud.plugins.module_utils.capabilities import detect
 
 
@@ -82,9 +81,15 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    disk_path = Path(module.params["disk_path"])
+    if not disk_path.exists():
+        module.fail_json(
+            msg=f"disk_path {disk_path} does not exist, so its free space cannot be told.",
+            remedy="Name a path that exists on the host, for example the mount point of the file system.",
+        )
     found = detect(
         kernel_folders=tuple(Path(folder) for folder in module.params["kernel_folders"]),
-        disk_path=Path(module.params["disk_path"]),
+        disk_path=disk_path,
         kvm_timeout=module.params["kvm_timeout"],
     )
     module.exit_json(changed=False, host_capabilities=found)

@@ -10,9 +10,10 @@ author: AccentOS contributors (@accentos)
 version_added: 1.0.0
 short_description: Let a systemd unit run with its present configuration
 description:
-  - Enables and starts a unit, and restarts or reloads it if its input files differ from those that it was last started with.
-  - Unlike a handler this survives a run that is killed between writing a file and restarting the unit, since what the unit was
-    started with is remembered on the host, below C(/var/lib/accentos/units).
+  - Enables and starts a unit, and restarts or reloads it if its input files differ from those that it was last started
+    with.
+  - Unlike a handler this survives a run that is killed between writing a file and restarting the unit, since what the
+    unit was started with is remembered on the host, below C(/var/lib/accentos/units).
   - If the unit does not start, the message holds the end of its journal.
 options:
   name:
@@ -26,8 +27,8 @@ options:
     default: []
   inputs_changed:
     description:
-      - Whether an earlier task of this run changes an input file. It matters in check mode only, where the files are still
-        the old ones.
+      - Whether an earlier task of this run changes an input file. It matters in check mode only, where the files are
+        still the old ones.
     type: bool
     default: false
   on_change:
@@ -74,7 +75,6 @@ import tempfile
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.accentos.cloud.plugins.module_utils.units import (
     MARKER_FOLDER,
     UnitState,
@@ -141,7 +141,7 @@ def main() -> None:
         )
     marker = MARKER_FOLDER / name
     digest = digest_files(Path(path) for path in wanted["inputs"])
-    known = marker.read_text(encoding="ascii").strip() if marker.is_file() else ""
+    known = marker.read_text(encoding="ascii", errors="replace").strip() if marker.is_file() else ""
     differ = bool(wanted["inputs"]) and (known != digest or (module.check_mode and wanted["inputs_changed"]))
     commands = [
         list(command)

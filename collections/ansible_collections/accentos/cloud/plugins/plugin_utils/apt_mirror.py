@@ -11,6 +11,8 @@ from pathlib import Path
 # The archives differ from their last path component on: .../debian and .../debian-security.
 _ARCHIVE = re.compile(r"/debian/?$")
 _SECURITY = re.compile(r"/debian-security/?$")
+# What apt takes for "no".
+_NO = ("no", "false", "without", "off", "disable", "0")
 _ONE_LINE = re.compile(r"^deb\s+(?:\[[^\]]*\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)")
 
 
@@ -42,7 +44,7 @@ def source_uris(text: str, *, deb822: bool) -> Iterator[str]:
                 name, _, value = line.partition(":")
                 name = name.strip().lower()
                 fields[name] = value.strip()
-        if "deb" in fields.get("types", "").split() and fields.get("enabled", "yes").lower() not in ("no", "false"):
+        if "deb" in fields.get("types", "").split() and fields.get("enabled", "yes").lower() not in _NO:
             yield from fields.get("uris", "").split()
 
 

@@ -96,10 +96,16 @@ class SecretStore:
             plain = self._vault(create_key=False).decrypt(self.path.read_bytes())
         except AnsibleError as error:
             raise SecretStoreError(
-                f"{self.path} cannot be opened with the key in {self.key_file}: {error.message} "
-                "Put back the key file that the store was made with."
+                f"{self.path} cannot be opened with the key in {self.key_file}: {error.message.rstrip('.')}. "
+                "Put back the key file that the store was made with, or restore the store from a copy."
             ) from None
-        known = yaml.safe_load(plain)
+        except OSError as error:
+            raise SecretStoreError(f"{error.filename} cannot be read: {error.strerror}.") from None
+        try:
+            known = yaml.safe_load(plain)
+        except yaml.YAMLError:
+            # The parser's own message quotes the text, which is secret.
+            known = None
         if not isinstance(known, dict) or not all(isinstance(value, str) for value in known.values()):
             raise SecretStoreError(f"{self.path} opens but holds no mapping of names to texts. Restore it from a copy.")
         return known

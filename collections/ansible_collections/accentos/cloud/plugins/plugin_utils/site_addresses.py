@@ -28,7 +28,7 @@ def unusable_reason(network: Network, address: Address) -> str:
     """Say why a machine cannot have this address in this network; an empty string when it can."""
     if address not in network:
         return "is outside"
-    if network.prefixlen >= network.max_prefixlen:
+    if network.prefixlen >= network.max_prefixlen - 1:
         return ""  # RFC 3021 and RFC 6164: in a network of one or two addresses all of them are usable.
     if address == network.network_address:
         return "is the network address of"
