@@ -41,7 +41,7 @@ def source_uris(text: str, *, deb822: bool) -> Iterator[str]:
             if line[:1].isspace():
                 fields[name] = f"{fields.get(name, '')} {line.strip()}"
             elif ":" in line:
-                name, _, value = line.partition(":")
+                name, _colon, value = line.partition(":")
                 name = name.strip().lower()
                 fields[name] = value.strip()
         if "deb" in fields.get("types", "").split() and fields.get("enabled", "yes").lower() not in _NO:

@@ -34,8 +34,8 @@ ROLES = Path(__file__).resolve().parents[2] / "roles"
 GROUP_VARS = "group_vars"
 HOST_VARS = "host_vars"
 # Not read here: notes, the sealed store, the certificate authority, the key of the store, SSH settings.
-_LEFT_ALONE = ("pki", "ssh", ".vault_key", ".gitignore")
-_LEFT_ALONE_BEGINNINGS = ("README", "secrets")
+_LEFT_ALONE = ("pki", ".pki", "ssh", ".gitignore")
+_LEFT_ALONE_BEGINNINGS = ("README", "secrets", ".secrets", ".vault_key")
 _SUFFIX = ".yml"
 
 
@@ -90,6 +90,7 @@ def check_site(folder: Path, roles: Path = ROLES) -> SiteReport:
         raise CheckError(f"The collection is damaged, install it again: {error}") from error
     checker = _SiteChecker(folder, schema)
     checker.run()
+    # A value with several names, by way of an alias or of a range of hosts, has one mistake.
     unique = {
         (item.file, item.line, item.column, item.problem, item.key.rpartition(".")[2]): item
         for item in reversed(checker.findings)
@@ -318,7 +319,6 @@ class _SiteChecker:
                 continue
             file = self.site_file or site_schema.SITE_FILE
             self.findings.append(self.schema.missing(Place(file, 1, 1, name), "all", (name,), file))
-        reported: set[tuple[int, int, str]] = set()  # The hosts of one range share their place, and so their mistake.
         for host, place in self.inventory.hosts.items():
             if (
                 host in self.inventory.misnamed
@@ -327,10 +327,8 @@ class _SiteChecker:
             ):
                 continue
             for name in self.schema.host["required"]:
-                spot = (place.line, place.column, name)
-                if name in self.host_named.get(host, ()) or name in self.misplaced or spot in reported:
+                if name in self.host_named.get(host, ()) or name in self.misplaced:
                     continue
-                reported.add(spot)
                 where = f"{HOSTS_FILE} or {HOST_VARS}/{host}{_SUFFIX}"
                 missing = Place(place.file, place.line, place.column, f"{host}.{name}")
                 self.findings.append(self.schema.missing(missing, "host", (name,), where))

@@ -141,5 +141,9 @@ def test_the_folder_of_the_inventory(tmp_path: Path) -> None:
     assert inventory_folder({"inventory_dir": "/a", "ansible_inventory_sources": ["/b"]}) == "/a"
     assert inventory_folder({"inventory_dir": None, "ansible_inventory_sources": [str(tmp_path)]}) == str(tmp_path)
     assert inventory_folder({"ansible_inventory_sources": [str(file)]}) == str(tmp_path)
-    assert inventory_folder({"ansible_inventory_sources": ["/a", "/b"]}) == ""
+    other = tmp_path / "other"
+    other.mkdir()
+    assert inventory_folder({"ansible_inventory_sources": [str(other), str(tmp_path), str(file)]}) == str(tmp_path)
+    (other / "hosts.yml").write_text("")
+    assert inventory_folder({"ansible_inventory_sources": [str(other), str(tmp_path)]}) == ""
     assert inventory_folder({}) == ""

@@ -55,7 +55,7 @@ def new_packet(tag: int, body: bytes) -> bytes:
 
 
 ED25519_DATA, RSA2048_DATA = data_of(ED25519), data_of(RSA2048)
-# The bodies of the primary keys: the first packets, whose headers are 0x98 and one octet, 0x99 and two octets of length.
+# The bodies of the primary keys, behind the headers of the first packets: 0x98 and one octet of length, 0x99 and two.
 ED25519_BODY, RSA2048_BODY = ED25519_DATA[2 : 2 + ED25519_DATA[1]], RSA2048_DATA[3:272]
 
 
@@ -120,7 +120,7 @@ def test_no_key_gives_no_fingerprint(text: str) -> None:
         b"\xe6" + ED25519_BODY,
         b"\xc6\xe1\x04\x04\x00",
         b"\x9b" + ED25519_BODY,
-        b"\x9b" + bytes(8) + old_packet(6, RSA2048_BODY),
+        b"\x8b" + bytes(8) + old_packet(6, RSA2048_BODY),
         # Keys that are not to be found in a published key: secret, compressed, of other versions, beyond all bounds.
         old_packet(5, RSA2048_BODY),
         old_packet(8, b"\x00" + old_packet(6, RSA2048_BODY)),

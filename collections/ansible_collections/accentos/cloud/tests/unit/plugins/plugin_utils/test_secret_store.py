@@ -102,7 +102,7 @@ def test_the_formats_of_the_kinds(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["password", "hex", "fernet", "private_key"])
 def test_no_two_secrets_are_equal(tmp_path: Path, kind: str) -> None:
-    assert len({SecretStore(tmp_path).get("some_secret", kind, may_write=False) for _ in range(20)}) == 20
+    assert len({SecretStore(tmp_path).get("some_secret", kind, may_write=False) for _number in range(20)}) == 20
 
 
 @pytest.mark.usefixtures("open_umask")
@@ -191,7 +191,7 @@ def test_a_store_whose_key_is_missing_is_refused_and_kept(tmp_path: Path) -> Non
     before = (tmp_path / ".secrets.yml").read_bytes()
     (tmp_path / ".vault_key").unlink()
     for may_write in (True, False):
-        with pytest.raises(SecretStoreError, match="is not. Put back the key file"):
+        with pytest.raises(SecretStoreError, match=r"is not\. Put back the key file"):
             SecretStore(tmp_path).get("glance_password", "password", may_write=may_write)
     assert names_in(tmp_path) == [".secrets.yml"]
     assert (tmp_path / ".secrets.yml").read_bytes() == before
@@ -215,7 +215,7 @@ def test_a_wrong_key_is_refused_and_the_store_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", ["", "\n", " \n"])
 def test_an_empty_key_is_refused(tmp_path: Path, content: str) -> None:
     make_key(tmp_path).write_text(content, encoding="ascii")
-    with pytest.raises(SecretStoreError, match="is empty. Put back the key"):
+    with pytest.raises(SecretStoreError, match=r"is empty\. Put back the key"):
         SecretStore(tmp_path).get("nova_password", "password", may_write=True)
     assert names_in(tmp_path) == [".vault_key"]
 
@@ -320,7 +320,7 @@ def test_a_failed_write_leaves_no_temporary_file(tmp_path: Path, monkeypatch: py
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", disk_full)
-    with pytest.raises(SecretStoreError, match="cannot be written: No space left on device. No secret was stored"):
+    with pytest.raises(SecretStoreError, match=r"No space left on device\. No secret was stored"):
         store.get("glance_password", "password", may_write=True)
     assert names_in(tmp_path) == [".secrets.yml", ".vault_key"]
     assert (tmp_path / ".secrets.yml").read_bytes() == before
@@ -339,7 +339,7 @@ def test_concurrent_processes_agree_and_lose_nothing(tmp_path: Path) -> None:
     processes = [fork.Process(target=ask, args=(folder, number, together, answers)) for number in range(PROCESSES)]
     for process in processes:
         process.start()
-    found = [answers.get(timeout=60) for _ in processes]
+    found = [answers.get(timeout=60) for _process in processes]
     for process in processes:
         process.join()
     assert [process.exitcode for process in processes] == [0] * PROCESSES
@@ -361,7 +361,7 @@ def die_in_a_write(folder: Path, which: int) -> None:
         if len(written) == which:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    os.fsync = killed
+    pytest.MonkeyPatch().setattr(os, "fsync", killed)
     SecretStore(folder).get("glance_password", "password", may_write=True)
 
 

@@ -91,6 +91,11 @@ def test_unusable_addresses(network: str, address: str, reason: str) -> None:
     assert unusable_reason(ipaddress.ip_network(network), ipaddress.ip_address(address)) == reason
 
 
+def test_the_last_network_of_all_has_no_address_behind_it() -> None:
+    base, last = ipaddress.ip_network("10.0.0.0/23"), ipaddress.ip_network("255.255.255.0/24")
+    assert same_offset(base, ipaddress.ip_address("10.0.1.0"), last) is None
+
+
 def test_an_address_below_its_network_has_no_offset() -> None:
     base, target = ipaddress.ip_network("10.0.1.0/24"), ipaddress.ip_network("10.0.2.0/24")
     assert same_offset(base, ipaddress.ip_address("10.0.0.9"), target) is None

@@ -40,7 +40,8 @@ def single(outcome: site_check.SiteReport) -> str:
 
 
 def test_files_that_are_left_alone(tmp_path: Path) -> None:
-    names = ["README.md", "README", "secrets.yml", "pki/ca.pem", "ssh/id", ".vault_key", ".gitignore"]
+    names = ["README.md", "README", "secrets.yml", ".secrets.yml", "pki/ca.pem", ".pki/ca.pem", "ssh/id"]
+    names += [".vault_key", ".gitignore"]
     assert lines(check(tmp_path, dict.fromkeys(names, "\x1b not: yaml: ["))) == []
 
 

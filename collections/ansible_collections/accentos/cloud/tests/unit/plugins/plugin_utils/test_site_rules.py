@@ -78,6 +78,14 @@ def test_macs_and_serial_numbers() -> None:
     assert normal_mac("52:54:00:AA:00:01") == "525400aa0001"
 
 
+def test_an_address_is_shown_once_and_a_derived_one_with_what_it_comes_from() -> None:
+    one = SiteHost("a", {"management": at(10, "10.1.0.11"), "tunnel": at(11, "10.2.0.12")})
+    two = SiteHost("b", {"management": at(20, "10.1.0.12")})
+    three = SiteHost("c", {"management": at(30, "10.1.0.12")})
+    found = find_conflicts(NETWORKS, [one, two, three])
+    assert [(finding.line, finding.value) for finding in found] == [(30, ""), (20, '"10.1.0.12"')]
+
+
 def test_versions_of_ip_may_be_mixed() -> None:
     networks = [NETWORKS[0], SiteNetwork("tunnel", at(3, "fd00::/64"), at(4, "fd00::b"))]
     host = SiteHost("a", {"management": at(10, "10.1.0.11")})

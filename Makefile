@@ -1,0 +1,22 @@
+# The verbs that a newcomer types. Each hands over to tools/accentos; `make help` lists them.
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.PHONY: help lab lab-down check test test-quick
+
+help: ## show this list
+	@tools/accentos help
+
+lab: ## make the lab on this machine: hosts as containers, ready for the playbooks
+	@tools/accentos lab
+
+lab-down: ## remove the lab
+	@tools/accentos lab-down
+
+check: ## check a site folder without touching a host: make check SITE=inventories/lab
+	@tools/accentos check $(SITE)
+
+test: ## run all tests, those that need containers included
+	@tools/accentos test
+
+test-quick: ## run the tests that need no containers, in less than three minutes
+	@tools/accentos test-quick

@@ -1,0 +1,261 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The module, run in this process against a systemctl that keeps the state of one unit in a folder."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.accentos.cloud.plugins.modules import unit
+
+NAME = "example.service"
+
+# Files of the folder: a property each; "refuses" holds the verb that the unit does not follow, "calls" what was asked.
+SYSTEMCTL = """\
+#!/bin/sh
+cd {folder} || exit 9
+case "$1" in
+  show)
+    [ "$3" = "--property=LoadState,ActiveState,UnitFileState,NeedDaemonReload" ] || exit 8
+    for name in LoadState ActiveState UnitFileState NeedDaemonReload; do echo "$name=$(cat $name)"; done
+    exit 0 ;;
+esac
+echo "$*" >>calls
+[ "$1" = "$(cat refuses)" ] && {{ echo "Job for $2 failed." >&2; exit 1; }}
+case "$1" in
+  daemon-reload) echo no >NeedDaemonReload ;;
+  enable) echo enabled >UnitFileState ;;
+  disable) echo disabled >UnitFileState ;;
+  start|restart|reload) echo active >ActiveState ;;
+  reset-failed|stop) echo inactive >ActiveState ;;
+  *) exit 7 ;;
+esac
+"""
+JOURNALCTL = """\
+#!/bin/sh
+echo "$*" >{folder}/journal_arguments
+echo "example[1]: line 3 of example.conf: unknown word"
+"""
+
+
+class Host:
+    """A host with one unit, its two input files and Ansible on it."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder = folder / "systemd"
+        self.markers = folder / "markers"
+        self.conf = folder / "example.conf"
+        self.conf.write_text("a = 1\n", encoding="utf-8")
+        self.extra = folder / "example.d"
+        self.temporary = folder / "tmp"
+        self.temporary.mkdir()
+        self._capsys = capsys
+        bin_folder = folder / "bin"
+        for below in (self.folder, bin_folder):
+            below.mkdir()
+        for name, script in (("systemctl", SYSTEMCTL), ("journalctl", JOURNALCTL)):
+            (bin_folder / name).write_text(script.format(folder=shlex.quote(str(self.folder))), encoding="utf-8")
+            (bin_folder / name).chmod(0o755)
+        self.set(
+            LoadState="loaded", ActiveState="inactive", UnitFileState="disabled", NeedDaemonReload="no", refuses=""
+        )
+
+    def set(self, **values: str) -> None:
+        for name, value in values.items():
+            (self.folder / name).write_text(f"{value}\n", encoding="utf-8")
+
+    def get(self, name: str) -> str:
+        return (self.folder / name).read_text(encoding="utf-8").strip()
+
+    def calls(self) -> list[str]:
+        """Return the commands since the last question."""
+        file = self.folder / "calls"
+        found = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+        file.unlink(missing_ok=True)
+        return found
+
+    def run(self, *, check_mode: bool = False, **options: Any) -> dict[str, Any]:
+        """Run the module, by default with both inputs, and return what it hands to Ansible."""
+        args = {
+            "name": NAME,
+            "inputs": [str(self.conf), str(self.extra)],
+            **options,
+            "_ansible_check_mode": check_mode,
+            "_ansible_diff": True,
+            "_ansible_tmpdir": str(self.temporary),
+        }
+        with patch_module_args(args), pytest.raises(SystemExit):
+            unit.main()
+        result: dict[str, Any] = json.loads(self._capsys.readouterr().out)
+        return result
+
+    def settle(self) -> None:
+        """Bring the unit to the wanted state."""
+        self.run()
+        self.calls()
+
+
+@pytest.fixture
+def host(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Host:
+    made = Host(tmp_path, capsys)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
+    monkeypatch.setattr(unit, "MARKER_FOLDER", made.markers)
+    return made
+
+
+def test_a_new_unit_is_enabled_and_started_and_then_left_alone(host: Host) -> None:
+    expected = ["daemon-reload", f"enable {NAME}", f"start {NAME}"]
+    result = host.run()
+    assert (result["changed"], result["commands"]) == (True, expected)
+    assert result["diff"] == {"before": "", "after": "".join(f"systemctl {line}\n" for line in expected)}
+    assert host.calls() == expected
+    assert (host.get("ActiveState"), host.get("UnitFileState")) == ("active", "enabled")
+    again = host.run()
+    assert (again["changed"], again["commands"], again["diff"]) == (False, [], {"before": "", "after": ""})
+    assert host.calls() == []
+
+
+def test_the_marker_is_a_digest_and_nothing_else_is_left(host: Host) -> None:
+    host.run()
+    marker = host.markers / NAME
+    assert len(marker.read_text(encoding="ascii").strip()) == 64
+    assert [path.name for path in host.markers.iterdir()] == [NAME]
+    assert list(host.temporary.iterdir()) == []
+
+
+def test_a_changed_input_restarts_the_unit_once(host: Host) -> None:
+    host.settle()
+    host.conf.write_text("a = 2\n", encoding="utf-8")
+    assert host.run()["commands"] == ["daemon-reload", f"restart {NAME}"]
+    assert host.calls() == ["daemon-reload", f"restart {NAME}"]
+    assert host.run()["changed"] is False
+    host.extra.mkdir()
+    (host.extra / "more.conf").touch()
+    assert host.run(on_change="reload")["commands"] == ["daemon-reload", f"reload {NAME}"]
+    assert host.run(on_change="reload")["changed"] is False
+
+
+def test_a_restart_that_an_earlier_run_owed_is_made_up_for(host: Host) -> None:
+    host.settle()
+    # The run that changed the file was killed before it came to the unit; this one finds the file as it should be.
+    host.conf.write_text("a = 2\n", encoding="utf-8")
+    assert host.run(inputs_changed=False)["commands"] == ["daemon-reload", f"restart {NAME}"]
+
+
+@pytest.mark.parametrize("content", [b"", b"0\n", b"\xff\xfe\x00", b"\0\0"])
+def test_a_damaged_marker_means_that_nothing_is_known(host: Host, content: bytes) -> None:
+    host.settle()
+    (host.markers / NAME).write_bytes(content)
+    assert host.run()["commands"] == ["daemon-reload", f"restart {NAME}"]
+    assert host.run()["changed"] is False
+
+
+def test_a_unit_without_inputs_has_no_marker(host: Host) -> None:
+    assert host.run(inputs=[])["commands"] == [f"enable {NAME}", f"start {NAME}"]
+    assert host.run(inputs=[])["changed"] is False
+    assert not host.markers.exists()
+
+
+def test_check_mode_tells_what_would_be_done_and_does_nothing(host: Host) -> None:
+    planned = host.run(check_mode=True)
+    assert (planned["changed"], planned["commands"]) == (True, ["daemon-reload", f"enable {NAME}", f"start {NAME}"])
+    assert host.calls() == []
+    assert not host.markers.exists()
+    assert host.run()["commands"] == planned["commands"]
+    assert host.run(check_mode=True)["changed"] is False
+    host.conf.write_text("a = 2\n", encoding="utf-8")
+    marker = (host.markers / NAME).read_bytes()
+    assert host.run(check_mode=True)["commands"] == ["daemon-reload", f"restart {NAME}"]
+    assert (host.markers / NAME).read_bytes() == marker
+
+
+def test_inputs_changed_matters_in_check_mode_only(host: Host) -> None:
+    host.settle()
+    assert host.run(check_mode=True, inputs_changed=True)["commands"] == ["daemon-reload", f"restart {NAME}"]
+    assert host.run(inputs_changed=True)["changed"] is False
+    assert host.run(check_mode=True, inputs_changed=True, inputs=[])["changed"] is False
+    assert host.calls() == []
+
+
+def test_stop_and_disable(host: Host) -> None:
+    host.settle()
+    expected = [f"disable {NAME}", f"stop {NAME}"]
+    assert host.run(started=False, enabled=False)["commands"] == expected
+    assert host.calls() == expected
+    assert host.run(started=False, enabled=False)["changed"] is False
+    assert (host.get("ActiveState"), host.get("UnitFileState")) == ("inactive", "disabled")
+
+
+def test_a_unit_that_failed_is_started_again(host: Host) -> None:
+    host.settle()
+    host.set(ActiveState="failed")
+    assert host.run()["commands"] == [f"reset-failed {NAME}", f"start {NAME}"]
+    assert host.get("ActiveState") == "active"
+
+
+def test_a_changed_unit_file_is_read_again(host: Host) -> None:
+    host.settle()
+    host.set(NeedDaemonReload="yes")
+    assert host.run()["commands"] == ["daemon-reload"]
+    assert host.run()["changed"] is False
+
+
+def test_a_failure_shows_the_journal_and_is_tried_again(host: Host) -> None:
+    host.settle()
+    host.conf.write_text("a = x\n", encoding="utf-8")
+    host.set(refuses="restart")
+    for _attempt in range(2):
+        result = host.run()
+        assert result["failed"] is True
+        assert result["msg"] == (
+            f"{NAME} does not restart: Job for {NAME} failed.\n"
+            "The end of its journal:\nexample[1]: line 3 of example.conf: unknown word"
+        )
+        assert result["remedy"].endswith(f"More: journalctl --unit {NAME}")
+        assert host.calls() == ["daemon-reload", f"restart {NAME}"]
+    assert host.get("journal_arguments") == f"--unit {NAME} --lines 30 --no-pager --output cat"
+    host.set(refuses="")
+    assert host.run()["commands"] == ["daemon-reload", f"restart {NAME}"]
+    assert host.run()["changed"] is False
+
+
+def test_nothing_follows_a_command_that_failed(host: Host) -> None:
+    host.set(refuses="enable")
+    assert host.run()["msg"].startswith(f"{NAME} does not enable: Job for {NAME} failed.")
+    assert host.calls() == ["daemon-reload", f"enable {NAME}"]
+    assert not host.markers.exists()
+
+
+def test_an_unknown_unit_is_refused(host: Host) -> None:
+    host.set(LoadState="not-found", UnitFileState="")
+    result = host.run()
+    assert result["failed"] is True
+    assert result["msg"] == f"systemd knows no unit {NAME}."
+    assert result["remedy"].startswith("Install the package that brings it")
+    assert host.calls() == []
+    # An earlier task of the run would install it.
+    planned = host.run(check_mode=True)
+    assert (planned["changed"], planned["commands"]) == (True, ["daemon-reload", f"start {NAME}"])
+
+
+def test_systemd_that_does_not_answer(host: Host) -> None:
+    (host.folder.parent / "bin" / "systemctl").write_text(
+        "#!/bin/sh\necho 'System has not been booted with systemd' >&2\nexit 1\n", encoding="utf-8"
+    )
+    result = host.run()
+    assert result["failed"] is True
+    assert "System has not been booted with systemd" in result["msg"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"), [({"on_change": "kill"}, "on_change"), ({"started": "perhaps"}, "started")]
+)
+def test_wrong_options(host: Host, options: dict[str, Any], words: str) -> None:
+    result = host.run(**options)
+    assert result["failed"] is True
+    assert words in result["msg"]
+    assert host.calls() == []

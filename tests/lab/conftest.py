@@ -1,0 +1,167 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Lab hosts for tests: the site of the Molecule scenario "prepare", made and removed once for all tests here."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SITE = ROOT / "molecule/prepare/inventory"
+STATE = ROOT / ".lab/molecule"
+HOSTS = ("compute-1", "deploy-1")
+CREATE, PREPARE, DESTROY = (f"{path}.yml" for path in ("molecule/shared/create", "playbooks/prepare", "molecule/shared/destroy"))
+
+# Names, kinds, owners, modes and contents of all that a run may write. What a host makes for itself, such as its
+# private keys, differs from host to host: of that only the existence and the mode count.
+_MANIFEST = r"""
+import hashlib, os, stat, sys
+trees = ["/etc", "/usr/local", "/var/lib/accentos", "/home", "/root/.ssh"]
+own = ("/etc/accentos/pki/", "/etc/ssh/ssh_host_", "/etc/ssl/certs/", "/etc/machine-id", "/var/lib/accentos/units/",
+       "/usr/local/share/ca-certificates/", "/etc/chrony/chrony.keys", "/etc/shadow", "/root/.ssh/", "/home/operator/.ssh/",
+       "/etc/.pwd.lock", "/etc/mtab", "/etc/resolv.conf")
+for tree in trees:
+    for folder, folders, files in os.walk(tree):
+        for name in sorted(folders + files):
+            path = os.path.join(folder, name)
+            state = os.lstat(path)
+            content = os.readlink(path) if stat.S_ISLNK(state.st_mode) else "-"
+            if stat.S_ISREG(state.st_mode) and not path.startswith(own):
+                content = hashlib.sha256(open(path, "rb").read()).hexdigest()
+            # Debian keeps backups of its account files; what they hold depends on how often one was written.
+            if path in ("/etc/passwd-", "/etc/group-", "/etc/shadow-", "/etc/gshadow-"):
+                continue
+            content = "own" if path.startswith("/etc/ssl/certs/") else content
+            print(path, oct(state.st_mode), state.st_uid, state.st_gid, content)
+"""
+
+
+@dataclass
+class Run:
+    """What a run of a playbook left: exit code, all its output, and the summary of the stages callback."""
+
+    code: int
+    output: str
+    summary: dict[str, Any]
+
+    @property
+    def changed(self) -> int:
+        """Count the changed tasks over all hosts."""
+        return sum(host["changed"] for host in self.summary["hosts"].values())
+
+
+class Lab:
+    """Runs playbooks over the hosts and looks into them."""
+
+    def __init__(self, scratch: Path) -> None:
+        self.scratch = scratch
+
+    def command(self, playbook: str, *arguments: str, site: Path = SITE) -> list[str]:
+        """Return the command that runs a playbook over a site."""
+        return [sys.executable, "-m", "ansible", "playbook", f"--inventory={site}", playbook, *arguments]
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment of a run: the checkout's settings, and where its log and summary go."""
+        return os.environ | {
+            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+            "ANSIBLE_STDOUT_CALLBACK": "accentos.cloud.stages",
+            "ANSIBLE_NOCOLOR": "1",
+            "ACCENTOS_STAGES_JSON_PATH": str(self.scratch / "summary.json"),
+            "ACCENTOS_STAGES_LOG_PATH": str(self.scratch / "stages.log"),
+        }
+
+    def run(self, playbook: str, *arguments: str, site: Path = SITE) -> Run:
+        """Run a playbook to its end."""
+        (self.scratch / "summary.json").unlink(missing_ok=True)
+        done = subprocess.run(
+            self.command(playbook, *arguments, site=site),
+            cwd=ROOT,
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        summary = self.scratch / "summary.json"
+        return Run(done.returncode, done.stdout, json.loads(summary.read_text()) if summary.exists() else {"hosts": {}})
+
+    def succeed(self, playbook: str, *arguments: str, site: Path = SITE) -> Run:
+        """Run a playbook that must succeed."""
+        run = self.run(playbook, *arguments, site=site)
+        assert run.code == 0, run.output
+        return run
+
+    def kill_at_task(self, playbook: str, count: int) -> str:
+        """Start a playbook and kill it, with all its processes, when its task number ``count`` starts.
+
+        Returns the last line of its log, which names the task.
+        """
+        log = self.scratch / "stages.log"
+        log.unlink(missing_ok=True)
+        with subprocess.Popen(
+            self.command(playbook),
+            cwd=ROOT,
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        ) as process:
+            while process.poll() is None:
+                if sum(" task: " in line for line in _lines(log)) >= count:
+                    break
+                time.sleep(0.02)
+            # Workers are in sessions of their own, so a signal to the group would miss them.
+            for pid in [process.pid, *descendants(process.pid)]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        return (_lines(log) or ["nothing"])[-1]
+
+    def sh(self, host: str, script: str) -> str:
+        """Run a shell script on a host and return what it prints."""
+        command = ["ssh", "-F", str(STATE / "ssh_config"), host, script]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+        assert done.returncode == 0, f"{shlex.join(command)}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def manifest(self) -> dict[str, list[str]]:
+        """List, for each host, all that a run may have written."""
+        return {host: self.sh(host, f"python3 -c {shlex.quote(_MANIFEST)}").splitlines() for host in HOSTS}
+
+
+def _lines(file: Path) -> list[str]:
+    return file.read_text(encoding="utf-8", errors="replace").splitlines() if file.exists() else []
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the processes that a process started, and those that they started."""
+    parents: dict[int, list[int]] = {}
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            # The name of a process stands in parentheses and may hold anything; the parent is the second field after it.
+            parents.setdefault(int(entry.read_text().rpartition(")")[2].split()[1]), []).append(int(entry.parent.name))
+    found = parents.get(pid, [])
+    return found + [below for child in found for below in descendants(child)]
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """Give fresh hosts to the tests and remove them afterwards."""
+    lab = Lab(tmp_path_factory.mktemp("lab"))
+    lab.succeed(DESTROY)
+    lab.succeed(CREATE)
+    yield lab
+    lab.succeed(DESTROY)

@@ -1,0 +1,173 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Runs that are killed, hosts that lie, keys that are wrong, labs that are half made: each ends well or says why not."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from .conftest import CREATE, DESTROY, HOSTS, PREPARE, ROOT, SITE, STATE, Lab
+
+KILLS = int(os.environ.get("ACCENTOS_TEST_KILLS", "3"))
+SEED = int(os.environ.get("ACCENTOS_TEST_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
+
+
+def podman(*arguments: str) -> str:
+    """Run podman and return what it prints."""
+    return subprocess.run(["podman", *arguments], capture_output=True, text=True, check=True).stdout
+
+
+def difference(before: dict[str, list[str]], after: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Return the lines in which two manifests differ, by host."""
+    return {host: sorted(set(before[host]) ^ set(after[host])) for host in before if before[host] != after[host]}
+
+
+def test_killed_run_ends_in_the_same_state(lab: Lab) -> None:
+    lab.succeed(PREPARE)
+    undisturbed = lab.manifest()
+    tasks = sum(" task: " in line for line in (lab.scratch / "stages.log").read_text().splitlines())
+    assert lab.succeed(PREPARE).changed == 0
+
+    lab.succeed(DESTROY)
+    lab.succeed(CREATE)
+    chosen = sorted(random.Random(SEED).sample(range(4, tasks), KILLS))
+    print(f"seed {SEED}: killed at tasks {chosen} of {tasks}")
+    for count in chosen:
+        print(lab.kill_at_task(PREPARE, count))
+    assert lab.succeed(PREPARE).changed > 0
+    assert difference(undisturbed, lab.manifest()) == {}
+    again = lab.succeed(PREPARE)
+    assert again.changed == 0, again.output
+    # What a killed run wrote but did not restart was restarted by the next one.
+    for host in HOSTS:
+        assert lab.sh(host, "chronyc -n authdata 2>&1 || true; systemctl is-active chrony").endswith("active\n")
+        assert lab.sh(host, "systemctl --failed --no-legend --plain") == ""
+
+
+def test_check_mode_writes_nothing(lab: Lab) -> None:
+    before = lab.manifest()
+    store = (STATE / ".secrets.yml").read_bytes()
+    plan = lab.succeed(PREPARE, "--check", "--diff", "--extra-vars", "base_sysctl_extra={'net.ipv4.tcp_syncookies':2}")
+    assert "+net.ipv4.tcp_syncookies = 2" in plan.output
+    assert "systemctl restart systemd-sysctl.service" in plan.output
+    assert lab.manifest() == before
+    assert (STATE / ".secrets.yml").read_bytes() == store
+
+
+def test_certificates_are_renewed_before_their_end(lab: Lab) -> None:
+    serial = "openssl x509 -in /etc/accentos/pki/host.crt -noout -serial"
+    before = {host: lab.sh(host, serial) for host in HOSTS}
+    lab.succeed(PREPARE, "--extra-vars", "pki_renew_before_days=398")
+    renewed = {host: lab.sh(host, serial) for host in HOSTS}
+    assert all(renewed[host] != before[host] for host in HOSTS)
+    assert lab.succeed(PREPARE).changed == 0
+    assert {host: lab.sh(host, serial) for host in HOSTS} == renewed
+
+
+def test_archive_with_another_key_is_refused(lab: Lab) -> None:
+    key = lab.sh("deploy-1", "cat /usr/share/keyrings/debian-archive-trixie-stable.asc 2>/dev/null || true")
+    archive = {
+        "name": "wrong",
+        "uris": ["http://archive.example.test/debian"],
+        "suites": ["trixie"],
+        "components": ["main"],
+        "key": key or "no key at all",
+        "fingerprint": "0123456789ABCDEF0123456789ABCDEF01234567",
+    }
+    before = lab.manifest()
+    refused = lab.run(PREPARE, "--extra-vars", f"{{'base_apt_repositories': [{archive!r}]}}")
+    assert refused.code != 0
+    assert "0123456789ABCDEF0123456789ABCDEF01234567" in refused.output
+    assert "base_apt_repositories" in refused.output
+    assert lab.manifest() == before
+
+
+def test_text_from_a_host_is_never_a_program(lab: Lab) -> None:
+    witness = lab.scratch / "witness"
+    hostile = f"13{{{{ lookup('ansible.builtin.pipe', 'touch {witness}') }}}}\x1b[31m"
+    original = lab.sh("compute-1", "cat /etc/os-release")
+    lab.sh("compute-1", f"cp -L /etc/os-release /root/os-release && cat >>/etc/os-release <<'END'\nVERSION_ID=\"{hostile}\"\nEND")
+    try:
+        refused = lab.run(PREPARE, "--limit", "localhost,compute-1")
+    finally:
+        lab.sh("compute-1", "cat /root/os-release >/etc/os-release && rm /root/os-release")
+    assert lab.sh("compute-1", "cat /etc/os-release") == original
+    assert refused.code != 0
+    assert "hosts must run Debian 13" in refused.output
+    assert "touch" in refused.output
+    assert "\x1b[31m" not in refused.output
+    assert not witness.exists()
+
+
+def test_service_that_does_not_start_shows_its_journal(lab: Lab) -> None:
+    broken = lab.run(PREPARE, "--extra-vars", "{'base_ntp_servers': ['192.0.2.1 nonsense']}")
+    assert broken.code != 0
+    assert "chrony.service does not restart" in broken.output
+    assert "Could not parse" in broken.output
+    assert "journalctl --unit chrony.service" in broken.output
+    lab.succeed(PREPARE)
+    assert lab.succeed(PREPARE).changed == 0
+
+
+def test_half_made_lab_is_repaired(lab: Lab) -> None:
+    podman("rm", "--force", "--time=0", "accentos-molecule-compute-1")
+    podman("stop", "--time=0", "accentos-molecule-cache")
+    (STATE / "known_hosts").unlink()
+    lab.succeed(CREATE)
+    assert lab.succeed(CREATE).changed == 0
+    lab.succeed(PREPARE)
+
+
+def test_lab_that_was_killed_while_it_was_made_is_repaired(lab: Lab) -> None:
+    lab.succeed(DESTROY)
+    print(lab.kill_at_task(CREATE, random.Random(SEED).randrange(8, 16)))
+    lab.succeed(CREATE)
+    assert lab.succeed(CREATE).changed == 0
+
+
+def test_network_that_is_taken_is_named(lab: Lab) -> None:
+    lab.succeed(DESTROY)
+    podman("network", "create", "--internal", "--subnet", "10.91.1.0/24", "accentos-test-taken")
+    try:
+        refused = lab.run(CREATE)
+    finally:
+        podman("network", "rm", "accentos-test-taken")
+    assert refused.code != 0
+    assert "10.91.1.0/24 (tunnel)" in refused.output
+    assert "podman network ls" in refused.output
+    lab.succeed(CREATE)
+
+
+def test_lab_of_another_checkout_is_left_alone(lab: Lab, tmp_path: Path) -> None:
+    other = tmp_path / "site"
+    shutil.copytree(SITE, other)
+    before = podman("ps", "--format={{.ID}} {{.Names}}")
+    refused = lab.run(CREATE, site=other)
+    assert refused.code != 0
+    assert "belong to the lab of another site folder" in " ".join(refused.output.split())
+    lab.succeed(DESTROY, site=other)
+    assert podman("ps", "--format={{.ID}} {{.Names}}") == before
+
+
+def test_interrupted_image_build_leaves_nothing_behind(tmp_path: Path) -> None:
+    image = "localhost/accentos-lab:interrupted"
+    mirror = subprocess.run(
+        ["podman", "image", "inspect", "--format={{index .Labels \"accentos_mirror\"}}", "localhost/accentos-lab:trixie"],
+        capture_output=True, text=True, check=True,
+    ).stdout.strip()  # fmt: skip
+    command = [str(ROOT / "molecule/shared/files/build-image"), "trixie", image, "digest", mirror, f"{mirror}-security", str(tmp_path)]
+    for ending in (signal.SIGKILL, signal.SIGTERM):
+        with subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as build:
+            deadline = time.monotonic() + 30
+            while not list(tmp_path.glob("build.*/root.tar*")) and time.monotonic() < deadline and build.poll() is None:
+                time.sleep(0.05)
+            os.killpg(build.pid, ending)
+        assert build.returncode != 0
+        assert subprocess.run(["podman", "image", "exists", image], check=False).returncode == 1
+    # The killed build could not tidy up; the next one did, and tidied up after itself.
+    assert list(tmp_path.glob("build.*")) == []

@@ -1,0 +1,86 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Secrets are nowhere but in their encrypted store and where they are used."""
+
+from __future__ import annotations
+
+import stat
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ansible_collections.accentos.cloud.plugins.plugin_utils.secret_store import SecretStore
+
+from .conftest import CREATE, DESTROY, HOSTS, PREPARE, ROOT, STATE, Lab
+
+
+def needles(secrets: dict[str, str]) -> set[bytes]:
+    """Return what must not be found: every secret, every long line of one, and keys in the letter case of chrony."""
+    found: set[bytes] = set()
+    for value in secrets.values():
+        lines = [line for line in value.splitlines() if len(line) > 20 and not line.startswith("-----")]
+        found |= {text.encode() for line in lines for text in (line, line.upper())}
+    return found
+
+
+@contextmanager
+def watched_processes() -> Iterator[dict[str, bytes]]:
+    """Collect arguments and environments of all processes, of the hosts too, while the block runs."""
+    seen: dict[str, bytes] = {}
+    stop = threading.Event()
+
+    def watch() -> None:
+        while not stop.wait(0.05):
+            for entry in Path("/proc").glob("[0-9]*"):
+                for name in ("cmdline", "environ"):
+                    try:
+                        seen[f"{entry}/{name}"] = seen.get(f"{entry}/{name}", b"") + (entry / name).read_bytes()[:20000]
+                    except OSError:
+                        continue
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield seen
+    finally:
+        stop.set()
+        watcher.join()
+
+
+def test_generated_values_are_found_nowhere(lab: Lab) -> None:
+    lab.succeed(DESTROY)
+    lab.succeed(CREATE)
+    outputs = []
+    with watched_processes() as processes:
+        outputs.append(lab.succeed(PREPARE, "-vvvv", "--diff").output)
+        outputs.append(lab.run(PREPARE, "-vvvv", "--diff", "--extra-vars", "{'base_ntp_servers': ['192.0.2.1 nonsense']}").output)
+        outputs.append(lab.run(PREPARE, "-vvvv", "--diff", "--extra-vars", "pki_validity_days=nonsense").output)
+        outputs.append(lab.succeed(PREPARE, "-vvvv", "--diff").output)
+    secrets = SecretStore(STATE).read()
+    assert set(secrets) == {"chrony_key", "pki_ca_key"}
+    wanted = needles(secrets)
+    assert len(wanted) > 4
+
+    places = {f"output {number}": output.encode() for number, output in enumerate(outputs)} | processes
+    trees = [STATE, lab.scratch, ROOT / "inventories", ROOT / "molecule", Path.home() / ".ansible"]
+    places |= {str(file): file.read_bytes() for tree in trees for file in tree.rglob("*") if file.is_file()}
+    assert len(processes) > 50
+    assert {place for place, content in places.items() if any(needle in content for needle in wanted)} == set()
+
+    # The search can find: the one place on the hosts where a secret belongs has it.
+    key = secrets["chrony_key"].upper()
+    for host in HOSTS:
+        found = lab.sh(host, f"grep -rlsI {key} /etc /var/lib /var/log /root /home /tmp /usr/local || true").split()
+        assert found == ["/etc/chrony/chrony.keys"]
+        authority = secrets["pki_ca_key"].splitlines()[1]
+        assert lab.sh(host, f"grep -rlsI '{authority}' /etc /var/lib /var/log /root /home /tmp /usr/local || true") == ""
+
+
+def test_files_with_secrets_are_private(lab: Lab) -> None:
+    for name in (".secrets.yml", ".vault_key", "id_ed25519"):
+        assert stat.S_IMODE((STATE / name).stat().st_mode) == 0o600
+    assert (STATE / ".secrets.yml").read_bytes().startswith(b"$ANSIBLE_VAULT;1.")
+    for host in HOSTS:
+        private = lab.sh(host, "find /etc/accentos /etc/chrony -name '*.key*' -printf '%m %u %g %p\\n'").splitlines()
+        assert sorted(private) == ["640 root _chrony /etc/chrony/chrony.keys", "640 root root /etc/accentos/pki/host.key"]
+        assert lab.sh(host, "find /tmp /root/.ansible -name '*ansible*' -type f 2>/dev/null || true") == ""

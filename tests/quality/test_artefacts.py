@@ -1,0 +1,104 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Both collections build, twice the same, and hold what they should and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from tests.quality.tree import COLLECTION, PREFIX, ROOT, files
+
+MAXIMUM_BYTES = 2_000_000
+FORBIDDEN = re.compile(
+    r"(^|/)(tests/output|__pycache__|\.git|\.venv|\.cache|\.lab|\.hypothesis|pki)(/|$)|\.(pyc|pem|key|retry)$|vault|secrets"
+    r"|id_(rsa|ed25519)"
+)
+# FORBIDDEN finds these words in the names of our own source files too.
+SOURCE = re.compile(r"^(plugins|roles|tests|docs|changelogs|playbooks)/.*\.(py|yml|yaml|j2|md|rst|json|txt)$")
+PRIVATE_KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----\n[A-Za-z0-9+/=]{20}")
+
+
+def build(folder: Path, output: Path) -> Path:
+    """Build the collection in FOLDER and return the artefact in OUTPUT."""
+    program = Path(sys.executable).with_name("ansible-galaxy")
+    subprocess.run(
+        [program, "collection", "build", "--output-path", output],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
+    (artefact,) = output.glob("*.tar.gz")
+    return artefact
+
+
+def contents(artefact: Path) -> dict[str, str]:
+    """Return name and sha256 of every file in ARTEFACT."""
+    with tarfile.open(artefact) as archive:
+        found = {}
+        for member in archive.getmembers():
+            stream = archive.extractfile(member) if member.isfile() else None
+            if stream:
+                found[member.name] = hashlib.sha256(stream.read()).hexdigest()
+        return found
+
+
+@pytest.fixture(scope="module")
+def artefacts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Both artefacts."""
+    return {
+        name: build(folder, tmp_path_factory.mktemp(name)) for name, folder in (("site", ROOT), ("cloud", COLLECTION))
+    }
+
+
+def test_site_holds_the_playbooks_and_no_more(artefacts: dict[str, Path]) -> None:
+    playbooks = {name for name in files() if re.fullmatch(r"playbooks/(.*/)?[^/]+\.yml", name)}
+    assert playbooks
+    documents = {"README.md", "LICENSE", "CHANGELOG.md", "meta/runtime.yml"}
+    assert set(contents(artefacts["site"])) == playbooks | documents | {"MANIFEST.json", "FILES.json"}
+
+
+def test_cloud_holds_every_plugin_and_role(artefacts: dict[str, Path]) -> None:
+    wanted = {
+        name.removeprefix(PREFIX) for name in files() if name.startswith((f"{PREFIX}plugins/", f"{PREFIX}roles/"))
+    }
+    assert wanted
+    assert wanted - set(contents(artefacts["cloud"])) == set()
+
+
+@pytest.mark.parametrize("name", ["site", "cloud"])
+def test_nothing_is_in_it_that_must_not_be(artefacts: dict[str, Path], name: str) -> None:
+    held = contents(artefacts[name])
+    assert {"MANIFEST.json", "FILES.json"} < set(held)
+    assert [inner for inner in held if FORBIDDEN.search(inner) and not SOURCE.match(inner)] == []
+    assert [inner for inner in held if re.search(r"tests/output|__pycache__|\.pyc$", inner)] == []
+    assert artefacts[name].stat().st_size < MAXIMUM_BYTES
+    with tarfile.open(artefacts[name]) as archive:
+        streams = [(member.name, archive.extractfile(member)) for member in archive.getmembers() if member.isfile()]
+        assert [inner for inner, stream in streams if stream and PRIVATE_KEY.search(stream.read())] == []
+
+
+@pytest.mark.parametrize("name", ["site", "cloud"])
+def test_building_twice_gives_the_same(artefacts: dict[str, Path], name: str, tmp_path: Path) -> None:
+    again = build(ROOT if name == "site" else COLLECTION, tmp_path)
+    assert contents(again) == contents(artefacts[name])
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("secrets/x", True),
+        ("a/b.pyc", True),
+        (".lab/lab/id_ed25519", True),
+        ("pki/ca.pem", True),
+        ("plugins/a.py", False),
+    ],
+)
+def test_forbidden_names_are_recognized(name: str, wrong: bool) -> None:
+    assert bool(FORBIDDEN.search(name) and not SOURCE.match(name)) is wrong

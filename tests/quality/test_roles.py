@@ -1,0 +1,65 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The options that a role documents are the options that it has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import pytest
+
+from tests.quality.tree import COLLECTION, load, roles
+
+
+def options_of(specs: object) -> dict[str, dict[str, object]]:
+    """Return the options of all entry points of an argument_specs file."""
+    found: dict[str, dict[str, object]] = {}
+    if isinstance(specs, dict):
+        for entry in specs.get("argument_specs", {}).values():
+            found.update(entry.get("options", {}))
+    return found
+
+
+def nested(options: Mapping[str, dict[str, object]], prefix: str = "") -> Iterator[tuple[str, dict[str, object]]]:
+    """Give every option with its dotted name, inner ones included."""
+    for name, option in options.items():
+        yield f"{prefix}{name}", option
+        inner = option.get("options")
+        if isinstance(inner, dict):
+            yield from nested(inner, f"{prefix}{name}.")
+
+
+def differences(defaults: Mapping[str, object], options: Mapping[str, dict[str, object]]) -> list[str]:
+    """Return how the DEFAULTS of a role and the OPTIONS it documents contradict each other."""
+    public = {name: value for name, value in defaults.items() if not name.startswith("__")}
+    required = {name for name, option in options.items() if option.get("required")}
+    told = [f"{name}: has a default but is not documented" for name in public.keys() - options.keys()]
+    told += [f"{name}: is documented but has no default" for name in options.keys() - required - public.keys()]
+    told += [f"{name}: is required, so its default is never used" for name in required & public.keys()]
+    for name in public.keys() & options.keys():
+        if "default" in options[name] and options[name]["default"] != public[name]:
+            told.append(f"{name}: documented default {options[name]['default']!r}, real default {public[name]!r}")
+    told += [f"{name}: has no description" for name, option in nested(options) if not option.get("description")]
+    return sorted(told)
+
+
+def test_there_are_roles() -> None:
+    assert roles()
+
+
+@pytest.mark.parametrize("role", roles())
+def test_options_equal_defaults(role: str) -> None:
+    folder = COLLECTION / "roles" / role
+    defaults = folder / "defaults/main.yml"
+    values = load(defaults) if defaults.is_file() else {}
+    assert isinstance(values, dict | None)
+    assert differences(values or {}, options_of(load(folder / "meta/argument_specs.yml"))) == []
+
+
+def test_differences_are_found() -> None:
+    text: dict[str, object] = {"description": "Text."}
+    assert differences({"a": 1, "__b": 2}, {"a": {**text, "default": 1}, "c": {**text, "required": True}}) == []
+    assert differences({"a": 1}, {}) == ["a: has a default but is not documented"]
+    assert differences({}, {"a": text}) == ["a: is documented but has no default"]
+    assert differences({"a": 1}, {"a": {**text, "default": 2}}) == ["a: documented default 2, real default 1"]
+    assert differences({"a": 1}, {"a": {**text, "required": True}}) == ["a: is required, so its default is never used"]
+    assert differences({"a": {}}, {"a": {**text, "options": {"b": {"type": "str"}}}}) == ["a.b: has no description"]

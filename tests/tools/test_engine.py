@@ -1,0 +1,305 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The engine, with real programs that take a moment each."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tools.steps.engine import BusyError, Job, Outcome, Run, Step, digest, lock, summarize
+from tools.steps.results import Counts
+
+OK = '<testsuites><testsuite><testcase classname="a" name="b"/></testsuite></testsuites>'
+SKIPPED = '<testsuite><testcase classname="a" name="left_out"><skipped>no</skipped></testcase></testsuite>'
+FAILED = '<testsuite><testcase classname="a" name="wrong"><failure>no</failure></testcase></testsuite>'
+
+
+def shell(name: str, script: str, *, tests: str = "", timeout: int = 30, essential: bool = False) -> Step:
+    """Return a step that runs a shell SCRIPT."""
+    return Step(
+        name,
+        "It is a test.",
+        ("sh", "-c", script),
+        tests=(tests,) if tests else (),
+        timeout=timeout,
+        essential=essential,
+        remedy="Mend it.",
+    )
+
+
+def screen_text(run: Run) -> str:
+    """Return what a person saw."""
+    return (run.root / "screen").read_text()
+
+
+def alive(pid: int) -> bool:
+    """Tell whether process PID runs (a zombie does not)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def wait_for(path: Path) -> str:
+    """Return the text of PATH once it is there."""
+    for _ in range(200):
+        with contextlib.suppress(FileNotFoundError):
+            if text := path.read_text().strip():
+                return text
+        time.sleep(0.05)
+    raise AssertionError(f"{path} did not appear")
+
+
+def states(outcomes: list[Outcome]) -> list[str]:
+    return [outcome.state for outcome in outcomes]
+
+
+def test_runs_steps_in_order_and_logs_their_output(run: Run) -> None:
+    outcomes = run.execute(
+        [shell("one", "echo first >> order"), shell("two", "echo second >> order; echo said")], False
+    )
+    assert states(outcomes) == ["ok", "ok"]
+    assert (run.root / "order").read_text() == "first\nsecond\n"
+    assert "[two] said" in run.log.path.read_text()
+    assert run.log.path.stat().st_mode & 0o777 == 0o600
+    assert summarize(run, outcomes, 1.0, False) == 0
+
+
+def test_failure_tells_step_code_log_remedy_and_the_last_forty_lines(run: Run) -> None:
+    outcomes = run.execute([shell("bad", "seq 1 50; exit 7"), shell("after", "true")], False)
+    text = screen_text(run)
+    assert states(outcomes) == ["failed", "not run"]
+    assert outcomes[0].exit_code == 7
+    for part in ("FAILED: bad:", "exit code: 7", f"log: {run.log.path}", "remedy: Mend it."):
+        assert part in text
+    shown = [line.strip() for line in text.splitlines() if line.strip().isdigit()]
+    assert shown == [str(number) for number in range(11, 51)]
+    assert summarize(run, outcomes, 1.0, False) == 1
+
+
+def test_missing_program_is_a_failure_not_a_traceback(run: Run) -> None:
+    outcomes = run.execute([Step("x", "why", ("/nonexistent/program",))], False)
+    assert outcomes[0].message == "cannot start /nonexistent/program: No such file or directory"
+
+
+def test_keep_going_reports_all_but_stops_after_an_essential_step(run: Run) -> None:
+    gates = [shell("a", "exit 1"), shell("b", "true"), shell("c", "exit 1")]
+    assert states(run.execute(gates, True)) == ["failed", "ok", "failed"]
+    assert states(run.execute([shell("base", "exit 1", essential=True), *gates], True)) == ["failed"] + ["not run"] * 3
+
+
+def test_timeout_ends_the_whole_group(run: Run) -> None:
+    outcomes = run.execute([shell("slow", "sleep 60 & echo $! > pid; wait", timeout=1)], False)
+    assert outcomes[0].message == "took longer than 1 s and was ended"
+    assert not alive(int((run.root / "pid").read_text()))
+
+
+def test_every_program_of_the_group_is_asked_to_end_first(run: Run) -> None:
+    inner = "trap 'echo tidy > tidied; exit' TERM; touch ready; while :; do sleep 0.1; done"
+    outcomes = run.execute([shell("nested", f'sh -c "{inner}" & wait', timeout=2)], False)
+    assert outcomes[0].state == "failed"
+    assert (run.root / "ready").exists()
+    assert (run.root / "tidied").read_text() == "tidy\n"
+
+
+def test_child_that_ignores_the_request_to_end_is_killed(run: Run) -> None:
+    outcomes = run.execute([shell("deaf", "trap '' TERM; echo $$ > pid; while :; do sleep 1; done", timeout=1)], False)
+    assert outcomes[0].state == "failed"
+    assert not alive(int((run.root / "pid").read_text()))
+
+
+def test_daemon_that_keeps_the_pipe_open_does_not_hold_the_step(run: Run) -> None:
+    start = time.monotonic()
+    outcomes = run.execute([shell("parent", "sleep 30 & echo $! > pid")], False)
+    assert outcomes[0].state == "ok"
+    assert time.monotonic() - start < 10
+    os.kill(int((run.root / "pid").read_text()), signal.SIGKILL)
+
+
+def test_neighbours_of_a_group_run_at_the_same_time(run: Run) -> None:
+    # Each waits for the other: one after the other, both would time out.
+    def meet(mine: str, other: str) -> Step:
+        script = f"touch {mine}; while [ ! -e {other} ]; do sleep 0.05; done"
+        return Step(mine, "why", ("sh", "-c", script), timeout=10, group="g")
+
+    assert states(run.execute([meet("a", "b"), meet("b", "a")], False)) == ["ok", "ok"]
+
+
+@pytest.mark.parametrize(
+    ("script", "message", "counts"),
+    [
+        ("true", "ran no test", Counts(failed=("tests",))),
+        (f"echo '{OK}' > r.xml", "", Counts(1)),
+        (f"echo '{OK}' > r.xml; exit 3", "sh ended with exit code 3", Counts(1, ("tests",))),
+        (f"echo '{FAILED}' > r.xml", "1 tests failed", Counts(0, ("a::wrong",))),
+        (f"echo '{SKIPPED}' > r.xml", "1 tests were skipped", Counts(0, (), ("a::left_out",))),
+        ("exit 4", "sh ended with exit code 4", Counts(failed=("tests",))),
+        ("echo '<testsuite' > r.xml", None, Counts(failed=("tests",))),
+    ],
+)
+def test_counts_tests(run: Run, script: str, message: str | None, counts: Counts) -> None:
+    outcomes = run.execute([shell("tests", script, tests="r.xml")], True)
+    assert outcomes[0].counts == counts
+    if message is None:
+        assert "no JUnit result file" in outcomes[0].message
+    else:
+        assert outcomes[0].message == message
+
+
+def test_results_of_an_earlier_run_do_not_count(run: Run) -> None:
+    (run.root / "r.xml").write_text(OK)
+    assert run.execute([shell("tests", "true", tests="r.xml")], True)[0].message == "ran no test"
+
+
+def test_last_line_counts_tests_and_failed_gates(run: Run) -> None:
+    steps = [shell("tests", f"echo '{OK}' > r.xml", tests="r.xml"), shell("lint", "true"), shell("types", "exit 1")]
+    code = summarize(run, run.execute(steps, True), 10.0, True)
+    assert screen_text(run).splitlines()[-1] == "1 passed, 1 failed"
+    assert code == 1
+
+
+def test_last_line_of_a_good_run(run: Run) -> None:
+    steps = [shell("tests", f"echo '{OK}' > r.xml", tests="r.xml"), shell("lint", "true")]
+    assert summarize(run, run.execute(steps, True), 10.0, True) == 0
+    assert screen_text(run).splitlines()[-1] == "1 passed, 0 failed"
+
+
+def test_skipped_tests_are_named_and_fail_the_run(run: Run) -> None:
+    outcomes = run.execute([shell("tests", f"echo '{SKIPPED}' > r.xml", tests="r.xml")], True)
+    assert summarize(run, outcomes, 10.0, True) == 1
+    lines = screen_text(run).splitlines()
+    assert "    a::left_out" in lines
+    assert lines[-1] == "0 passed, 0 failed, 1 skipped"
+
+
+def test_a_test_run_without_tests_fails(run: Run) -> None:
+    assert summarize(run, run.execute([shell("lint", "true")], True), 1.0, True) == 1
+    assert "No test was run" in screen_text(run)
+
+
+def stamped(facts: tuple[str, ...] = ()) -> Step:
+    """Return a step that counts how often it ran."""
+
+    def action(job: Job) -> None:
+        job.call("sh", "-c", "echo ran >> runs")
+
+    return Step("stamped", "why", action, inputs=("*.txt",), facts=facts, stamp="made/.complete")
+
+
+def test_stamp_leaves_out_what_is_unchanged(run: Run) -> None:
+    source = run.root / "in.txt"
+    source.write_text("1")
+    ran = run.root / "runs"
+    assert states(run.execute([stamped()], False) + run.execute([stamped()], False)) == ["ok", "unchanged"]
+    source.write_text("2")
+    assert states(run.execute([stamped()], False)) == ["ok"]
+    assert states(run.execute([stamped(("3.13",))], False)) == ["ok"]
+    assert ran.read_text() == "ran\n" * 3
+
+
+def test_failed_step_leaves_no_stamp(run: Run) -> None:
+    (run.root / "in.txt").write_text("1")
+    run.execute([stamped()], False)
+    bad = Step("stamped", "why", ("false",), inputs=("*.txt",), facts=("other",), stamp="made/.complete")
+    run.execute([bad], False)
+    assert not (run.root / "made/.complete").exists()
+
+
+def test_stamp_input_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"\*\.txt"):
+        digest(stamped(), tmp_path)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signal_ends_the_children_and_says_that_it_can_be_run_again(tmp_path: Path, number: signal.Signals) -> None:
+    program = """
+import os, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from tools.steps.engine import Run, Step, summarize
+from tools.steps.report import Log, Screen
+root = Path(sys.argv[1])
+run = Run(root, Screen(sys.stdout, {}), Log(root / "logs", "t", datetime.now(UTC)), dict(os.environ))
+run.grace = 1.0
+steps = [
+    Step("long", "why", ("sh", "-c", "sleep 60 & echo $! > child.tmp; mv child.tmp child; wait")),
+    Step("next", "why", ("touch", "next")),
+]
+sys.exit(summarize(run, run.execute(steps, True), 1.0, True))
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).resolve().parents[2],
+        start_new_session=True,
+    ) as process:
+        child = int(wait_for(tmp_path / "child"))
+        process.send_signal(number)
+        output, _ = process.communicate(timeout=20)
+    assert process.returncode == 128 + number
+    assert "can be run again" in output
+    assert not alive(child)
+    assert not (tmp_path / "next").exists()
+
+
+def test_lock_refuses_a_second_run_and_names_the_first(tmp_path: Path) -> None:
+    path = tmp_path / ".cache/run.lock"
+    with (
+        lock(path, "test", ""),
+        pytest.raises(BusyError, match=rf"make test is running .*\(pid {os.getpid()}\)"),
+        lock(path, "lab", ""),
+    ):
+        pass
+    with lock(path, "lab", "") as holder:
+        assert holder == str(os.getpid())
+
+
+def test_lock_admits_a_run_that_is_part_of_the_holder(tmp_path: Path) -> None:
+    path = tmp_path / "run.lock"
+    with lock(path, "test", "") as holder, lock(path, "lab", holder) as inner:
+        assert inner == holder
+    with lock(path, "test", ""), pytest.raises(BusyError), lock(path, "lab", "1"):
+        pass
+
+
+def test_terminal_step_sees_a_terminal_of_the_same_size(tmp_path: Path) -> None:
+    program = """
+import os, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from tools.steps.engine import Run, Step
+from tools.steps.report import Log, Screen
+root = Path(sys.argv[1])
+run = Run(root, Screen(sys.stdout, {"TERM": "xterm"}), Log(root / "logs", "t", datetime.now(UTC)), dict(os.environ))
+code = "import os; print('tty', os.isatty(1), *os.get_terminal_size(1))"
+run.execute([Step("own", "why", (sys.executable, "-c", code), terminal=True)], False)
+print(run.log.path.read_text())
+"""
+    master, slave = os.openpty()
+    subprocess.run(["stty", "rows", "33", "cols", "101"], stdin=slave, check=True)
+    seen: list[bytes] = []
+
+    def read() -> None:
+        with contextlib.suppress(OSError):
+            while data := os.read(master, 4096):
+                seen.append(data)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    root = Path(__file__).resolve().parents[2]
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], stdout=slave, cwd=root, check=True, timeout=20)
+    os.close(slave)
+    reader.join(10)
+    os.close(master)
+    text = b"".join(seen).decode()
+    assert text.count("tty True 101 33") == 2, text
+    assert "[own] tty True 101 33\r\n" in text

@@ -1,0 +1,145 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The checks before anything is changed, with literals."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tools.steps import machine
+from tools.steps.engine import Needs
+from tools.steps.machine import Facts, Folder, preflight
+
+DEBIAN = {"ID": "debian", "VERSION_ID": "12", "PRETTY_NAME": "Debian GNU/Linux 12 (bookworm)"}
+GOOD = Facts(
+    system="Linux",
+    release=DEBIAN,
+    architecture="x86_64",
+    euid=0,
+    sudo=False,
+    memory_mib=3910,
+    checkout=Folder("/srv/accentos", 9000, 1),
+    storage=Folder("/var/lib/containers", 9000, 2),
+    writable=True,
+    has_apt=True,
+)
+LAB = Needs(root=True, disk_mib=8192, memory_mib=4096, containers=True)
+
+
+def messages(facts: Facts, needs: Needs = LAB, packages: tuple[str, ...] = ()) -> list[str]:
+    return [str(problem) for problem in preflight(needs, packages, facts)]
+
+
+def test_a_good_machine_has_no_problem() -> None:
+    assert messages(GOOD) == []
+    assert messages(replace(GOOD, euid=1000, sudo=True), packages=("podman",)) == []
+
+
+@pytest.mark.parametrize(
+    ("system", "release", "named"),
+    [
+        ("Linux", {"ID": "ubuntu", "VERSION_ID": "24.04", "PRETTY_NAME": "Ubuntu 24.04 LTS"}, "Ubuntu 24.04 LTS"),
+        ("Linux", {"ID": "debian", "VERSION_ID": "11", "PRETTY_NAME": "Debian 11"}, "Debian 11"),
+        ("Linux", {"ID": "debian", "PRETTY_NAME": "Debian GNU/Linux forky/sid"}, "Debian GNU/Linux forky/sid"),
+        ("Linux", {}, "Linux"),
+        ("Darwin", {}, "Darwin"),
+    ],
+)
+def test_other_systems_are_refused_by_name(system: str, release: dict[str, str], named: str) -> None:
+    (message,) = messages(replace(GOOD, system=system, release=release))
+    assert message.startswith(f"This is {named}, not Debian 12 or 13.")
+    assert "Use a Debian 12 or 13 machine" in message
+
+
+def test_release_file_with_quotes_and_comments() -> None:
+    text = '# comment\nID=debian\nVERSION_ID="13"\nPRETTY_NAME="Debian GNU/Linux 13 (trixie)"\n\n'
+    release = machine.parse_release(text)
+    assert release == {"ID": "debian", "VERSION_ID": "13", "PRETTY_NAME": "Debian GNU/Linux 13 (trixie)"}
+    assert machine.check_system("Linux", release) is None
+
+
+def test_architecture_is_named() -> None:
+    (message,) = messages(replace(GOOD, architecture="mips64"))
+    assert "mips64" in message
+
+
+def test_rights_are_asked_for_only_where_needed() -> None:
+    user = replace(GOOD, euid=1000, sudo=False)
+    assert messages(user, Needs()) == []
+    (message,) = messages(user)
+    assert "to make containers and networks" in message
+    (message,) = messages(user, Needs(), ("shellcheck",))
+    assert "to install shellcheck" in message
+
+
+def test_missing_disk_space_is_told_in_mib() -> None:
+    (message,) = messages(replace(GOOD, checkout=Folder("/srv/accentos", 8000, 1)))
+    assert message.startswith("192 MiB of disk space are missing in /srv/accentos: 8000 MiB are free, 8192 MiB")
+    (message,) = messages(replace(GOOD, storage=Folder("/var/lib/containers", 1, 2)))
+    assert message.startswith("8191 MiB of disk space are missing in /var/lib/containers")
+
+
+def test_one_file_system_gives_one_message_and_exactly_enough_is_enough() -> None:
+    small = replace(GOOD, checkout=Folder("/a", 8191, 1), storage=Folder("/b", 8191, 1))
+    assert len(messages(small)) == 1
+    assert messages(replace(GOOD, checkout=Folder("/a", 8192, 1))) == []
+
+
+def test_storage_counts_only_for_containers() -> None:
+    assert messages(replace(GOOD, storage=Folder("/b", 0, 2)), Needs(disk_mib=2048)) == []
+
+
+def test_memory() -> None:
+    assert messages(replace(GOOD, memory_mib=3892)) == []
+    (message,) = messages(replace(GOOD, memory_mib=3800))
+    assert message.startswith("The machine has 3800 MiB of memory, 4096 MiB are needed.")
+    assert machine.memory_mib("MemTotal:        4016164 kB\nMemFree: 1 kB\n") == 3922
+    assert machine.memory_mib("") == 0
+
+
+def test_checkout_that_cannot_be_written_and_apt_that_is_not_there() -> None:
+    (message,) = messages(replace(GOOD, writable=False))
+    assert "chown" in message
+    assert messages(replace(GOOD, has_apt=False)) == []
+    (message,) = messages(replace(GOOD, has_apt=False), packages=("podman", "runc"))
+    assert "podman runc" in message
+
+
+def test_all_problems_are_told_at_once() -> None:
+    bad = replace(GOOD, architecture="mips", memory_mib=1, checkout=Folder("/a", 0, 1))
+    assert len(messages(bad)) == 3
+
+
+def test_storage_path_of_podman() -> None:
+    assert machine.storage_path([]) == Path("/var/lib/containers")
+    assert machine.storage_path(["", '[storage]\ngraphroot = "/data"\n']) == Path("/data")
+    assert machine.storage_path(["broken [", "[storage]\n"]) == Path("/var/lib/containers")
+
+
+def test_sudo_keeps_only_what_is_listed_and_set() -> None:
+    environ = {"CI": "true", "TERM": "xterm", "SECRET": "x", "LD_PRELOAD": "y"}
+    assert machine.sudo_command(["python3", "lab"], environ) == [
+        "sudo",
+        "--preserve-env=CI,TERM",
+        "--",
+        "python3",
+        "lab",
+    ]
+    assert machine.sudo_command(["a"], {}) == ["sudo", "--", "a"]
+
+
+def test_folder_that_is_yet_to_be_made_is_measured_at_its_parent(tmp_path: Path) -> None:
+    measured = machine.folder(tmp_path / "not/yet/there")
+    assert measured.device == tmp_path.stat().st_dev
+    assert measured.free_mib > 0
+
+
+def test_facts_of_this_machine(tmp_path: Path) -> None:
+    facts = machine.gather(tmp_path, False)
+    assert facts.system == os.uname().sysname
+    assert facts.memory_mib > 100
+    assert facts.writable
+    assert not facts.sudo

@@ -1,0 +1,106 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Lines, tables and log files, with literals."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from tools.steps.report import KEPT_LOGS, Log, Screen, clip, clock, plain, slowest
+from tools.steps.results import Counts, UnreadableResultsError, count_cases, count_files, verdict
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("plain", "plain"),
+        ("\x1b[31mred\x1b[0m", "red"),
+        ("10%\r50%\r100%", "100%"),
+        ("done\r", "done"),
+        ("\x1b]0;title\x07text", "text"),
+        ("\x1b[2K\rnew", "new"),
+        ("a\x00b\x7f", "ab"),
+        ("", ""),
+    ],
+)
+def test_plain(line: str, shown: str) -> None:
+    assert plain(line) == shown
+
+
+def test_clip_and_clock() -> None:
+    assert (clip("abcdef", 4), clip("abc", 3)) == ("abc…", "abc")
+    assert (clock(12.9), clock(754)) == ("0:12", "12:34")
+
+
+def test_slowest_has_ten_rows_with_shares_and_a_total() -> None:
+    lines = slowest([(f"step {number}", float(number)) for number in range(1, 13)], 78.0)
+    assert lines[1] == "    12.0 s   15%  step 12"
+    assert len(lines) == 12
+    assert lines[-1] == "    78.0 s  total"
+    assert slowest([], 0.0)[-1] == "     0.0 s  total"
+
+
+def test_log_name_is_in_utc_and_ten_are_kept(tmp_path: Path) -> None:
+    start = datetime(2026, 1, 2, 3, 0, 0, tzinfo=timezone(timedelta(hours=2)))
+    paths = []
+    for number in range(KEPT_LOGS + 3):
+        log = Log(tmp_path, "lab", start + timedelta(seconds=number))
+        os.utime(log.path, (number, number))
+        log.close()
+        paths.append(log.path)
+    assert paths[0].name == "lab-20260102T010000Z.log"
+    assert sorted(tmp_path.iterdir()) == paths[3:]
+
+
+def test_two_logs_of_one_second_are_two_files(tmp_path: Path) -> None:
+    now = datetime(2026, 1, 2, tzinfo=UTC)
+    first, second = Log(tmp_path, "lab", now), Log(tmp_path, "lab", now)
+    first.close()
+    second.close()
+    assert first.path != second.path
+
+
+@pytest.mark.parametrize(
+    ("environ", "live"),
+    [({"TERM": "xterm"}, True), ({"TERM": "xterm", "CI": "true"}, False), ({"TERM": "dumb"}, False), ({}, False)],
+)
+def test_live_line_only_for_a_person_at_a_terminal(environ: dict[str, str], live: bool) -> None:
+    master, slave = os.openpty()
+    with os.fdopen(slave, "w") as stream:
+        assert Screen(stream, environ).live is live
+    os.close(master)
+
+
+def test_live_line_is_cleared_before_a_lasting_one() -> None:
+    master, slave = os.openpty()
+    with os.fdopen(slave, "w") as stream:
+        screen = Screen(stream, {"TERM": "xterm"})
+        screen.update("[1/2] x ... 0:01  working")
+        screen.line("done")
+        assert os.read(master, 1000) == b"[1/2] x ... 0:01  working\r\x1b[Kdone\r\n"
+        screen.update("y" * 500)
+        assert len(os.read(master, 1000).decode()) == 79
+    os.close(master)
+
+
+def test_count_cases_counts_an_error_as_failed() -> None:
+    text = """<testsuites><testsuite><testcase classname="c" name="ok"/><testcase name="bad"><error/></testcase>
+      <testcase classname="c" name="worse"><failure/><error/></testcase><testcase name="no"><skipped/></testcase>
+      </testsuite></testsuites>"""
+    assert count_cases(text) == Counts(1, ("bad", "c::worse"), ("no",))
+
+
+def test_count_files_names_the_broken_one(tmp_path: Path) -> None:
+    (tmp_path / "a.xml").write_text("<testsuite><testcase name='x'/></testsuite>")
+    assert count_files([tmp_path / "a.xml"]).total == 1
+    (tmp_path / "b.xml").write_text("<testsuite>")
+    with pytest.raises(UnreadableResultsError, match=r"b\.xml"):
+        count_files([tmp_path / "a.xml", tmp_path / "b.xml"])
+
+
+def test_verdict() -> None:
+    assert verdict(Counts(3, ("x",))) == "3 passed, 1 failed"
+    assert verdict(Counts(3, (), ("x", "y"))) == "3 passed, 0 failed, 2 skipped"

@@ -1,0 +1,176 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The verbs as data, the command line, and the shell entry."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tools.steps import cli, machine, verbs
+from tools.steps.engine import EXIT_BUSY, EXIT_USAGE, Run, Step, lock
+
+ROOT = Path(__file__).resolve().parents[2]
+VERBS = ("lab", "lab-down", "check", "test", "test-quick")
+
+
+def steps_of(name: str) -> tuple[Step, ...]:
+    """Return the steps of verb NAME in this checkout, where it has something to do."""
+    found = verbs.verb(name, (), ROOT)
+    assert found is not None
+    return found.steps
+
+
+def test_makefile_offers_exactly_the_verbs() -> None:
+    text = (ROOT / "Makefile").read_text()
+    assert sorted(re.findall(r"^([a-z-]+):", text, re.MULTILINE)) == sorted((*VERBS, "help"))
+    for name in VERBS:
+        assert f"@tools/accentos {name}" in text
+
+
+@pytest.mark.parametrize("name", ["lab", "check", "test", "test-quick"])
+def test_every_verb_makes_the_environment_before_it_uses_it(name: str) -> None:
+    steps = steps_of(name)
+    names = [step.name for step in steps]
+    first_use = next(
+        number for number, step in enumerate(steps) if not callable(step.action) and step.action[0].startswith(".venv/")
+    )
+    assert names.index("python packages") < first_use
+    assert len(set(names)) == len(names)
+    assert all(step.why.endswith(".") and step.timeout > 0 for step in steps)
+
+
+def test_the_lab_checks_the_site_before_it_makes_hosts() -> None:
+    names = [step.name for step in steps_of("lab")]
+    assert names == ["system packages", "python packages", "site check", "lab hosts", "prepare"]
+
+
+def test_only_the_steps_before_the_first_test_are_essential() -> None:
+    for name in ("test", "test-quick"):
+        flags = [step.essential for step in steps_of(name)]
+        assert flags == sorted(flags, reverse=True)
+        assert flags.count(True) == 2
+
+
+def test_test_does_all_that_test_quick_does() -> None:
+    quick = {step.name for step in steps_of("test-quick")}
+    assert quick < {step.name for step in steps_of("test")}
+
+
+def test_check_takes_a_site() -> None:
+    found = verbs.verb("check", ("inventories/reference",), ROOT)
+    assert found is not None
+    assert found.steps[-1].action == (".venv/bin/python", "tools/check-site", "inventories/reference")
+
+
+def test_lab_down_has_nothing_to_do_without_a_lab(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["lab-down"], tmp_path, {}) == 0
+    assert capsys.readouterr().out == "nothing to remove\n"
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / ".lab").mkdir()
+    found = verbs.verb("lab-down", (), tmp_path)
+    assert found is not None
+    assert [step.name for step in found.steps] == ["python packages", "lab hosts", "lab files"]
+
+
+def test_lab_files_are_removed_last(run: Run) -> None:
+    (run.root / ".lab/keys").mkdir(parents=True)
+    run.execute([Step("lab files", "why", verbs.lab_removed)], False)
+    assert not (run.root / ".lab").exists()
+
+
+@pytest.mark.parametrize("arguments", [[], ["frobnicate"]])
+def test_wrong_command_line(arguments: list[str], tmp_path: Path) -> None:
+    assert cli.main(arguments, tmp_path, {}) == EXIT_USAGE
+
+
+def test_test_inside_test_is_refused(tmp_path: Path) -> None:
+    assert cli.main(["test"], tmp_path, {"ACCENTOS_VERB": "test"}) == EXIT_USAGE
+
+
+def test_second_run_is_refused_with_its_own_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    if machine.preflight(verbs.QUICK_NEEDS, (), machine.gather(tmp_path, False)):
+        pytest.fail("this machine is not ready for any verb")
+    with lock(tmp_path / ".cache/run.lock", "lab", ""):
+        assert cli.main(["check"], tmp_path, {}) == EXIT_BUSY
+    assert "make lab is running" in capsys.readouterr().err
+
+
+def test_environment_of_the_steps() -> None:
+    caller = {"PATH": "/usr/bin", "MAKELEVEL": "1", "PYTHONPATH": "/x", "HOME": "/home/user"}
+    env = cli.child_environment(Path("/srv/a"), caller, "lab", "7")
+    assert env == {
+        "ACCENTOS_PID": "7",
+        "ACCENTOS_VERB": "lab",
+        "ANSIBLE_CONFIG": "/srv/a/ansible.cfg",
+        "ANSIBLE_HOME": "/srv/a/.cache/ansible",
+        "HOME": "/home/user",
+        "HYPOTHESIS_STORAGE_DIRECTORY": "/srv/a/.cache/hypothesis",
+        "LC_ALL": "C.UTF-8",
+        "PATH": "/srv/a/.venv/bin:/usr/bin",
+        "PYTHONPYCACHEPREFIX": "/srv/a/.cache/pycache",
+        "PYTHONUNBUFFERED": "1",
+        "RUFF_CACHE_DIR": "/srv/a/.cache/ruff",
+    }
+
+
+@pytest.mark.parametrize(
+    ("line", "shell"),
+    [
+        (b"#!/bin/sh\n", True),
+        (b"#!/usr/bin/env bash\n", True),
+        (b"#!/usr/bin/env python3\n", False),
+        (b"# sh\n", False),
+        (b"", False),
+    ],
+)
+def test_shell_programs_are_known_by_their_first_line(line: bytes, shell: bool) -> None:
+    assert verbs.is_shell(line) is shell
+
+
+def test_files_of_the_checkout_are_those_git_would_keep(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    (tmp_path / ".gitignore").write_text("ignored\n")
+    for name in ("ignored", "known", "gone", "new name"):
+        (tmp_path / name).write_text("x")
+    subprocess.run(["git", "add", "known", "gone"], cwd=tmp_path, check=True)
+    (tmp_path / "gone").unlink()
+    assert verbs.git_files(tmp_path) == [".gitignore", "known", "new name"]
+
+
+def entry(tmp_path: Path, *arguments: str, path: str) -> subprocess.CompletedProcess[str]:
+    """Run a copy of the shell entry in an otherwise empty checkout with PATH."""
+    tools = tmp_path / "tools"
+    tools.mkdir(exist_ok=True)
+    (tools / "accentos").write_text((ROOT / "tools/accentos").read_text())
+    (tmp_path / "Makefile").write_text((ROOT / "Makefile").read_text())
+    return subprocess.run(
+        ["/bin/sh", tools / "accentos", *arguments],
+        env={"PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=20,
+    )
+
+
+def test_help_and_lab_down_need_no_python(tmp_path: Path) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("awk", "dirname"):
+        source = next(place for place in ("/usr/bin", "/bin") if Path(place, name).exists())
+        (programs / name).symlink_to(f"{source}/{name}")
+    listed = entry(tmp_path, "help", path=str(programs))
+    assert (listed.returncode, listed.stderr) == (0, "")
+    assert [line.split()[1] for line in listed.stdout.splitlines()] == [
+        "help",
+        "lab",
+        "lab-down",
+        "check",
+        "test",
+        "test-quick",
+    ]
+    down = entry(tmp_path, "lab-down", path=str(programs))
+    assert (down.returncode, down.stdout) == (0, "nothing to remove\n")

@@ -1,0 +1,64 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Counts tests in JUnit XML files."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class UnreadableResultsError(Exception):
+    """A result file is not JUnit XML; the text names it."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Numbers of tests, and the names of those that failed or were skipped."""
+
+    passed: int = 0
+    failed: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
+
+    @property
+    def total(self) -> int:
+        """Return the number of tests, skipped ones included."""
+        return self.passed + len(self.failed) + len(self.skipped)
+
+    def __add__(self, other: Counts) -> Counts:
+        """Return the sums of both."""
+        return Counts(self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped)
+
+
+def count_cases(text: str) -> Counts:
+    """Count the test cases in the JUnit XML TEXT; an error counts as a failure. Raises ET.ParseError."""
+    passed = 0
+    failed: list[str] = []
+    skipped: list[str] = []
+    for case in ET.fromstring(text).iter("testcase"):  # noqa: S314  (written by our own steps)
+        name = "::".join(part for part in (case.get("classname"), case.get("name")) if part)
+        if case.find("failure") is not None or case.find("error") is not None:
+            failed.append(name)
+        elif case.find("skipped") is not None:
+            skipped.append(name)
+        else:
+            passed += 1
+    return Counts(passed, tuple(failed), tuple(skipped))
+
+
+def count_files(paths: Iterable[Path]) -> Counts:
+    """Count the test cases in all files of PATHS. Raises UnreadableResultsError."""
+    counts = Counts()
+    for path in sorted(paths):
+        try:
+            counts += count_cases(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, ET.ParseError) as error:
+            raise UnreadableResultsError(f"{path} is no JUnit result file: {error}") from error
+    return counts
+
+
+def verdict(counts: Counts) -> str:
+    """Return the last line of a test run."""
+    line = f"{counts.passed} passed, {len(counts.failed)} failed"
+    return f"{line}, {len(counts.skipped)} skipped" if counts.skipped else line

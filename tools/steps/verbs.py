@@ -1,0 +1,235 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The verbs of the Makefile as data."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from . import packages, venv
+from .engine import Job, Needs, Step, StepError
+
+BIN = ".venv/bin"
+PYTHON = venv.PYTHON
+COLLECTION = "collections/ansible_collections/accentos/cloud"
+RESULTS = ".cache/junit"
+LAB = ".lab"
+DEFAULT_SITE = "inventories/lab"
+LAB_PACKAGES = (
+    "podman",
+    "runc",
+    "netavark",
+    "aardvark-dns",
+    "mmdebstrap",
+    "zstd",
+    "openssh-client",
+    "debian-archive-keyring",
+    "iproute2",
+    "nftables",
+    "iptables",
+)
+QUICK_PACKAGES = ("shellcheck",)
+QUICK_NEEDS = Needs(disk_mib=2048)
+LAB_NEEDS = Needs(root=True, disk_mib=8192, memory_mib=4096, containers=True)
+# Python that mypy reads, and programs without the ending .py that ruff would not find.
+TYPED = (f"{COLLECTION}/plugins", f"{COLLECTION}/tests/unit", "tools", "tests", "conftest.py")
+SCRIPTS = ("tools/ansible-test", "tools/check-site", "tools/run-docs")
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One target of the Makefile: its steps, the Debian packages they use, and how its end is judged."""
+
+    steps: tuple[Step, ...]
+    packages: tuple[str, ...] = ()
+    needs: Needs = field(default_factory=Needs)
+    keep_going: bool = False
+    counts_tests: bool = False
+
+
+def apt_step(wanted: tuple[str, ...]) -> Step:
+    """Return the step that installs the Debian packages WANTED."""
+    return Step(
+        name="system packages",
+        why=f"The steps run programs from {', '.join(wanted)}.",
+        action=packages.install(wanted),
+        timeout=1800,
+        essential=True,
+        remedy="Look at apt's errors above; `apt-get update` by hand shows whether the mirror answers.",
+    )
+
+
+def playbook(name: str, why: str, path: str, timeout: int) -> Step:
+    """Return the step that runs the playbook PATH, which shows its own progress."""
+    return Step(name, why, (f"{BIN}/ansible-playbook", path), timeout=timeout, terminal=True)
+
+
+def site_check(site: str) -> Step:
+    """Return the step that checks the folder of SITE."""
+    return Step(
+        "site check",
+        "A mistake in the site folder is told before anything is touched.",
+        (PYTHON, "tools/check-site", site),
+        timeout=120,
+        remedy="Mend the file and line that the check names.",
+        terminal=True,
+    )
+
+
+def lab_removed(job: Job) -> None:
+    """Remove what the lab kept in the checkout, once its hosts are gone."""
+    venv.remove(job.root / LAB)
+    job.say(f"{LAB}/ is removed")
+
+
+def git_files(root: Path) -> list[str]:
+    """Return the files of the checkout ROOT that git knows or would add, without those deleted in the work tree.
+
+    Raises StepError.
+    """
+    result = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if result.returncode:
+        raise StepError(f"git does not list the files: {result.stderr.strip()}", result.returncode)
+    return sorted({name for name in result.stdout.split("\0") if name and (root / name).is_file()})
+
+
+def is_shell(first_line: bytes) -> bool:
+    """Tell from its FIRST_LINE whether a file is a shell program that shellcheck knows."""
+    words = first_line.removeprefix(b"#!").replace(b"/", b" ").split() if first_line.startswith(b"#!") else []
+    return bool(words) and any(word in (b"sh", b"bash", b"dash") for word in words)
+
+
+def shellcheck(job: Job) -> None:
+    """Check every shell program of the checkout."""
+    found = []
+    for name in git_files(job.root):
+        with (job.root / name).open("rb") as file:
+            if not name.endswith(".j2") and is_shell(file.readline(200)):
+                found.append(name)
+    if not found:
+        raise StepError("no shell program was found; .ci/run and tools/accentos are expected")
+    job.say(f"{len(found)} files: {' '.join(found)}")
+    job.call("shellcheck", "--norc", *found)
+
+
+def quality_steps() -> tuple[Step, ...]:
+    """Return the checks that need neither containers nor administrator rights; they run two at a time."""
+    pytest = (
+        PYTHON,
+        "-m",
+        "pytest",
+        "--ignore=tests/lab",
+        "--cov",
+        "--cov-report=term",
+        f"--junitxml={RESULTS}/pytest.xml",
+    )
+    rows: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+        ("ruff check", "Mistakes that a linter sees in Python.", (f"{BIN}/ruff", "check", ".", *SCRIPTS)),
+        ("ruff format", "One layout of Python.", (f"{BIN}/ruff", "format", "--check", ".", *SCRIPTS)),
+        ("mypy", "Types fit together.", (f"{BIN}/mypy", *TYPED)),
+        ("yamllint", "One layout of YAML.", (f"{BIN}/yamllint", "--strict", ".")),
+        ("ansible-lint", "Playbooks and roles follow the production profile.", (f"{BIN}/ansible-lint", "--strict")),
+    )
+    return (
+        Step(
+            "unit tests",
+            "Decisions, the runner, the quality of the tree; with coverage.",
+            pytest,
+            timeout=900,
+            tests=(f"{RESULTS}/pytest.xml",),
+            group="quick",
+        ),
+        *(Step(name, why, argv, timeout=600, group="quick") for name, why, argv in rows),
+        Step("shellcheck", "Mistakes that a linter sees in shell programs.", shellcheck, group="quick"),
+    )
+
+
+def ansible_test_steps() -> tuple[Step, ...]:
+    """Return the runs of Ansible's own test tool."""
+    output = f"{COLLECTION}/tests/output/junit"
+    return (
+        Step(
+            "ansible-test sanity",
+            "What Ansible asks of every collection.",
+            (PYTHON, "tools/ansible-test", "sanity"),
+            timeout=1200,
+            tests=(f"{output}/ansible-test-sanity-*.xml",),
+        ),
+        Step(
+            "ansible-test units",
+            "The unit tests as Ansible runs them, away from the checkout's own settings.",
+            (PYTHON, "tools/ansible-test", "units"),
+            timeout=900,
+            tests=(f"{output}/python*-units.xml",),
+        ),
+    )
+
+
+def lab_test_steps() -> tuple[Step, ...]:
+    """Return the tests that need containers: Molecule scenarios and tests/lab. Each writes JUnit XML and names it."""
+    return ()
+
+
+def documentation_step(root: Path) -> Step:
+    """Return the step that runs every command of the documentation in ROOT."""
+    documents = ["README.md", *sorted(str(path.relative_to(root)) for path in root.glob("docs/*.md"))]
+    result = f"{RESULTS}/docs.xml"
+    return Step(
+        "documentation",
+        "Every command in the guide works as written.",
+        (PYTHON, "tools/run-docs", "--junit", result, *documents),
+        timeout=3600,
+        tests=(result,),
+    )
+
+
+def lab_steps() -> tuple[Step, ...]:
+    """Return what makes the lab, once the packages are there."""
+    return (
+        site_check(DEFAULT_SITE),
+        playbook("lab hosts", "The hosts of the lab are made as containers.", "molecule/shared/create.yml", 3600),
+        playbook("prepare", "The hosts are made ready for the roles.", "playbooks/prepare.yml", 3600),
+    )
+
+
+def lab_down(root: Path) -> Verb | None:
+    """Return the verb that removes the lab of ROOT, or None when there is nothing to remove."""
+    if not (root / LAB).exists():
+        return None
+    destroy = playbook("lab hosts", "The hosts of the lab are removed.", "molecule/shared/destroy.yml", 900)
+    files = Step("lab files", "The keys and images of the lab are of no more use.", lab_removed)
+    return Verb((venv.step(), destroy, files), needs=Needs(root=True))
+
+
+def verb(name: str, arguments: tuple[str, ...], root: Path) -> Verb | None:
+    """Return verb NAME with ARGUMENTS for checkout ROOT, or None when it has nothing to do. Raises KeyError."""
+    match name:
+        case "lab":
+            return Verb((apt_step(LAB_PACKAGES), venv.step(), *lab_steps()), LAB_PACKAGES, LAB_NEEDS)
+        case "lab-down":
+            return lab_down(root)
+        case "check":
+            site = arguments[0] if arguments else DEFAULT_SITE
+            return Verb((venv.step(), site_check(site)), needs=QUICK_NEEDS)
+        case "test-quick":
+            steps = (apt_step(QUICK_PACKAGES), venv.step(), *quality_steps())
+            return Verb(steps, QUICK_PACKAGES, QUICK_NEEDS, keep_going=True, counts_tests=True)
+        case "test":
+            wanted = LAB_PACKAGES + QUICK_PACKAGES
+            steps = (
+                apt_step(wanted),
+                venv.step(),
+                *quality_steps(),
+                *ansible_test_steps(),
+                *lab_test_steps(),
+                documentation_step(root),
+            )
+            return Verb(steps, wanted, LAB_NEEDS, keep_going=True, counts_tests=True)
+    raise KeyError(name)
