@@ -22,7 +22,9 @@ ROOT = Path(__file__).parents[2]
 SITE = ROOT / "molecule/prepare/inventory"
 STATE = ROOT / ".lab/molecule"
 HOSTS = ("compute-1", "deploy-1")
-CREATE, PREPARE, DESTROY = (f"{path}.yml" for path in ("molecule/shared/create", "playbooks/prepare", "molecule/shared/destroy"))
+CREATE = "molecule/shared/create.yml"
+PREPARE = "playbooks/prepare.yml"
+DESTROY = "molecule/shared/destroy.yml"
 
 # Names, kinds, owners, modes and contents of all that a run may write. What a host makes for itself, such as its
 # private keys, differs from host to host: of that only the existence and the mode count.
@@ -30,8 +32,8 @@ _MANIFEST = r"""
 import hashlib, os, stat, sys
 trees = ["/etc", "/usr/local", "/var/lib/accentos", "/home", "/root/.ssh"]
 own = ("/etc/accentos/pki/", "/etc/ssh/ssh_host_", "/etc/ssl/certs/", "/etc/machine-id", "/var/lib/accentos/units/",
-       "/usr/local/share/ca-certificates/", "/etc/chrony/chrony.keys", "/etc/shadow", "/root/.ssh/", "/home/operator/.ssh/",
-       "/etc/.pwd.lock", "/etc/mtab", "/etc/resolv.conf")
+       "/usr/local/share/ca-certificates/", "/etc/chrony/chrony.keys", "/etc/shadow", "/root/.ssh/",
+       "/home/operator/.ssh/", "/etc/.pwd.lock", "/etc/mtab", "/etc/resolv.conf")
 for tree in trees:
     for folder, folders, files in os.walk(tree):
         for name in sorted(folders + files):
@@ -151,8 +153,9 @@ def descendants(pid: int) -> list[int]:
     parents: dict[int, list[int]] = {}
     for entry in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
-            # The name of a process stands in parentheses and may hold anything; the parent is the second field after it.
-            parents.setdefault(int(entry.read_text().rpartition(")")[2].split()[1]), []).append(int(entry.parent.name))
+            # The name of a process, in parentheses, may hold anything; the parent is the second field after it.
+            parent = int(entry.read_text().rpartition(")")[2].split()[1])
+            parents.setdefault(parent, []).append(int(entry.parent.name))
     found = parents.get(pid, [])
     return found + [below for child in found for below in descendants(child)]
 

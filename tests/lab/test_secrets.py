@@ -53,7 +53,9 @@ def test_generated_values_are_found_nowhere(lab: Lab) -> None:
     outputs = []
     with watched_processes() as processes:
         outputs.append(lab.succeed(PREPARE, "-vvvv", "--diff").output)
-        outputs.append(lab.run(PREPARE, "-vvvv", "--diff", "--extra-vars", "{'base_ntp_servers': ['192.0.2.1 nonsense']}").output)
+        outputs.append(
+            lab.run(PREPARE, "-vvvv", "--diff", "--extra-vars", "{'base_ntp_servers': ['192.0.2.1 nonsense']}").output
+        )
         outputs.append(lab.run(PREPARE, "-vvvv", "--diff", "--extra-vars", "pki_validity_days=nonsense").output)
         outputs.append(lab.succeed(PREPARE, "-vvvv", "--diff").output)
     secrets = SecretStore(STATE).read()
@@ -73,7 +75,9 @@ def test_generated_values_are_found_nowhere(lab: Lab) -> None:
         found = lab.sh(host, f"grep -rlsI {key} /etc /var/lib /var/log /root /home /tmp /usr/local || true").split()
         assert found == ["/etc/chrony/chrony.keys"]
         authority = secrets["pki_ca_key"].splitlines()[1]
-        assert lab.sh(host, f"grep -rlsI '{authority}' /etc /var/lib /var/log /root /home /tmp /usr/local || true") == ""
+        assert (
+            lab.sh(host, f"grep -rlsI '{authority}' /etc /var/lib /var/log /root /home /tmp /usr/local || true") == ""
+        )
 
 
 def test_files_with_secrets_are_private(lab: Lab) -> None:
@@ -82,5 +86,8 @@ def test_files_with_secrets_are_private(lab: Lab) -> None:
     assert (STATE / ".secrets.yml").read_bytes().startswith(b"$ANSIBLE_VAULT;1.")
     for host in HOSTS:
         private = lab.sh(host, "find /etc/accentos /etc/chrony -name '*.key*' -printf '%m %u %g %p\\n'").splitlines()
-        assert sorted(private) == ["640 root _chrony /etc/chrony/chrony.keys", "640 root root /etc/accentos/pki/host.key"]
+        assert sorted(private) == [
+            "640 root _chrony /etc/chrony/chrony.keys",
+            "640 root root /etc/accentos/pki/host.key",
+        ]
         assert lab.sh(host, "find /tmp /root/.ansible -name '*ansible*' -type f 2>/dev/null || true") == ""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import platform
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,8 @@ LAB_PACKAGES = (
     "iproute2",
     "nftables",
     "iptables",
+    # Tries whether KVM works; emulates bare metal where it does not.
+    "qemu-system-arm" if platform.machine() == "aarch64" else "qemu-system-x86",
 )
 QUICK_PACKAGES = ("shellcheck",)
 QUICK_NEEDS = Needs(disk_mib=2048)
@@ -60,9 +63,9 @@ def apt_step(wanted: tuple[str, ...]) -> Step:
     )
 
 
-def playbook(name: str, why: str, path: str, timeout: int) -> Step:
-    """Return the step that runs the playbook PATH, which shows its own progress."""
-    return Step(name, why, (f"{BIN}/ansible-playbook", path), timeout=timeout, terminal=True)
+def playbook(name: str, why: str, path: str, timeout: int, *arguments: str) -> Step:
+    """Return the step that runs the playbook PATH with ARGUMENTS, which shows its own progress."""
+    return Step(name, why, (f"{BIN}/ansible-playbook", path, *arguments), timeout=timeout, terminal=True)
 
 
 def site_check(site: str) -> Step:
@@ -174,7 +177,24 @@ def ansible_test_steps() -> tuple[Step, ...]:
 
 def lab_test_steps() -> tuple[Step, ...]:
     """Return the tests that need containers: Molecule scenarios and tests/lab. Each writes JUnit XML and names it."""
-    return ()
+    scenario = f"{RESULTS}/molecule-prepare.xml"
+    faults = f"{RESULTS}/lab.xml"
+    return (
+        Step(
+            "molecule prepare",
+            "Bare hosts are planned, prepared, found unchanged by a second run, and looked at from outside.",
+            (f"{BIN}/molecule", "test", "--scenario-name", "prepare"),
+            timeout=1800,
+            tests=(scenario,),
+        ),
+        Step(
+            "lab tests",
+            "Killed runs, half-made labs, lying hosts, expiring certificates, and a search for secrets.",
+            (PYTHON, "-m", "pytest", "tests/lab", f"--junitxml={faults}"),
+            timeout=3600,
+            tests=(faults,),
+        ),
+    )
 
 
 def documentation_step(root: Path) -> Step:
@@ -203,7 +223,8 @@ def lab_down(root: Path) -> Verb | None:
     """Return the verb that removes the lab of ROOT, or None when there is nothing to remove."""
     if not (root / LAB).exists():
         return None
-    destroy = playbook("lab hosts", "The hosts of the lab are removed.", "molecule/shared/destroy.yml", 900)
+    why = "Hosts, networks, image and package cache of the lab are removed."
+    destroy = playbook("lab hosts", why, "molecule/shared/destroy.yml", 900, "--extra-vars=lab_remove_caches=true")
     files = Step("lab files", "The keys and images of the lab are of no more use.", lab_removed)
     return Verb((venv.step(), destroy, files), needs=Needs(root=True))
 

@@ -78,7 +78,9 @@ def test_time_comes_from_the_deploy_host_and_is_authenticated(host: Host) -> Non
 
 
 def test_certificate_is_signed_for_this_host_and_its_key_is_private(host: Host) -> None:
-    verify = f"openssl verify -purpose sslserver -verify_hostname {short_name(host)} -CAfile {PKI}/ca.crt {PKI}/host.crt"
+    verify = (
+        f"openssl verify -purpose sslserver -verify_hostname {short_name(host)} -CAfile {PKI}/ca.crt {PKI}/host.crt"
+    )
     assert host.check_output(verify) == f"{PKI}/host.crt: OK"
     assert host.run(verify.replace(short_name(host), "stranger")).rc != 0
     # The system's own store trusts it as well.

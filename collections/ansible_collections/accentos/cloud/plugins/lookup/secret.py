@@ -77,6 +77,10 @@ class LookupModule(LookupBase):
                 "The inventory has no folder that could hold secrets. "
                 "Name the site folder with -i, or set site_secrets_folder."
             )
+        if not Path(folder).is_absolute():
+            raise AnsibleLookupError(
+                f"The folder of the secrets, {folder}, is not absolute. Mend site_secrets_folder: start it with a slash."
+            )
         key_file = self.get_option("key_file")
         store = SecretStore(Path(folder), Path(key_file) if key_file else None)
         try:
