@@ -86,7 +86,7 @@ class Lab:
 
     def run(self, playbook: str, *arguments: str, site: Path = SITE) -> Run:
         """Run a playbook to its end."""
-        (self.scratch / "summary.json").unlink(missing_ok=True)
+        self.forget()
         done = subprocess.run(
             self.command(playbook, *arguments, site=site),
             cwd=ROOT,
@@ -100,6 +100,11 @@ class Lab:
         summary = self.scratch / "summary.json"
         return Run(done.returncode, done.stdout, json.loads(summary.read_text()) if summary.exists() else {"hosts": {}})
 
+    def forget(self) -> None:
+        """Remove summary and log of the run before."""
+        for name in ("summary.json", "stages.log"):
+            (self.scratch / name).unlink(missing_ok=True)
+
     def succeed(self, playbook: str, *arguments: str, site: Path = SITE) -> Run:
         """Run a playbook that must succeed."""
         run = self.run(playbook, *arguments, site=site)
@@ -112,7 +117,7 @@ class Lab:
         Returns the last line of its log, which names the task.
         """
         log = self.scratch / "stages.log"
-        log.unlink(missing_ok=True)
+        self.forget()
         with subprocess.Popen(
             self.command(playbook),
             cwd=ROOT,
@@ -126,6 +131,7 @@ class Lab:
                 if sum(" task: " in line for line in _lines(log)) >= count:
                     break
                 time.sleep(0.02)
+            assert process.returncode is None, f"the run ended before its task number {count}"
             # Workers are in sessions of their own, so a signal to the group would miss them.
             for pid in [process.pid, *descendants(process.pid)]:
                 with contextlib.suppress(ProcessLookupError):

@@ -79,7 +79,7 @@ class LookupModule(LookupBase):
             )
         if not Path(folder).is_absolute():
             raise AnsibleLookupError(
-                f"The folder of the secrets, {folder}, is not absolute. Mend site_secrets_folder: start it with a slash."
+                f"The folder of the secrets, {folder}, is not absolute: start site_secrets_folder with a slash."
             )
         key_file = self.get_option("key_file")
         store = SecretStore(Path(folder), Path(key_file) if key_file else None)
