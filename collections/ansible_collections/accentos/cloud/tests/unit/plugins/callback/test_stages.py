@@ -150,6 +150,11 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
     # A failing callback must fail the test and not become a warning.
     monkeypatch.setenv("_ANSIBLE_CALLBACK_DISPATCH_ERROR_BEHAVIOR", "error")
     monkeypatch.setenv("COLUMNS", "120")
+    # What Ansible does by default; the test tool or a developer's own settings may say otherwise.
+    monkeypatch.setenv("ANSIBLE_DEPRECATION_WARNINGS", "true")
+    monkeypatch.setattr(constants, "HOST_PATTERN_MISMATCH", "warning")
+    monkeypatch.setattr(constants, "DEPRECATION_WARNINGS", True, raising=False)
+    monkeypatch.setenv("ANSIBLE_CALLBACK_RESULT_FORMAT", "json")
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     runner = Runner(tmp_path, monkeypatch, capfd)
     yield runner
