@@ -1,7 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The secrets of a site: generated once, kept in one file in ansible-vault format, opened by a key file of mode 0600.
 
-Values exist in plain text in the memory of the process that asks for them and nowhere else.
+Nothing here writes a value in plain text. What a task does with it is the task's own affair: ansible.builtin.copy, for
+one, passes content through a temporary file of mode 0600 on the control node.
 """
 
 from __future__ import annotations
