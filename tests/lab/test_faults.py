@@ -53,6 +53,19 @@ def test_killed_run_ends_in_the_same_state(lab: Lab, record_property: Callable[[
         assert lab.sh(host, "systemctl --failed --no-legend --plain") == ""
 
 
+def test_package_lists_that_a_killed_run_owed_are_read(lab: Lab) -> None:
+    lab.succeed(PREPARE)
+    lists = "ls /var/lib/apt/lists | grep -c contrib_binary || true"
+    assert lab.sh("compute-1", lists) == "0\n"
+    more = ("--extra-vars", "{'base_apt_components': ['main', 'contrib']}")
+    # The sources are written, the lists are not read yet.
+    lab.kill_at_task(PREPARE, "Ask whether an earlier package transaction", *more)
+    lab.succeed(PREPARE, *more)
+    assert lab.sh("compute-1", lists) != "0\n"
+    assert lab.succeed(PREPARE, *more).changed == 0
+    lab.succeed(PREPARE)
+
+
 def test_check_mode_writes_nothing(lab: Lab) -> None:
     lab.succeed(PREPARE)
     before = lab.manifest()
