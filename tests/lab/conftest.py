@@ -17,10 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
-SITE = ROOT / "molecule/prepare/inventory"
-STATE = ROOT / ".lab/molecule"
+# Another site folder, with networks and a lab_name of its own, lets two checkouts test on one machine.
+SITE = Path(os.environ.get("ACCENTOS_TEST_SITE", ROOT / "molecule/prepare/inventory"))
+STATE = ROOT / ".lab" / yaml.safe_load((SITE / "group_vars/all/lab.yml").read_text(encoding="utf-8"))["lab_name"]
+ANSIBLE_HOME = Path(os.environ.get("ANSIBLE_HOME", Path.home() / ".ansible"))
 HOSTS = ("compute-1", "deploy-1")
 CREATE = "molecule/shared/create.yml"
 PREPARE = "playbooks/prepare.yml"
@@ -32,6 +35,7 @@ _MANIFEST = r"""
 import hashlib, os, stat, sys
 trees = ["/etc", "/usr/local", "/var/lib/accentos", "/home", "/root/.ssh"]
 own = ("/etc/accentos/pki/", "/etc/ssh/ssh_host_", "/etc/ssl/certs/", "/etc/machine-id", "/var/lib/accentos/units/",
+       "/var/lib/accentos/commands/",
        "/usr/local/share/ca-certificates/", "/etc/chrony/chrony.keys", "/etc/shadow", "/root/.ssh/",
        "/home/operator/.ssh/", "/etc/.pwd.lock", "/etc/mtab", "/etc/resolv.conf")
 for tree in trees:
@@ -111,15 +115,15 @@ class Lab:
         assert run.code == 0, run.output
         return run
 
-    def kill_at_task(self, playbook: str, count: int) -> str:
-        """Start a playbook and kill it, with all its processes, when its task number ``count`` starts.
+    def kill_at_task(self, playbook: str, task: int | str, *arguments: str, delay: float = 0) -> str:
+        """Start a playbook and kill it, with all its processes, ``delay`` seconds after a task starts.
 
-        Returns the last line of its log, which names the task.
+        The task is given by its number or by a part of its name. Returns the last line of the log, which names it.
         """
         log = self.scratch / "stages.log"
         self.forget()
         with subprocess.Popen(
-            self.command(playbook),
+            self.command(playbook, *arguments),
             cwd=ROOT,
             env=self.environment(),
             stdin=subprocess.DEVNULL,
@@ -128,10 +132,12 @@ class Lab:
             start_new_session=True,
         ) as process:
             while process.poll() is None:
-                if sum(" task: " in line for line in _lines(log)) >= count:
+                started = [line for line in _lines(log) if " task: " in line]
+                if len(started) >= task if isinstance(task, int) else any(task in line for line in started):
+                    time.sleep(delay)
                     break
                 time.sleep(0.02)
-            assert process.returncode is None, f"the run ended before its task number {count}"
+            assert process.returncode is None, f"the run ended before its task {task!r}"
             # Workers are in sessions of their own, so a signal to the group would miss them.
             for pid in [process.pid, *descendants(process.pid)]:
                 with contextlib.suppress(ProcessLookupError):

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import random
 import secrets
+import shlex
 import shutil
 import signal
 import subprocess
@@ -53,6 +54,19 @@ def test_killed_run_ends_in_the_same_state(lab: Lab, record_property: Callable[[
         assert lab.sh(host, "systemctl --failed --no-legend --plain") == ""
 
 
+def test_package_lists_that_a_killed_run_owed_are_read(lab: Lab) -> None:
+    lab.succeed(PREPARE)
+    lists = "ls /var/lib/apt/lists | grep -c contrib_binary || true"
+    assert lab.sh("compute-1", lists) == "0\n"
+    more = ("--extra-vars", "{'base_apt_components': ['main', 'contrib']}")
+    # The sources are written, the lists are not read yet.
+    lab.kill_at_task(PREPARE, "Ask whether an earlier package transaction", *more)
+    lab.succeed(PREPARE, *more)
+    assert lab.sh("compute-1", lists) != "0\n"
+    assert lab.succeed(PREPARE, *more).changed == 0
+    lab.succeed(PREPARE)
+
+
 def test_check_mode_writes_nothing(lab: Lab) -> None:
     lab.succeed(PREPARE)
     before = lab.manifest()
@@ -70,11 +84,97 @@ def test_certificates_are_renewed_before_their_end(lab: Lab) -> None:
     lab.succeed(PREPARE)
     serial = "openssl x509 -in /etc/accentos/pki/host.crt -noout -serial"
     before = {host: lab.sh(host, serial) for host in HOSTS}
-    lab.succeed(PREPARE, "--extra-vars", "pki_renew_before_days=398")
+    lab.succeed(PREPARE, "--extra-vars", "{'pki_validity_days': 500, 'pki_renew_before_days': 450}")
     renewed = {host: lab.sh(host, serial) for host in HOSTS}
     assert all(renewed[host] != before[host] for host in HOSTS)
     assert lab.succeed(PREPARE).changed == 0
     assert {host: lab.sh(host, serial) for host in HOSTS} == renewed
+
+
+def test_certificate_that_a_killed_write_left_empty_is_made_anew(lab: Lab) -> None:
+    lab.succeed(PREPARE)
+    lab.sh("compute-1", ": >/etc/accentos/pki/host.crt; : >/etc/accentos/pki/host.key")
+    lab.succeed(PREPARE)
+    assert lab.sh("compute-1", "openssl verify /etc/accentos/pki/host.crt").endswith(": OK\n")
+    assert lab.succeed(PREPARE).changed == 0
+
+
+def test_authority_is_renewed_before_its_end_and_trusted_all_the_while(lab: Lab) -> None:
+    lab.succeed(PREPARE)
+    serial = "openssl x509 -in /etc/accentos/pki/ca.crt -noout -serial"
+    old = lab.sh("compute-1", serial)
+    # What is signed now would outlive the authority's present certificate of ten years.
+    longer = "{'pki_validity_days': 3640, 'pki_ca_validity_days': 4000}"
+    lab.succeed(PREPARE, "--limit", "localhost,compute-1", "--extra-vars", longer)
+    assert (lab.sh("compute-1", serial) == old, lab.sh("deploy-1", serial) == old) == (False, True)
+    for here, there in (("compute-1", "deploy-1"), ("deploy-1", "compute-1")):
+        certificate = lab.sh(there, "cat /etc/accentos/pki/host.crt")
+        assert lab.sh(here, f"openssl verify <<'END'\n{certificate}END\n").endswith(": OK\n")
+    lab.succeed(PREPARE, "--extra-vars", longer)
+    assert lab.sh("deploy-1", serial) == lab.sh("compute-1", serial)
+    assert lab.succeed(PREPARE).changed == 0
+
+
+def test_times_of_certificates_that_cannot_work_are_refused(lab: Lab) -> None:
+    before = lab.manifest()
+    refused = lab.run(PREPARE, "--extra-vars", "pki_renew_before_days=397")
+    assert refused.code != 0
+    assert "pki_validity_days" in refused.output
+    assert lab.manifest() == before
+
+
+def test_unit_with_a_certificate_and_a_role_of_its_own_is_left_alone(lab: Lab) -> None:
+    certificate = {"name": "time", "subject_alternative_names": ["DNS:time.example.test"], "units": ["chrony.service"]}
+    more = ("--extra-vars", f"{{'pki_certificates': [{certificate!r}]}}")
+    lab.succeed(PREPARE, *more)
+    again = lab.succeed(PREPARE, *more)
+    assert again.changed == 0, again.output
+    for host in HOSTS:
+        lab.sh(host, "rm /etc/accentos/pki/time.*")
+
+
+def test_time_zone_that_is_a_file_is_planned_as_it_is_done(lab: Lab) -> None:
+    lab.succeed(PREPARE)
+    for host in HOSTS:
+        lab.sh(host, "cp --remove-destination /usr/share/zoneinfo/Europe/Berlin /etc/localtime")
+    assert lab.succeed(PREPARE, "--check").changed == len(HOSTS)
+    assert lab.succeed(PREPARE).changed == len(HOSTS)
+    assert lab.sh("compute-1", "readlink /etc/localtime") == "/usr/share/zoneinfo/Etc/UTC\n"
+    refused = lab.run(PREPARE, "--extra-vars", "base_timezone=Europe/Atlantis")
+    assert refused.code != 0
+    assert "zoneinfo/Europe/Atlantis" in refused.output
+
+
+def test_who_is_taken_off_the_list_is_locked_out(lab: Lab) -> None:
+    lab.succeed(PREPARE)
+    person = f"ssh -F {STATE}/ssh_config -o BatchMode=yes -l second compute-1 id --user --name"
+    key = (STATE / "id_ed25519.pub").read_text().strip()
+    operator = {"name": "operator", "sudo": True, "ssh_keys": [key]}
+    both = f"{{'base_admins': [{operator!r}, { ({**operator, 'name': 'second'})!r}]}}"
+    lab.kill_at_task(PREPARE, "Let exactly the administrators in", "--extra-vars", both, delay=0.5)
+    lab.succeed(PREPARE, "--extra-vars", both)
+    assert lab.succeed(PREPARE, "--extra-vars", both).changed == 0
+    assert subprocess.run(shlex.split(person), capture_output=True, text=True, check=True).stdout == "second\n"
+    assert lab.sh("compute-1", "su second -c 'touch ~/kept && sudo --non-interactive id --user'") == "0\n"
+
+    plan = lab.succeed(PREPARE, "--check", "--diff")
+    assert "+second: lets nobody in" in plan.output
+    assert plan.changed == len(HOSTS)
+    lab.succeed(PREPARE)
+    assert lab.succeed(PREPARE).changed == 0
+    refused = subprocess.run(shlex.split(person), capture_output=True, text=True, check=False)
+    assert (refused.returncode, refused.stdout) == (255, "")
+    assert lab.sh("compute-1", "grep -c second /etc/sudoers.d/* || true") == "0\n"
+    assert lab.sh("compute-1", "ls -A /home/second/.ssh; ls /home/second") == "kept\n"
+    assert lab.sh("compute-1", "su operator -c 'sudo --non-interactive id --user'") == "0\n"
+
+
+def test_root_is_no_administrator(lab: Lab) -> None:
+    before = lab.manifest()
+    refused = lab.run(PREPARE, "--extra-vars", "{'base_admins': [{'name': 'root', 'ssh_keys': ['ssh-ed25519 AAAA']}]}")
+    assert refused.code != 0
+    assert "The administrator root would take over" in refused.output
+    assert lab.manifest() == before
 
 
 def test_archive_with_another_key_is_refused(lab: Lab) -> None:

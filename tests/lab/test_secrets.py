@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ansible_collections.accentos.cloud.plugins.plugin_utils.secret_store import SecretStore
 
-from .conftest import CREATE, DESTROY, HOSTS, PREPARE, ROOT, STATE, Lab
+from .conftest import ANSIBLE_HOME, CREATE, DESTROY, HOSTS, PREPARE, ROOT, STATE, Lab
 
 
 def needles(secrets: dict[str, str]) -> set[bytes]:
@@ -25,12 +25,19 @@ def needles(secrets: dict[str, str]) -> set[bytes]:
 
 @contextmanager
 def watched_processes() -> Iterator[dict[str, bytes]]:
-    """Collect arguments and environments of all processes, of the hosts too, while the block runs."""
+    """Collect what is visible for moments only, while the block runs: arguments and environments of all processes, of
+    the hosts too, and the temporary files of Ansible here.
+    """
     seen: dict[str, bytes] = {}
     stop = threading.Event()
 
     def watch() -> None:
         while not stop.wait(0.05):
+            for file in (ANSIBLE_HOME / "tmp").rglob("*"):
+                try:
+                    seen[str(file)] = file.read_bytes()
+                except OSError:
+                    continue
             for entry in Path("/proc").glob("[0-9]*"):
                 for name in ("cmdline", "environ"):
                     try:
@@ -64,7 +71,7 @@ def test_generated_values_are_found_nowhere(lab: Lab) -> None:
     assert len(wanted) > 4
 
     places = {f"output {number}": output.encode() for number, output in enumerate(outputs)} | processes
-    trees = [STATE, lab.scratch, ROOT / "inventories", ROOT / "molecule", Path.home() / ".ansible"]
+    trees = [STATE, lab.scratch, ROOT / "inventories", ROOT / "molecule", ANSIBLE_HOME]
     places |= {str(file): file.read_bytes() for tree in trees for file in tree.rglob("*") if file.is_file()}
     assert len(processes) > 50
     assert {place for place, content in places.items() if any(needle in content for needle in wanted)} == set()
@@ -78,6 +85,21 @@ def test_generated_values_are_found_nowhere(lab: Lab) -> None:
         assert (
             lab.sh(host, f"grep -rlsI '{authority}' /etc /var/lib /var/log /root /home /tmp /usr/local || true") == ""
         )
+
+
+def test_a_kill_at_the_secret_leaves_nothing_on_the_control_node(lab: Lab) -> None:
+    lab.succeed(PREPARE)
+    for delay in (0.1, 0.4, 0.7):
+        for host in HOSTS:
+            lab.sh(host, "rm /etc/chrony/chrony.keys")
+        lab.kill_at_task(PREPARE, "prove their time", delay=delay)
+        wanted = needles(SecretStore(STATE).read())
+        files = [file for file in ANSIBLE_HOME.rglob("*") if file.is_file()]
+        assert [file for file in files if any(needle in file.read_bytes() for needle in wanted)] == []
+        lab.succeed(PREPARE)
+    for host in HOSTS:
+        assert lab.sh(host, "find /etc/chrony -name '.*'") == ""
+    assert lab.succeed(PREPARE).changed == 0
 
 
 def test_files_with_secrets_are_private(lab: Lab) -> None:

@@ -56,9 +56,28 @@ def test_kernel_runs_with_the_written_settings(host: Host) -> None:
     settings = [line.split(" = ") for line in written.splitlines() if " = " in line]
     assert settings
     for key, value in settings:
-        assert host.check_output(f"sysctl --values {key}") == value
+        # A star stands for every interface: each must have the value.
+        files = f"/proc/sys/{key.replace('.', '/')}"
+        assert set(host.check_output(f"cat {files}").split()) == {value}, key
         # The other settings belong to the machine below the container.
         assert key.startswith("net.")
+
+
+def test_no_interface_sends_or_accepts_redirects(host: Host) -> None:
+    interfaces = host.check_output("ls /sys/class/net").split()
+    assert {"lo", "eth0"} <= set(interfaces)
+    # A later one takes its values from "default".
+    host.check_output("ip link add later type dummy 2>/dev/null || ip link add later type bridge")
+    try:
+        for interface in [*interfaces, "all", "default", "later"]:
+            for setting in (
+                "ipv4/conf/{}/send_redirects",
+                "ipv4/conf/{}/accept_redirects",
+                "ipv6/conf/{}/accept_redirects",
+            ):
+                assert host.check_output(f"cat /proc/sys/net/{setting.format(interface)}") == "0", (interface, setting)
+    finally:
+        host.check_output("ip link del later")
 
 
 def test_time_comes_from_the_deploy_host_and_is_authenticated(host: Host) -> None:

@@ -2,18 +2,25 @@
 """Decides what a systemd unit needs so that it runs with its present configuration.
 
 A handler is forgotten when its run is killed, and the unit would keep its old configuration for ever. So what a unit
-was last started with is remembered on the host, as a digest of its input files, and compared at every run.
+was last started with is remembered on the host; see ``remembered``.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 MARKER_FOLDER = Path("/var/lib/accentos/units")
+
+
+# In no name of a unit, so that markers of two units never meet.
+_BETWEEN = "~"
+
+
+def marker_name(unit: str, purpose: str) -> str:
+    """Return the name of the marker of a unit, for one of the purposes that it is started for."""
+    return f"{unit}{_BETWEEN}{purpose}" if purpose else unit
 
 
 @dataclass(frozen=True)
@@ -39,17 +46,6 @@ class UnitState:
 def parse_properties(text: str) -> dict[str, str]:
     """Turn ``Key=value`` lines, as ``systemctl show`` prints them, into a dictionary."""
     return {key: value for key, equals, value in (line.partition("=") for line in text.splitlines()) if equals}
-
-
-def digest_files(paths: Iterable[Path]) -> str:
-    """Digest the names and contents of files; a missing file counts as such, a folder as the files below it."""
-    total = hashlib.sha256()
-    for path in sorted(paths):
-        files = sorted(below for below in path.rglob("*") if below.is_file()) if path.is_dir() else [path]
-        for file in files:
-            content = hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else "missing"
-            total.update(os.fsencode(f"{file}\0{content}\n"))
-    return total.hexdigest()
 
 
 def plan_unit(

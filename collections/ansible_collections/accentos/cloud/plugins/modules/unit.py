@@ -31,6 +31,14 @@ options:
         still the old ones.
     type: bool
     default: false
+  purpose:
+    description:
+      - What these inputs are to the unit, lower-case letters, digits and dashes. What the unit was started with is
+        remembered for each purpose by itself.
+      - Set it where a second caller watches other files of the same unit, such as a role that brings only its
+        certificate; without it the two would see each other's files as changed and restart the unit at every run.
+    type: str
+    default: ""
   on_change:
     description: What the unit needs when its inputs differ.
     type: str
@@ -60,6 +68,12 @@ EXAMPLES = r"""
     inputs:
       - /etc/chrony/chrony.conf
       - /etc/chrony/chrony.keys
+
+- name: Let the web server take its new certificate
+  accentos.cloud.unit:
+    name: apache2.service
+    purpose: certificate
+    inputs: [/etc/accentos/pki/host.crt]
 """
 
 RETURN = r"""
@@ -71,14 +85,15 @@ commands:
   sample: [daemon-reload, restart chrony.service]
 """
 
-import tempfile
+import re
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.accentos.cloud.plugins.module_utils.remembered import digest_files, recall, remember
 from ansible_collections.accentos.cloud.plugins.module_utils.units import (
     MARKER_FOLDER,
     UnitState,
-    digest_files,
+    marker_name,
     parse_properties,
     plan_unit,
 )
@@ -108,14 +123,6 @@ def apply(module: AnsibleModule, systemctl: str, name: str, commands: list[list[
             )
 
 
-def remember(module: AnsibleModule, marker: Path, digest: str) -> None:
-    """Note, in one step, what the unit now runs with."""
-    marker.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=module.tmpdir, delete=False) as file:
-        file.write(f"{digest}\n")
-    module.atomic_move(file.name, str(marker))
-
-
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
@@ -123,6 +130,7 @@ def main() -> None:
             "name": {"type": "str", "required": True},
             "inputs": {"type": "list", "elements": "path", "default": []},
             "inputs_changed": {"type": "bool", "default": False},
+            "purpose": {"type": "str", "default": ""},
             "on_change": {"type": "str", "choices": ["restart", "reload"], "default": "restart"},
             "enabled": {"type": "bool", "default": True},
             "started": {"type": "bool", "default": True},
@@ -131,6 +139,11 @@ def main() -> None:
     )
     wanted = module.params
     name = wanted["name"]
+    if not re.fullmatch(r"[a-z0-9-]*", wanted["purpose"]):
+        module.fail_json(
+            msg=f"purpose {wanted['purpose']!r} of {name} is not made of lower-case letters, digits and dashes.",
+            remedy="Give it a short name such as certificate.",
+        )
     systemctl = module.get_bin_path("systemctl", required=True)
     state = read_state(module, systemctl, name)
     # A package that this very run would install brings the unit: in check mode it is not there yet.
@@ -139,10 +152,9 @@ def main() -> None:
             msg=f"systemd knows no unit {name}.",
             remedy="Install the package that brings it, or mend the name. Known units: systemctl list-unit-files",
         )
-    marker = MARKER_FOLDER / name
+    marker = MARKER_FOLDER / marker_name(name, wanted["purpose"])
     digest = digest_files(Path(path) for path in wanted["inputs"])
-    known = marker.read_text(encoding="ascii", errors="replace").strip() if marker.is_file() else ""
-    differ = bool(wanted["inputs"]) and (known != digest or (module.check_mode and wanted["inputs_changed"]))
+    differ = bool(wanted["inputs"]) and (recall(marker) != digest or (module.check_mode and wanted["inputs_changed"]))
     commands = [
         list(command)
         for command in plan_unit(
@@ -156,7 +168,7 @@ def main() -> None:
     if not module.check_mode:
         apply(module, systemctl, name, commands)
         if differ:
-            remember(module, marker, digest)
+            remember(marker, digest)
     shown = [command[0] if command == ["daemon-reload"] else f"{command[0]} {name}" for command in commands]
     module.exit_json(
         changed=bool(commands),

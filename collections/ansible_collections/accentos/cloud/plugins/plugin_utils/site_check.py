@@ -9,8 +9,9 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ansible_collections.accentos.cloud.plugins.plugin_utils import site_schema
 from ansible_collections.accentos.cloud.plugins.plugin_utils.site_finding import Finding, Place, printable, report
@@ -22,10 +23,12 @@ from ansible_collections.accentos.cloud.plugins.plugin_utils.site_inventory impo
     read_inventory,
 )
 from ansible_collections.accentos.cloud.plugins.plugin_utils.site_rules import (
+    LIVES,
     Located,
     SiteHost,
     SiteNetwork,
     find_conflicts,
+    find_short_lives,
 )
 from ansible_collections.accentos.cloud.plugins.plugin_utils.site_yaml import MAX_BYTES, Document, Node, load_document
 
@@ -84,11 +87,11 @@ def check_site(folder: Path, roles: Path = ROLES) -> SiteReport:
     if not site_schema.HAS_JSONSCHEMA:
         raise CheckError(REMEDY)
     try:
-        specs = site_schema.role_schemas(site_schema.read_role_specs(roles))
-        schema = site_schema.SiteSchema(site_schema.read_core_schema(), specs)
+        specs = site_schema.read_role_specs(roles)
+        schema = site_schema.SiteSchema(site_schema.read_core_schema(), site_schema.role_schemas(specs))
     except (site_schema.SpecError, OSError) as error:
         raise CheckError(f"The collection is damaged, install it again: {error}") from error
-    checker = _SiteChecker(folder, schema)
+    checker = _SiteChecker(folder, schema, site_schema.role_defaults(specs))
     checker.run()
     # A value with several names, by way of an alias or of a range of hosts, has one mistake.
     unique = {
@@ -99,9 +102,10 @@ def check_site(folder: Path, roles: Path = ROLES) -> SiteReport:
 
 
 class _SiteChecker:
-    def __init__(self, folder: Path, schema: site_schema.SiteSchema) -> None:
+    def __init__(self, folder: Path, schema: site_schema.SiteSchema, defaults: Mapping[str, Any]) -> None:
         self.folder = folder
         self.schema = schema
+        self.defaults = defaults
         self.inventory = Inventory()
         self.findings: list[Finding] = []
         self.values = 0
@@ -343,6 +347,18 @@ class _SiteChecker:
                 networks.append(SiteNetwork(name, cidr, gateway))
         hosts = [self._host(name, self.hosts.get(name, {})) for name in self.inventory.hosts]
         self.findings += find_conflicts(networks, hosts)
+        days = {name: self._days(name) for name in LIVES}
+        known = {name: value for name, value in days.items() if value}
+        if len(known) == len(LIVES):
+            self.findings += find_short_lives(known)
+
+    def _days(self, name: str) -> tuple[int, Place | None] | None:
+        """Return a number of days that stands in group_vars/all or is a default; None if it cannot be known here."""
+        variable = self.site.get(name)
+        value = variable.node.value if variable else self.defaults.get(name)
+        if not isinstance(value, int) or (variable and id(variable.node) in self.bad):
+            return None
+        return value, variable.located(variable.node).place if variable else None
 
     def _host(self, name: str, variables: dict[str, _Variable]) -> SiteHost:
         addresses = variables.get("host_addresses")

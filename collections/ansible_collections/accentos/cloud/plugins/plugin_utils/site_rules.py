@@ -23,6 +23,8 @@ from ansible_collections.accentos.cloud.plugins.plugin_utils.site_addresses impo
 from ansible_collections.accentos.cloud.plugins.plugin_utils.site_finding import Finding, Place, report, short_value
 
 BMC_NETWORK = "out_of_band"
+# Variables of the role pki, in days: how long a certificate lives, when it is renewed, how long its authority's lives.
+LIVES = ("pki_validity_days", "pki_renew_before_days", "pki_ca_validity_days")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -80,6 +82,25 @@ def find_conflicts(networks: Sequence[SiteNetwork], hosts: Sequence[SiteHost]) -
     serials = [(f"host {host.name}", host.serial) for host in hosts if host.serial]
     findings += _duplicates("serial number", serials, str)
     return findings
+
+
+def find_short_lives(days: Mapping[str, tuple[int, Place | None]]) -> list[Finding]:
+    """Return a finding if certificates would be renewed at every run, or outlive the authority that signed them.
+
+    ``days`` has, for each of LIVES, its value and where it is written, None for a default.
+    """
+    (validity, own), (renew, before), (authority, root) = (days[name] for name in LIVES)
+    if validity <= renew and (place := own or before):
+        problem = f"certificates are valid for {validity} days and renewed {renew} days before their end, at every run"
+        return [report(place, problem, expected="pki_validity_days above pki_renew_before_days")]
+    if authority <= validity + renew and (place := root or own or before):
+        problem = (
+            f"the authority's certificate is valid for {authority} days and must last longer than {validity + renew}"
+        )
+        return [
+            report(place, problem, expected="pki_ca_validity_days above pki_validity_days and pki_renew_before_days")
+        ]
+    return []
 
 
 def normal_mac(text: str) -> str:

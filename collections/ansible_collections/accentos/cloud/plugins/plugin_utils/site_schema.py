@@ -167,9 +167,11 @@ def _check_mac(text: str) -> None:
         raise FormatError("is not a MAC address")
 
 
-def _check_user(text: str) -> None:
+def _check_person(text: str) -> None:
     if not _USER_RE.fullmatch(text):
         raise FormatError("is not a Unix user name")
+    if text == "root":
+        raise FormatError("is an account of the system")
 
 
 def _check_public_key(text: str) -> None:
@@ -214,7 +216,7 @@ _FORMATS: dict[str, Callable[[str], None]] = {
     "domain": _check_domain,
     "host": _check_host,
     "mac": _check_mac,
-    "user": _check_user,
+    "person": _check_person,
     "ssh-public-key": _check_public_key,
     "optional-http-url": _check_optional_url,
 }
@@ -276,6 +278,14 @@ def role_schemas(specs: Iterable[Mapping[str, Any]]) -> dict[str, Schema]:
                 if schema not in known:
                     known.append(schema)
     return {name: schemas[0] if len(schemas) == 1 else {"anyOf": schemas} for name, schemas in found.items()}
+
+
+def role_defaults(specs: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return variable name -> default for the options of all entry points of several roles."""
+    options = (entry_point.get("options") or {} for entry_points in specs for entry_point in entry_points.values())
+    return {
+        name: option["default"] for option_set in options for name, option in option_set.items() if "default" in option
+    }
 
 
 def read_role_specs(roles: Path) -> list[Mapping[str, Any]]:

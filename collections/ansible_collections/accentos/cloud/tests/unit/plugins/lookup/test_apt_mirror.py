@@ -43,6 +43,12 @@ def test_the_mirror_that_the_site_names_wins(etc_apt: Path, uri: str) -> None:
 def test_the_site_can_name_the_security_archive_too(etc_apt: Path) -> None:
     found = look_up([NAMED["archive"], "http://security.example.test/debian-security"], etc_apt)
     assert found == [{**NAMED, "security": "http://security.example.test/debian-security"}]
+    # The archive of security updates alone, under a name of any kind.
+    assert look_up(["", "http://s.example.test/updates/"], etc_apt) == [
+        {**OWN, "security": "http://s.example.test/updates"}
+    ]
+    with pytest.raises(AnsibleError, match=r"the value 'file:///srv'"):
+        look_up([NAMED["archive"], "file:///srv"], etc_apt)
 
 
 def test_a_template_gets_one_dictionary(etc_apt: Path) -> None:

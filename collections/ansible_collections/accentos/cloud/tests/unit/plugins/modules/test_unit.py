@@ -259,3 +259,28 @@ def test_wrong_options(host: Host, options: dict[str, Any], words: str) -> None:
     assert result["failed"] is True
     assert words in result["msg"]
     assert host.calls() == []
+
+
+def test_two_purposes_do_not_see_each_others_files(host: Host) -> None:
+    host.settle()
+    host.extra.mkdir()
+    certificate = host.extra / "host.crt"
+    certificate.touch()
+    options: dict[str, Any] = {"inputs": [str(certificate)], "purpose": "certificate"}
+    own: dict[str, Any] = {"inputs": [str(host.conf)]}
+    host.run(**own)
+    assert host.run(**options)["commands"] == ["daemon-reload", f"restart {NAME}"]
+    for _run in range(2):
+        assert host.run(**own)["changed"] is False
+        assert host.run(**options)["changed"] is False
+    certificate.write_text("new", encoding="utf-8")
+    assert host.run(**own)["changed"] is False
+    assert host.run(**options)["commands"] == ["daemon-reload", f"restart {NAME}"]
+    assert sorted(path.name for path in host.markers.iterdir()) == [NAME, f"{NAME}~certificate"]
+
+
+def test_a_purpose_that_is_no_short_name_is_refused(host: Host) -> None:
+    result = host.run(purpose="../x")
+    assert result["failed"] is True
+    assert "purpose '../x'" in result["msg"]
+    assert not host.markers.exists()

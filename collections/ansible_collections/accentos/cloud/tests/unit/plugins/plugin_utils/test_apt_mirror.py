@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from ansible_collections.accentos.cloud.plugins.plugin_utils.apt_mirror import (
     AptMirror,
+    AptSource,
     choose_mirror,
     machine_mirror,
-    source_uris,
+    name_mirror,
+    read_sources,
 )
 
 ARCHIVE = "http://mirror.example.test/debian"
@@ -40,7 +42,7 @@ SECURITY = "http://mirror.example.test/debian-security"
     ],
 )
 def test_one_line_sources(text: str, expected: list[str]) -> None:
-    assert list(source_uris(text, deb822=False)) == expected
+    assert [source.uri for source in read_sources(text, deb822=False)] == expected
 
 
 STANZA = f"Types: deb\nURIs: {ARCHIVE}\nSuites: trixie\nComponents: main\n"
@@ -90,7 +92,7 @@ STANZA = f"Types: deb\nURIs: {ARCHIVE}\nSuites: trixie\nComponents: main\n"
     ],
 )
 def test_deb822_sources(text: str, expected: list[str]) -> None:
-    assert list(source_uris(text, deb822=True)) == expected
+    assert [source.uri for source in read_sources(text, deb822=True)] == expected
 
 
 @pytest.mark.parametrize(
@@ -130,7 +132,58 @@ def test_deb822_sources(text: str, expected: list[str]) -> None:
     ],
 )
 def test_choose_mirror(uris: list[str], expected: AptMirror | None) -> None:
-    assert choose_mirror(uris) == expected
+    assert choose_mirror(AptSource(uri, ("trixie",)) for uri in uris) == expected
+
+
+OTHER = "https://download.example.test/linux/debian"
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"deb [arch=amd64 signed-by=/etc/apt/keyrings/other.asc] {OTHER} trixie stable\ndeb {ARCHIVE} trixie main\n",
+        f"deb {OTHER} stable-of-others main\ndeb {ARCHIVE} trixie-updates main\n",
+        f"deb {OTHER} trixie main\ndeb [signed-by={KEYRING}] {ARCHIVE} trixie main\n",
+    ],
+)
+def test_the_archive_of_others_is_not_taken_for_debians(text: str) -> None:
+    text = text.replace("stable-of-others", "nodistro")
+    assert choose_mirror(read_sources(text, deb822=False)) == AptMirror(ARCHIVE, SECURITY)
+
+
+def test_the_archive_of_others_in_stanzas() -> None:
+    other = STANZA.replace(ARCHIVE, OTHER) + "Signed-By: /etc/apt/keyrings/other.asc\n"
+    assert choose_mirror(read_sources(f"{other}\n{STANZA}", deb822=True)) == AptMirror(ARCHIVE, SECURITY)
+    assert choose_mirror(read_sources(f"{STANZA}Signed-By: {KEYRING}\n\n{other}", deb822=True)) == AptMirror(
+        ARCHIVE, SECURITY
+    )
+    # Better than none.
+    assert choose_mirror(read_sources(other, deb822=True)) == AptMirror(OTHER, f"{OTHER}-security")
+
+
+OWN = AptMirror("http://own.example.test/debian", "http://security.example.test/debian-security")
+
+
+@pytest.mark.parametrize(
+    ("archive", "security", "expected"),
+    [
+        ("", "", OWN),
+        (ARCHIVE, "", AptMirror(ARCHIVE, SECURITY)),
+        (f"{ARCHIVE}/", "http://s.example.test/updates/", AptMirror(ARCHIVE, "http://s.example.test/updates")),
+        ("", "http://s.example.test/updates", AptMirror(OWN.archive, "http://s.example.test/updates")),
+        ("http://mirror.example.test/", "", None),
+        ("file:///srv/debian", "", None),
+        (ARCHIVE, "file:///srv/debian-security", None),
+    ],
+)
+def test_name_mirror(archive: str, security: str, expected: AptMirror | None) -> None:
+    assert name_mirror(archive, security, OWN) == expected
+
+
+def test_nothing_named_and_nothing_there() -> None:
+    assert name_mirror("", "", None) is None
+    assert name_mirror("", "http://s.example.test/updates", None) is None
 
 
 def make_etc_apt(folder: Path, files: dict[str, str]) -> Path:

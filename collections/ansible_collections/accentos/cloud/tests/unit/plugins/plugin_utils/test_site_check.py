@@ -383,3 +383,28 @@ def test_the_script(tmp_path: Path) -> None:
     (tmp_path / SITE).unlink()
     bad = subprocess.run([sys.executable, SCRIPT, tmp_path], capture_output=True, text=True, check=False)
     assert (bad.returncode, bad.stdout, len(bad.stderr.splitlines())) == (2, "", 4)
+
+
+# --- what the values of a role say together ---
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "problem"),
+    [
+        ("pki_validity_days: 30", 25, "renewed 30 days before their end, at every run"),
+        ("pki_renew_before_days: 397", 25, "valid for 397 days and renewed 397 days"),
+        ("pki_ca_validity_days: 427", 25, "must last longer than 427"),
+    ],
+)
+def test_lives_of_certificates_that_cannot_work(tmp_path: Path, text: str, line: int, problem: str) -> None:
+    site = write_site(tmp_path, {CONTROLLER: None, SITE: f"{GOOD_SITE[SITE]}{text}\n"})
+    # The roles that the product has, with their defaults.
+    shown = single(check_site(site))
+    assert f"site.yml:{line}:" in shown
+    assert problem in shown
+
+
+@pytest.mark.parametrize("text", ["pki_validity_days: '{{ x_days }}'", "pki_validity_days: 90", "x_days: 1"])
+def test_lives_of_certificates_that_are_fine_or_not_known(tmp_path: Path, text: str) -> None:
+    site = write_site(tmp_path, {CONTROLLER: None, SITE: f"{GOOD_SITE[SITE]}{text}\n"})
+    assert lines(check_site(site)) == []

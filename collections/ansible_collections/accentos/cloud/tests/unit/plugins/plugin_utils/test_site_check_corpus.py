@@ -308,6 +308,14 @@ MISTAKES: dict[str, tuple[str, str, str, int, str, list[str]]] = {
         "site_admins.0.name",
         ["Unix user name"],
     ),
+    "root as an admin": (
+        SITE,
+        "name: operator",
+        "name: root",
+        16,
+        "site_admins.0.name",
+        ["is an account of the system", "Unix user name of a person"],
+    ),
     "admin name as a number": (SITE, "name: operator", "name: 1000", 16, "site_admins.0.name", ["put it in quotes"]),
     "sudo as text": (
         SITE,

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from ansible_collections.accentos.cloud.plugins.plugin_utils.site_finding import Place
 from ansible_collections.accentos.cloud.plugins.plugin_utils.site_rules import (
+    LIVES,
     Located,
     SiteHost,
     SiteNetwork,
     find_conflicts,
+    find_short_lives,
     normal_mac,
 )
 
@@ -92,3 +94,22 @@ def test_versions_of_ip_may_be_mixed() -> None:
     assert findings(networks, host) == [
         (10, "host a (tunnel, derived) and the gateway of tunnel in f.yml:4 have the same address fd00::b")
     ]
+
+
+def lives(validity: int, renew: int, authority: int, *, written: bool = True) -> list[tuple[int, str]]:
+    days = (validity, renew, authority)
+    places = [Place("f.yml", line, 1, "key") if written else None for line in (1, 2, 3)]
+    found = find_short_lives(dict(zip(LIVES, zip(days, places, strict=True), strict=True)))
+    return [(finding.line, finding.problem) for finding in found]
+
+
+def test_lives_of_certificates() -> None:
+    assert lives(397, 30, 3650) == lives(31, 30, 62) == []
+    assert lives(30, 30, 3650) == [
+        (1, "certificates are valid for 30 days and renewed 30 days before their end, at every run")
+    ]
+    assert lives(397, 30, 427) == [
+        (3, "the authority's certificate is valid for 427 days and must last longer than 427")
+    ]
+    # Nothing of the site is to blame.
+    assert lives(30, 30, 3650, written=False) == lives(397, 30, 427, written=False) == []

@@ -1,0 +1,128 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Decides whether a host needs a new certificate, and asks for it."""
+
+from __future__ import annotations
+
+import ipaddress
+import traceback
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+try:
+    from cryptography import x509
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+    LIBRARY_ERROR = ""
+except ImportError:
+    LIBRARY_ERROR = traceback.format_exc()
+
+
+def parse_name(text: str) -> x509.GeneralName:
+    """Return an alternative name that is written with its kind, such as ``DNS:api.example.test``. Raises ValueError."""
+    kind, _colon, value = text.partition(":")
+    match kind:
+        case "DNS" if value:
+            return x509.DNSName(value)
+        case "IP":
+            return x509.IPAddress(ipaddress.ip_address(value))
+        case "URI" if value:
+            return x509.UniformResourceIdentifier(value)
+    raise ValueError(f"the name {text!r} is none of DNS:, IP: and URI: with a value")
+
+
+def load_certificates(pem: bytes) -> list[x509.Certificate]:
+    """Return the certificates of a file; an empty list if it is missing (empty), cut off or damaged."""
+    try:
+        return x509.load_pem_x509_certificates(pem)
+    except ValueError:
+        return []
+
+
+def load_key(pem: bytes) -> ec.EllipticCurvePrivateKey | None:
+    """Return a private key; None if the file is missing (empty), cut off, damaged or holds another kind of key."""
+    try:
+        key = serialization.load_pem_private_key(pem, password=None)
+    except (TypeError, ValueError):
+        return None
+    return key if isinstance(key, ec.EllipticCurvePrivateKey) else None
+
+
+def make_key() -> bytes:
+    """Return a new private key in PEM."""
+    return ec.generate_private_key(ec.SECP256R1()).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def _subject(common_name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+
+def make_request(key: ec.EllipticCurvePrivateKey, common_name: str, names: Sequence[x509.GeneralName]) -> str:
+    """Return a request, in PEM, for a certificate of a server and client."""
+    usage = dict.fromkeys(
+        (
+            "content_commitment",
+            "key_encipherment",
+            "data_encipherment",
+            "key_agreement",
+            "key_cert_sign",
+            "crl_sign",
+            "encipher_only",
+            "decipher_only",
+        ),
+        False,
+    )
+    purposes = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+    request = (
+        x509.CertificateSigningRequestBuilder()
+        .subject_name(_subject(common_name))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.KeyUsage(digital_signature=True, **usage), critical=True)
+        .add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    return request.public_bytes(serialization.Encoding.PEM).decode("ascii")
+
+
+def _names_of(certificate: x509.Certificate) -> set[x509.GeneralName]:
+    try:
+        return set(certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
+    except x509.ExtensionNotFound:
+        return set()
+
+
+def why_new(  # noqa: PLR0911 - one return for each reason
+    present: Sequence[x509.Certificate],
+    authority: x509.Certificate,
+    key: ec.EllipticCurvePrivateKey,
+    common_name: str,
+    names: Sequence[x509.GeneralName],
+    *,
+    now: datetime,
+    renew_before: timedelta,
+) -> str:
+    """Return why a new certificate is needed, empty if the present one is good.
+
+    ``present`` are the certificates of the file: the host's own, then the authority's.
+    """
+    if not present:
+        return "there is none that can be read"
+    own = present[0]
+    if own.public_key() != key.public_key():
+        return "it is for another key"
+    if own.subject != _subject(common_name) or _names_of(own) != set(names):
+        return "it is for other names"
+    try:
+        own.verify_directly_issued_by(authority)
+    except (InvalidSignature, TypeError, ValueError):
+        return "another authority signed it"
+    if list(present[1:]) != [authority]:
+        return "the authority has a new certificate"
+    if own.not_valid_after_utc <= now + renew_before:
+        return f"it ends on {own.not_valid_after_utc:%Y-%m-%d}"
+    return ""

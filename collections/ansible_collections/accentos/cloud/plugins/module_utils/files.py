@@ -1,0 +1,65 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Replaces files in one step: a reader, or a run after a killed one, finds the old content or the new, never half."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def leftover_name(name: str) -> str:
+    """Return the name under which the new content of a file is written, beside it.
+
+    It is the same every time, so that the next write removes what a killed one left. The dot keeps it out of folders
+    of configuration files such as /etc/sudoers.d.
+    """
+    return f".{name}.accentos-new"
+
+
+@contextlib.contextmanager
+def opened_folder(path: str | Path, *, within: int | None = None) -> Iterator[int]:
+    """Yield a descriptor of a folder. With ``within``, a descriptor too, a symbolic link at its place is an OSError."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | (os.O_NOFOLLOW if within is not None else 0)
+    folder = os.open(path, flags, dir_fd=within)
+    try:
+        yield folder
+    finally:
+        os.close(folder)
+
+
+def remove_in(folder: int, name: str) -> bool:
+    """Remove a file or link from an open folder; tell whether there was one."""
+    try:
+        os.unlink(name, dir_fd=folder)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def replace_in(folder: int, name: str, content: bytes, *, mode: int, owner: tuple[int, int] | None = None) -> None:
+    """Replace a file in an open folder, with its mode and owner (user and group id), in one step.
+
+    The content is never readable for more users than the mode allows at the end. Raises OSError.
+    """
+    new = leftover_name(name)
+    remove_in(folder, new)
+    file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
+    try:
+        with open(file, "wb", closefd=False) as stream:
+            stream.write(content)
+        if owner is not None:
+            os.fchown(file, *owner)
+        os.fchmod(file, mode)
+        os.fsync(file)
+    finally:
+        os.close(file)
+    os.rename(new, name, src_dir_fd=folder, dst_dir_fd=folder)
+    os.fsync(folder)
+
+
+def replace_file(path: Path, content: bytes, *, mode: int, owner: tuple[int, int] | None = None) -> None:
+    """Replace a file as ``replace_in`` does. Its folder must be there. Raises OSError."""
+    with opened_folder(path.parent) as folder:
+        replace_in(folder, path.name, content, mode=mode, owner=owner)

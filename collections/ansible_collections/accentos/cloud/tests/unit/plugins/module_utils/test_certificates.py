@@ -1,0 +1,132 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""When a host needs a new certificate, with certificates made here."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from ansible_collections.accentos.cloud.plugins.module_utils.certificates import (
+    load_certificates,
+    load_key,
+    make_key,
+    make_request,
+    parse_name,
+    why_new,
+)
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.x509.oid import NameOID
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+MONTH = timedelta(days=30)
+NAMES = [parse_name("DNS:a.example.test"), parse_name("IP:192.0.2.1")]
+
+
+def new_key() -> ec.EllipticCurvePrivateKey:
+    key = load_key(make_key())
+    assert key is not None
+    return key
+
+
+def sign(
+    public: ec.EllipticCurvePublicKey,
+    signer: ec.EllipticCurvePrivateKey,
+    *,
+    subject: str = "a.example.test",
+    issuer: str = "authority",
+    names: list[x509.GeneralName] | None = None,
+    days: int = 397,
+) -> x509.Certificate:
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)]))
+        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
+        .public_key(public)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(NOW - timedelta(days=1))
+        .not_valid_after(NOW + timedelta(days=days))
+    )
+    if names:
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    return builder.sign(signer, hashes.SHA256())
+
+
+CA_KEY, KEY = new_key(), new_key()
+CA = sign(CA_KEY.public_key(), CA_KEY, subject="authority", days=3650)
+RENEWED_CA = sign(CA_KEY.public_key(), CA_KEY, subject="authority", days=7300)
+OWN = sign(KEY.public_key(), CA_KEY, names=NAMES)
+
+
+def pem(*certificates: x509.Certificate) -> bytes:
+    return b"".join(certificate.public_bytes(serialization.Encoding.PEM) for certificate in certificates)
+
+
+def reason(present: list[x509.Certificate], authority: x509.Certificate = CA, *, now: datetime = NOW) -> str:
+    return why_new(present, authority, KEY, "a.example.test", NAMES, now=now, renew_before=MONTH)
+
+
+def test_a_good_certificate_stays() -> None:
+    assert reason([OWN, CA]) == ""
+    assert reason([OWN, CA], now=NOW + timedelta(days=366)) == ""
+
+
+@pytest.mark.parametrize("damaged", [b"", b"\0", pem(OWN)[:300], b"-----BEGIN CERTIFICATE-----\n"])
+def test_what_cannot_be_read_counts_as_none(damaged: bytes) -> None:
+    assert load_certificates(damaged) == []
+    assert reason([]) == "there is none that can be read"
+
+
+def test_each_reason() -> None:
+    assert reason([sign(new_key().public_key(), CA_KEY, names=NAMES), CA]) == "it is for another key"
+    assert reason([sign(KEY.public_key(), CA_KEY, names=NAMES[:1]), CA]) == "it is for other names"
+    assert reason([sign(KEY.public_key(), CA_KEY), CA]) == "it is for other names"
+    assert reason([sign(KEY.public_key(), CA_KEY, names=NAMES, subject="b"), CA]) == "it is for other names"
+    assert reason([sign(KEY.public_key(), new_key(), names=NAMES), CA]) == "another authority signed it"
+    assert reason([sign(KEY.public_key(), CA_KEY, names=NAMES, issuer="b"), CA]) == "another authority signed it"
+    assert reason([OWN]) == "the authority has a new certificate"
+    assert reason([OWN, CA], now=NOW + timedelta(days=367)) == "it ends on 2027-02-02"
+
+
+def test_a_renewed_authority_of_the_same_key_is_trusted_by_old_and_new() -> None:
+    # What it signed before still proves itself with the new one, and the other way round: hosts may change one by one.
+    for authority in (CA, RENEWED_CA):
+        OWN.verify_directly_issued_by(authority)
+    assert reason([OWN, CA], RENEWED_CA) == "the authority has a new certificate"
+
+
+def test_keys_that_cannot_be_used_count_as_none() -> None:
+    other = ed25519.Ed25519PrivateKey.generate()
+    locked = KEY.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"x"),
+    )
+    plain = other.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    for content in (b"", make_key()[:50], locked, plain):
+        assert load_key(content) is None
+
+
+def test_the_request_says_what_is_wanted() -> None:
+    request = x509.load_pem_x509_csr(make_request(KEY, "a.example.test", NAMES).encode())
+    assert request.is_signature_valid
+    assert request.public_key() == KEY.public_key()
+    extensions = request.extensions
+    assert list(extensions.get_extension_for_class(x509.SubjectAlternativeName).value) == NAMES
+    assert extensions.get_extension_for_class(x509.BasicConstraints).value.ca is False
+    usage = extensions.get_extension_for_class(x509.KeyUsage)
+    assert (usage.critical, usage.value.digital_signature, usage.value.key_cert_sign) == (True, True, False)
+
+
+@pytest.mark.parametrize("text", ["a.example.test", "DNS:", "IP:a", "email:x", "URI:"])
+def test_names_that_are_not_understood(text: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        parse_name(text)
+
+
+def test_names_of_all_kinds() -> None:
+    assert parse_name("URI:spiffe://x/y") == x509.UniformResourceIdentifier("spiffe://x/y")
+    assert parse_name("IP:fd00::1").value.compressed == "fd00::1"

@@ -1,0 +1,86 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The module, run in this process with a command that counts its calls."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.accentos.cloud.plugins.modules import command_on_change
+
+
+class Host:
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.input = folder / "input"
+        self.input.write_text("1", encoding="utf-8")
+        self.calls = folder / "calls"
+        self.markers = folder / "markers"
+        self._capsys = capsys
+
+    def count(self) -> int:
+        return self.calls.stat().st_size if self.calls.exists() else 0
+
+    def run(self, *, check_mode: bool = False, **options: Any) -> dict[str, Any]:
+        script = f"printf x >>{self.calls}; echo done"
+        args = {"name": "example", "argv": ["/bin/sh", "-c", script], "inputs": [str(self.input)], **options}
+        args |= {"_ansible_check_mode": check_mode, "_ansible_diff": True}
+        with patch_module_args(args), pytest.raises(SystemExit):
+            command_on_change.main()
+        result: dict[str, Any] = json.loads(self._capsys.readouterr().out)
+        return result
+
+
+@pytest.fixture
+def host(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Host:
+    made = Host(tmp_path, capsys)
+    monkeypatch.setattr(command_on_change, "MARKER_FOLDER", made.markers)
+    return made
+
+
+def test_it_runs_once_for_each_content(host: Host) -> None:
+    planned = host.run(check_mode=True)
+    assert (planned["changed"], host.count(), host.markers.exists()) == (True, 0, False)
+    first = host.run()
+    assert (first["changed"], first["stdout"], first["diff"]) == (True, "done\n", planned["diff"])
+    assert "printf x" in first["diff"]["after"]
+    again = host.run()
+    assert (again["changed"], again["stdout"], again["diff"], host.count()) == (
+        False,
+        "",
+        {"before": "", "after": ""},
+        1,
+    )
+    # The run that changed the file may have been killed before it came to the command: only the content counts.
+    host.input.write_text("2", encoding="utf-8")
+    assert host.run(inputs_changed=False)["changed"] is True
+    assert host.count() == 2
+
+
+def test_a_failure_is_told_and_tried_again(host: Host) -> None:
+    for _attempt in range(2):
+        result = host.run(argv=["/bin/sh", "-c", "echo no such mirror >&2; exit 3"])
+        assert result["failed"] is True
+        assert result["msg"].endswith("ended with code 3: no such mirror")
+    assert host.run()["changed"] is True
+
+
+def test_inputs_changed_matters_in_check_mode_only(host: Host) -> None:
+    host.run()
+    assert host.run(inputs_changed=True)["changed"] is False
+    assert host.run(check_mode=True, inputs_changed=True)["changed"] is True
+    assert host.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [({"name": "../x"}, "name '../x'"), ({"argv": []}, "no argv"), ({"inputs": []}, "no inputs")],
+)
+def test_bad_options(host: Host, options: dict[str, Any], words: str) -> None:
+    result = host.run(**options)
+    assert result["failed"] is True
+    assert words in result["msg"]
+    assert result["remedy"]
+    assert not host.markers.exists()
