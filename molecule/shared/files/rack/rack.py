@@ -1,13 +1,12 @@
-#!/opt/rack/bin/python
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The bare machines of the lab's rack: libvirt domains, their disks, and the settings of their BMCs.
 
-  rack apply            make the machines that the JSON on standard input describes, remove all others; print what changed
+  rack apply            make the machines that standard input describes, remove all others, print what changed
   rack log MACHINE      print what the machine wrote to its serial console
   rack blank MACHINE    turn the machine off and make it new: empty disks, empty log, factory settings of the firmware
 
-The JSON is {"acceleration": "kvm" or "tcg", "machines": lab_rack_machines of the site, "secrets": {"bmc_<machine>_user": ...,
-"bmc_<machine>_password": ...}}, with "_" for "-" in the names of machines there.
+Standard input is JSON: {"acceleration": "kvm" or "tcg", "machines": lab_rack_machines of the site, "secrets":
+{"bmc_<machine>_user": "...", "bmc_<machine>_password": "..."}}, names of machines there with "_" for "-".
 """
 
 from __future__ import annotations
@@ -57,8 +56,8 @@ def element(parent: ET.Element, tag: str, text: str | None = None, **attributes:
     return child
 
 
-def domain_xml(machine: dict[str, Any], acceleration: str) -> str:
-    """Return libvirt's description of a machine; its own digest is in it, to know it again by.
+def describe(machine: dict[str, Any], acceleration: str) -> tuple[str, str]:
+    """Return libvirt's description of a machine, and the line in it by which it is known again.
 
     Like a server as it is delivered it tries its disk first and its network card after that.
     """
@@ -101,9 +100,14 @@ def domain_xml(machine: dict[str, Any], acceleration: str) -> str:
         element(item, "target", **({"port": "0"} if kind == "serial" else {"type": "serial", "port": "0"}))
     element(element(devices, "rng", model="virtio"), "backend", "/dev/urandom", model="random")
     element(devices, "memballoon", model="none")
-    digest = hashlib.sha256(ET.tostring(domain)).hexdigest()
-    element(domain, "description", f"rack {digest}")
-    return ET.tostring(domain, encoding="unicode")
+    recipe = f"rack {hashlib.sha256(ET.tostring(domain)).hexdigest()}"
+    element(domain, "description", recipe)
+    return ET.tostring(domain, encoding="unicode"), recipe
+
+
+def description(domain: libvirt.virDomain) -> ET.Element:
+    """Return libvirt's description of a machine as it will be at its next power-on."""
+    return ET.fromstring(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))  # noqa: S314 - libvirt wrote it
 
 
 def write(path: Path, text: str, mode: int = 0o600) -> bool:
@@ -205,11 +209,10 @@ def apply(wanted: dict[str, Any], hypervisor: libvirt.virConnect) -> list[str]:
         for disk in machine["disks"]:
             if make_disk(disk_path(name, disk["serial"]), disk["size_gib"]):
                 changed.append(f"disk {disk['serial']} of {name}")
-        text = domain_xml(machine, wanted["acceleration"])
-        recipe = ET.fromstring(text).findtext("description")
+        domain, recipe = describe(machine, wanted["acceleration"])
         # The BMC changes the order of boot devices in the domain, so the text itself cannot be compared.
-        if name not in present or ET.fromstring(present[name].XMLDesc()).findtext("description") != recipe:
-            hypervisor.defineXML(text)
+        if name not in present or description(present[name]).findtext("description") != recipe:
+            hypervisor.defineXML(domain)
             changed.append(name)
         changed += apply_bmc(machine)
     for driver, entries in (("ipmi", VBMC.iterdir()), ("redfish", REDFISH.iterdir())):
@@ -236,8 +239,7 @@ def blank(domain: libvirt.virDomain) -> None:
     """Turn a machine off and make it new. Its BMC keeps the boot device, as a real one does."""
     if domain.isActive():
         domain.destroy()
-    description = ET.fromstring(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
-    for source in description.findall("devices/disk/source"):
+    for source in description(domain).findall("devices/disk/source"):
         path = Path(source.attrib["file"])
         make_disk(path, path.stat().st_size >> 30, blank=True)
     for file in (NVRAM / f"{domain.name()}.fd", LOGS / f"{domain.name()}.log"):
@@ -248,7 +250,7 @@ def main() -> int:
     """Run one command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=["apply", "log", "blank"])
-    parser.add_argument("machine", nargs="?", default="")
+    parser.add_argument("machine", nargs="?", default="", help="name of a machine; not for apply")
     arguments = parser.parse_args()
     hypervisor = libvirt.open(URI)
     if arguments.command == "apply":
@@ -256,8 +258,7 @@ def main() -> int:
         return 0
     names = sorted(domain.name() for domain in hypervisor.listAllDomains())
     if arguments.machine not in names:
-        print(f"There is no machine {arguments.machine!r} in this rack; it has {', '.join(names)}.", file=sys.stderr)
-        return 1
+        parser.error(f"there is no machine {arguments.machine!r} in this rack; it has {', '.join(names)}")
     if arguments.command == "blank":
         blank(hypervisor.lookupByName(arguments.machine))
         return 0
