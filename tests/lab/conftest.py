@@ -71,12 +71,14 @@ class Run:
 class Lab:
     """Runs playbooks over the hosts and looks into them."""
 
-    def __init__(self, scratch: Path) -> None:
+    def __init__(self, scratch: Path, site: Path = SITE, state: Path = STATE) -> None:
         self.scratch = scratch
+        self.site = site
+        self.state = state
 
-    def command(self, playbook: str, *arguments: str, site: Path = SITE) -> list[str]:
-        """Return the command that runs a playbook over a site."""
-        return [sys.executable, "-m", "ansible", "playbook", f"--inventory={site}", playbook, *arguments]
+    def command(self, playbook: str, *arguments: str, site: Path | None = None) -> list[str]:
+        """Return the command that runs a playbook over a site, by default the lab's own."""
+        return [sys.executable, "-m", "ansible", "playbook", f"--inventory={site or self.site}", playbook, *arguments]
 
     def environment(self) -> dict[str, str]:
         """Return the environment of a run: the checkout's settings, and where its log and summary go."""
@@ -88,7 +90,7 @@ class Lab:
             "ACCENTOS_STAGES_LOG_PATH": str(self.scratch / "stages.log"),
         }
 
-    def run(self, playbook: str, *arguments: str, site: Path = SITE) -> Run:
+    def run(self, playbook: str, *arguments: str, site: Path | None = None) -> Run:
         """Run a playbook to its end."""
         self.forget()
         done = subprocess.run(
@@ -109,7 +111,7 @@ class Lab:
         for name in ("summary.json", "stages.log"):
             (self.scratch / name).unlink(missing_ok=True)
 
-    def succeed(self, playbook: str, *arguments: str, site: Path = SITE) -> Run:
+    def succeed(self, playbook: str, *arguments: str, site: Path | None = None) -> Run:
         """Run a playbook that must succeed."""
         run = self.run(playbook, *arguments, site=site)
         assert run.code == 0, run.output
@@ -144,10 +146,10 @@ class Lab:
                     os.kill(pid, signal.SIGKILL)
         return (_lines(log) or ["nothing"])[-1]
 
-    def sh(self, host: str, script: str) -> str:
-        """Run a shell script on a host and return what it prints."""
-        command = ["ssh", "-F", str(STATE / "ssh_config"), host, script]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    def sh(self, host: str, script: str, given: str = "") -> str:
+        """Run a shell script on a host, with GIVEN as its standard input, and return what it prints."""
+        command = ["ssh", "-F", str(self.state / "ssh_config"), host, script]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, input=given)
         assert done.returncode == 0, f"{shlex.join(command)}: {done.stdout}{done.stderr}"
         return done.stdout
 

@@ -22,10 +22,11 @@ options:
     required: true
   kind:
     description:
-      - What to generate. C(password) is 32 letters and digits, C(hex) 32 bytes in hexadecimal, C(fernet) a Fernet key,
-        C(private_key) an ECDSA key on curve P-384 in PEM.
+      - What to generate. C(password) is 32 letters and digits, C(short_password) 16 of them for a device that takes no
+        more, such as an IPMI BMC, C(hex) 32 bytes in hexadecimal, C(fernet) a Fernet key, C(private_key) an ECDSA key
+        on curve P-384 in PEM.
     type: str
-    choices: [password, hex, fernet, private_key]
+    choices: [password, short_password, hex, fernet, private_key]
     default: password
   folder:
     description: Absolute path of the store's folder. By default the folder of the inventory.

@@ -48,6 +48,8 @@ def _private_key() -> str:
 # 32 characters out of 62 carry 190 bits; without punctuation a password needs no quoting in any configuration file.
 GENERATORS: Mapping[str, Callable[[], str]] = {
     "password": lambda: "".join(secrets.choice(string.ascii_letters + string.digits) for _number in range(32)),
+    # IPMI takes 16 bytes of user name and 20 of password.
+    "short_password": lambda: "".join(secrets.choice(string.ascii_letters + string.digits) for _number in range(16)),
     "hex": lambda: secrets.token_hex(32),
     "fernet": lambda: base64.urlsafe_b64encode(secrets.token_bytes(32)).decode("ascii"),
     "private_key": _private_key,

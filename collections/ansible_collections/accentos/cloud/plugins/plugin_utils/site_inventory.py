@@ -14,6 +14,7 @@ from ansible_collections.accentos.cloud.plugins.plugin_utils.site_yaml import No
 
 HOSTS_FILE = "hosts.yml"
 SITE_GROUPS = ("deploy", "controller", "compute", "storage", "monitoring")
+LAB_GROUPS = ("lab_rack",)  # Equipment of the embedded lab; no production site has it, so no message offers it.
 BUILT_IN_GROUPS = ("all", "ungrouped")
 MAX_HOSTS = 10_000
 # A host may be in several groups, but a file must not make us expand the same ranges for minutes.
@@ -262,7 +263,8 @@ class _Reader:
 
     def _find_homeless(self) -> None:
         inventory = self.inventory
-        homes = set().union(*(inventory.groups.get(name, set()) for name in self._with_descendants(SITE_GROUPS)))
+        known = self._with_descendants(SITE_GROUPS + LAB_GROUPS)
+        homes = set().union(*(inventory.groups.get(name, set()) for name in known))
         blamed: set[str] = set()
         places: set[tuple[int, int]] = set()  # The hosts of one range share their place, and so their mistake.
         for name, place in inventory.hosts.items():

@@ -18,6 +18,11 @@ from ansible_collections.accentos.cloud.tests.unit.plugins.plugin_utils.site_sam
 
 KEY = GOOD_SITE[SITE].splitlines()[17].strip().removeprefix("- ")
 
+RACK = (
+    "lab_rack_machines:\n  - {{name: metal-1, firmware: {}, mac: '{}', bmc: {{driver: {}, address: 10.5.0.9}}, "
+    "disks: [{{serial: {}, size_gib: 8}}]}}\nx_note: {{"
+)
+
 # name: (file, text, replacement, line, key, words that the finding has)
 MISTAKES: dict[str, tuple[str, str, str, int, str, list[str]]] = {
     # --- required values of the site ---
@@ -186,6 +191,38 @@ MISTAKES: dict[str, tuple[str, str, str, int, str, list[str]]] = {
     ),
     "site_name too long": (SITE, "site_name: test", "site_name: " + "t" * 33, 2, "site_name", ["too long", "32"]),
     "lab_name too long": (SITE, "x_note: {", "lab_name: abcdefghijklm\nx_note: {", 24, "lab_name", ["too long", "12"]),
+    "rack machine with another firmware": (
+        SITE,
+        "x_note: {",
+        RACK.format("uboot", "52:54:00:00:00:01", "ipmi", "DISK-1"),
+        25,
+        "lab_rack_machines.0.firmware",
+        ["bios", "uefi"],
+    ),
+    "rack machine without a whole MAC": (
+        SITE,
+        "x_note: {",
+        RACK.format("uefi", "52:54:00", "ipmi", "DISK-1"),
+        25,
+        "lab_rack_machines.0.mac",
+        ["MAC address"],
+    ),
+    "rack machine with a BMC that the rack has not": (
+        SITE,
+        "x_note: {",
+        RACK.format("uefi", "52:54:00:00:00:01", "amt", "DISK-1"),
+        25,
+        "lab_rack_machines.0.bmc.driver",
+        ["ipmi", "redfish"],
+    ),
+    "rack machine with a serial too long for a disk": (
+        SITE,
+        "x_note: {",
+        RACK.format("uefi", "52:54:00:00:00:01", "ipmi", "DDDDDDDDDDDDDDDDDDDDD"),
+        25,
+        "lab_rack_machines.0.disks.0.serial",
+        ["at most 20 letters"],
+    ),
     "domain in upper case": (
         SITE,
         "cloud.example.test",

@@ -156,3 +156,9 @@ def test_groups_in_loops() -> None:
     assert groups_in_loops({"a": {"b"}, "b": {"c"}, "c": set()}) == set()
     assert groups_in_loops({"a": {"b"}, "b": {"c", "d"}, "c": {"b"}, "d": set()}) == {"b", "c"}
     assert groups_in_loops({"a": {"a"}}) == {"a"}
+
+
+def test_equipment_of_the_lab_needs_no_other_group() -> None:
+    assert [
+        str(finding) for finding in read("lab_rack: {hosts: {rack-1: }}\ndeploy: {hosts: {deploy-1: }}\n").findings
+    ] == []
