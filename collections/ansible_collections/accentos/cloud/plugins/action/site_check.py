@@ -28,13 +28,14 @@ def failure_message(folder: str, outcome: SiteReport) -> str:
 def inventory_folder(task_vars: dict[str, Any]) -> str:
     """Return the site folder among the inventories in use, or an empty string when none or more than one can be it.
 
-    Others may stand beside it, as Molecule's own or a generated one do: the site's is the one with a hosts.yml.
+    Others may stand beside it, as Molecule's own or a generated one do: the site's is the one with a hosts.yml. So what
+    counts is not the folder that the host of the task came from.
     """
-    if task_vars.get("inventory_dir"):
-        return str(task_vars["inventory_dir"])
     sources = [Path(str(source)) for source in task_vars.get("ansible_inventory_sources") or []]
     folders = list(dict.fromkeys(source if source.is_dir() else source.parent for source in sources))
     sites = [folder for folder in folders if (folder / "hosts.yml").is_file()] or folders
+    if not sites:
+        return str(task_vars.get("inventory_dir") or "")
     return str(sites[0]) if len(sites) == 1 else ""
 
 

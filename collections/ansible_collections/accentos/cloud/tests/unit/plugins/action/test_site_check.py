@@ -138,12 +138,13 @@ def test_the_message_ends_after_fifty_lines() -> None:
 def test_the_folder_of_the_inventory(tmp_path: Path) -> None:
     file = tmp_path / "hosts.yml"
     file.write_text("")
-    assert inventory_folder({"inventory_dir": "/a", "ansible_inventory_sources": ["/b"]}) == "/a"
-    assert inventory_folder({"inventory_dir": None, "ansible_inventory_sources": [str(tmp_path)]}) == str(tmp_path)
+    assert inventory_folder({"inventory_dir": "/a"}) == "/a"
+    assert inventory_folder({"inventory_dir": "/a", "ansible_inventory_sources": [str(tmp_path)]}) == str(tmp_path)
     assert inventory_folder({"ansible_inventory_sources": [str(file)]}) == str(tmp_path)
     other = tmp_path / "other"
     other.mkdir()
-    assert inventory_folder({"ansible_inventory_sources": [str(other), str(tmp_path), str(file)]}) == str(tmp_path)
+    both = [str(other), str(tmp_path), str(file)]
+    assert inventory_folder({"inventory_dir": str(other), "ansible_inventory_sources": both}) == str(tmp_path)
     (other / "hosts.yml").write_text("")
     assert inventory_folder({"ansible_inventory_sources": [str(other), str(tmp_path)]}) == ""
     assert inventory_folder({}) == ""

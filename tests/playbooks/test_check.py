@@ -1,0 +1,139 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The check at the start of every playbook: whatever the limit, once, before any connection, with a clear message."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+SCHEMA = ROOT / "collections/ansible_collections/accentos/cloud/plugins/plugin_utils/site_schema.yml"
+MISTAKE = "group_vars/all/site.yml:3:1: site_doman: unknown key"
+LIMITS: tuple[tuple[str, ...], ...] = ((), ("--limit=compute-1,storage-1",))
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """Return a copy of the lab's site; its hosts cannot be reached from anywhere."""
+    folder = tmp_path / "site"
+    shutil.copytree(ROOT / "inventories/lab", folder)
+    connection = folder / "group_vars/all/connection.yml"
+    connection.write_text("---\nansible_connection: ssh\nansible_host: 127.0.0.1\nansible_port: 9\n")
+    return folder
+
+
+def break_site(folder: Path) -> None:
+    """Make the mistake that MISTAKE tells."""
+    file = folder / "group_vars/all/site.yml"
+    file.write_text(file.read_text().replace("site_domain:", "site_doman:"))
+
+
+def run(
+    *arguments: str | Path, playbook: str = "prepare", callback: str = "ansible.builtin.default"
+) -> tuple[int, str]:
+    """Run a playbook of the checkout; return its exit code and all its output."""
+    done = subprocess.run(
+        [sys.executable, "-m", "ansible", "playbook", *arguments, f"playbooks/{playbook}.yml"],
+        cwd=ROOT,
+        env=os.environ
+        | {
+            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+            "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_STDOUT_CALLBACK": callback,
+        },
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+def test_a_mistake_ends_the_run_before_any_connection(site: Path, limit: tuple[str, ...]) -> None:
+    break_site(site)
+    code, output = run(f"--inventory={site}", *limit)
+    assert code != 0
+    assert MISTAKE in output
+    assert output.count("TASK [") == 1
+    assert "UNREACHABLE" not in output
+    assert output.count("PLAY [") == 1
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+def test_a_good_site_is_checked_once(site: Path, limit: tuple[str, ...]) -> None:
+    code, output = run(f"--inventory={site}", *limit, playbook="check")
+    assert code == 0, output
+    assert output.count("ok: [") == 1
+    assert ("ok: [localhost]" in output) is (not limit)
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+def test_connection_settings_that_the_mistake_breaks_do_not_hide_it(site: Path, limit: tuple[str, ...]) -> None:
+    break_site(site)
+    names = yaml.safe_load(SCHEMA.read_text())["$defs"]["connection"]["properties"]
+    lines = [f'{name}: "{{{{ site_domain }}}}"\n' for name in names]
+    (site / "group_vars/all/connection.yml").write_text("---\n" + "".join(lines))
+    code, output = run(f"--inventory={site}", *limit)
+    assert code != 0
+    assert MISTAKE in output
+
+
+def test_the_stages_callback_tells_the_mistake_too(site: Path) -> None:
+    break_site(site)
+    code, output = run(f"--inventory={site}", "--limit=compute-1", callback="accentos.cloud.stages")
+    assert code != 0
+    assert MISTAKE in output
+
+
+@pytest.mark.parametrize("limit", ["nowhere", "localhost"])
+def test_a_limit_without_a_host_of_the_site_is_an_error(site: Path, limit: str) -> None:
+    code, output = run(f"--inventory={site}", f"--limit={limit}")
+    assert code != 0
+    assert "no hosts to target" in output
+
+
+def test_a_site_without_hosts_is_checked(site: Path) -> None:
+    (site / "hosts.yml").write_text("---\nall: {}\n")
+    break_site(site)
+    code, output = run(f"--inventory={site}", playbook="check")
+    assert code != 0
+    assert MISTAKE in output
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+def test_a_copy_of_the_inventory_is_checked_at_its_source(site: Path, tmp_path: Path, limit: tuple[str, ...]) -> None:
+    # AWX keeps the inventory in its database and hands it to a run as a program.
+    break_site(site)
+    hosts = ["deploy-1", "compute-1", "storage-1"]
+    copy = tmp_path / "inventory/hosts"
+    copy.parent.mkdir()
+    copy.write_text(f"#!/bin/sh\necho '{json.dumps({'all': {'hosts': hosts}, '_meta': {'hostvars': {}}})}'\n")
+    copy.chmod(0o755)
+    code, output = run(f"--inventory={copy.parent}", f"--extra-vars=site_folder={site}", *limit)
+    assert code != 0
+    assert MISTAKE in output
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+def test_the_inventory_that_molecule_generates_beside_it_does_not_count(
+    site: Path, tmp_path: Path, limit: tuple[str, ...]
+) -> None:
+    generated = tmp_path / "generated"
+    generated.mkdir()
+    (generated / "ansible_inventory.yml").write_text("---\nall:\n  hosts:\n    compute-1:\n")
+    for order in ((generated, site), (site, generated)):
+        code, output = run(*(f"--inventory={folder}" for folder in order), *limit, playbook="check")
+        assert code == 0, output
+    break_site(site)
+    code, output = run(f"--inventory={generated}", f"--inventory={site}", *limit, playbook="check")
+    assert code != 0
+    assert MISTAKE in output
