@@ -37,7 +37,7 @@ QUICK_NEEDS = Needs(disk_mib=2048)
 LAB_NEEDS = Needs(root=True, disk_mib=8192, memory_mib=4096, containers=True)
 # Python that mypy reads, and programs without the ending .py that ruff would not find.
 TYPED = (f"{COLLECTION}/plugins", f"{COLLECTION}/tests/unit", "tools", "tests", "conftest.py")
-SCRIPTS = ("tools/ansible-test", "tools/build-collections", "tools/check-site", "tools/run-docs")
+SCRIPTS = ("tools/ansible-test", "tools/build-collections", "tools/check-site", "tools/run-docs", "tools/set-secret")
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,13 @@ class SecretStoreError(Exception):
     """The store or its key cannot be used; the text says why and what to do."""
 
 
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise SecretStoreError(
+            f"{name!r} is no name for a secret: use 2 to 64 lower-case letters, digits and underscores."
+        )
+
+
 def _private_key() -> str:
     # Only a certificate authority asks for one, so hosts without the library can still use passwords.
     from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
@@ -72,10 +79,7 @@ class SecretStore:
         With ``may_write`` false (check mode) a missing secret is generated for this call only and nothing is stored.
         Raises SecretStoreError if the name or kind is wrong, or the store cannot be read or written.
         """
-        if not _NAME.fullmatch(name):
-            raise SecretStoreError(
-                f"{name!r} is no name for a secret: use 2 to 64 lower-case letters, digits and underscores."
-            )
+        _check_name(name)
         if kind not in GENERATORS:
             raise SecretStoreError(f"{kind!r} is no kind of secret: expected one of {', '.join(sorted(GENERATORS))}.")
         # Readers need no lock: the file is replaced in one step.
@@ -90,6 +94,21 @@ class SecretStore:
                 known[name] = GENERATORS[kind]()
                 self._write(known)
         return known[name]
+
+    def set(self, name: str, value: str) -> bool:
+        """Store a secret that the site did not make itself, such as the password of a machine, and tell if it is new.
+
+        Raises SecretStoreError.
+        """
+        _check_name(name)
+        if not value or not value.isprintable():
+            raise SecretStoreError(f"The value for {name} is empty or has characters that cannot be typed.")
+        with self._locked():
+            known = self.read()
+            if known.get(name) == value:
+                return False
+            self._write({**known, name: value})
+        return True
 
     def read(self) -> dict[str, str]:
         """Return all secrets by name; empty if there is no store yet."""

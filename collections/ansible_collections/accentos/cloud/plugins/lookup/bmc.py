@@ -1,0 +1,96 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Lookup of the connections to management controllers."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: bmc
+author: AccentOS contributors (@accentos)
+version_added: 1.0.0
+short_description: How the management controllers of hosts are reached
+description:
+  - Returns what option O(accentos.cloud.power#module:bmc) of the power modules takes, from C(host_bmc) of a host and
+    the secrets of the site.
+  - User and password are those named C(bmc_<host>_user) and C(bmc_<host>_password), with an underscore for every dash
+    of the host's name, otherwise C(bmc_user) and C(bmc_password). They are given by the operator, with
+    C(tools/set-secret), and never generated.
+options:
+  _terms:
+    description:
+      - Names of hosts. With them the result is what option O(accentos.cloud.power#module:machines) takes. Without, it
+        is the connection of the host that the task is for.
+    type: list
+    elements: str
+  folder:
+    description: Absolute path of the folder of the secrets. By default the folder of the inventory.
+    type: str
+    vars:
+      - name: site_secrets_folder
+  key_file:
+    description: Key file of the store. By default C(.vault_key) beside the store.
+    type: path
+    env:
+      - name: ACCENTOS_VAULT_KEY_FILE
+"""
+
+EXAMPLES = r"""
+- name: Turn the host on
+  accentos.cloud.power:
+    bmc: "{{ lookup('accentos.cloud.bmc') }}"
+    state: "on"
+  delegate_to: deploy-1
+
+- name: Turn all computes on
+  accentos.cloud.power:
+    machines: "{{ query('accentos.cloud.bmc', *groups['compute']) }}"
+    state: "on"
+  delegate_to: deploy-1
+  run_once: true
+"""
+
+RETURN = r"""
+_raw:
+  description: The connection of the host, or name and connection (C(bmc)) of each host named.
+  type: list
+  elements: dict
+"""
+
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleLookupError
+from ansible.plugins.lookup import LookupBase
+from ansible_collections.accentos.cloud.plugins.plugin_utils.bmc import BmcError, connection
+from ansible_collections.accentos.cloud.plugins.plugin_utils.secret_store import SecretStore, SecretStoreError
+
+
+class LookupModule(LookupBase):
+    """Returns connections to management controllers."""
+
+    def run(self, terms: list[str], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[dict[str, Any]]:
+        """Look the connections up."""
+        self.set_options(var_options=variables, direct=kwargs)
+        known = variables or {}
+        # Variables that stand for an option come as they were written.
+        folder = self._templar.template(self.get_option("folder")) or known.get("inventory_dir")
+        if not folder or not Path(folder).is_absolute():
+            raise AnsibleLookupError(
+                "The inventory has no folder that could hold secrets. "
+                "Name the site folder with -i, or set site_secrets_folder to an absolute path."
+            )
+        key_file = self.get_option("key_file")
+        try:
+            secrets = SecretStore(Path(folder), Path(key_file) if key_file else None).read()
+            if not terms:
+                host = str(known.get("inventory_hostname"))
+                return [connection(host, self._templar.template(known.get("host_bmc")), secrets)]
+            return [{"name": host, "bmc": connection(host, self._of(host, known), secrets)} for host in terms]
+        except (BmcError, SecretStoreError) as error:
+            raise AnsibleLookupError(str(error)) from None
+
+    def _of(self, host: str, known: dict[str, Any]) -> dict[str, Any] | None:
+        hosts = known.get("hostvars") or {}
+        if host not in hosts:
+            raise BmcError(f"The inventory has no host {host}. Name hosts as hosts.yml does.")
+        found: dict[str, Any] | None = self._templar.template(hosts[host].get("host_bmc"))
+        return found

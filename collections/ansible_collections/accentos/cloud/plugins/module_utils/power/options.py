@@ -1,0 +1,151 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The options that the power modules share, and what they become."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import traceback
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.accentos.cloud.plugins.module_utils.power.driver import Connection
+from ansible_collections.accentos.cloud.plugins.module_utils.power.runner import LIBRARIES
+
+BMC: dict[str, Any] = {
+    "driver": {"type": "str", "required": True, "choices": ["ipmi", "redfish"]},
+    "address": {"type": "str", "required": True},
+    "port": {"type": "int"},
+    "user": {"type": "str", "default": ""},
+    "password": {"type": "str", "no_log": True, "default": ""},
+    "verify": {"type": "bool", "default": True},
+    "ca": {"type": "path"},
+    "system": {"type": "str"},
+    "cipher_suite": {"type": "int", "choices": [3, 17], "default": 3},
+}
+SHARED: dict[str, Any] = {
+    "bmc": {"type": "dict", "options": BMC},
+    "machines": {
+        "type": "list",
+        "elements": "dict",
+        "options": {
+            "name": {"type": "str", "required": True},
+            "bmc": {"type": "dict", "required": True, "options": BMC},
+        },
+    },
+    "answer_timeout": {"type": "float", "default": 10},
+    "at_once": {"type": "int", "default": 20},
+}
+ONE_OF = [["bmc", "machines"]]
+# The name of the only machine, where it is not asked for.
+ALONE = ""
+
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+_SYSTEM = re.compile(r"[A-Za-z0-9._~/:@-]{1,200}")
+_LAST_PORT = 65535
+
+
+class OptionError(Exception):
+    """An option does not have the right form."""
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.remedy = remedy
+
+
+def connections(params: Mapping[str, Any]) -> dict[str, Connection]:
+    """Return the connections by name of the machine. Raises OptionError."""
+    rows = params["machines"]
+    if rows is None:
+        rows = [{"name": ALONE, "bmc": params["bmc"]}]
+    found: dict[str, Connection] = {}
+    for row in rows:
+        if row["name"] in found:
+            raise OptionError(f"machines names {row['name']} twice.", "Name each machine once.")
+        found[row["name"]] = _connection(row["name"], row["bmc"], params["answer_timeout"])
+    return found
+
+
+def _connection(name: str, bmc: Mapping[str, Any], answer_timeout: float) -> Connection:
+    where = f"bmc of {name}" if name else "bmc"
+    if not _is_host(bmc["address"]):
+        raise OptionError(f"{where}: address {bmc['address']!r} is no address.", "Give a host name or an IP address.")
+    if bmc["port"] is not None and not 0 < bmc["port"] <= _LAST_PORT:
+        raise OptionError(f"{where}: port {bmc['port']} is no port.", f"Give a number from 1 to {_LAST_PORT}.")
+    if bmc["system"] and not _SYSTEM.fullmatch(bmc["system"]):
+        raise OptionError(
+            f"{where}: system {bmc['system']!r} is no identity of a Redfish system.",
+            "Give the last part of its address below /redfish/v1/Systems, or the whole path.",
+        )
+    return Connection(
+        driver=bmc["driver"],
+        address=bmc["address"],
+        port=bmc["port"],
+        user=bmc["user"],
+        password=bmc["password"],
+        verify=bmc["verify"],
+        ca=bmc["ca"],
+        answer_timeout=answer_timeout,
+        extra={key: bmc[key] for key in ("system", "cipher_suite") if bmc[key] is not None},
+    )
+
+
+def _is_host(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return bool(_HOST.fullmatch(text))
+    return True
+
+
+def connections_or_fail(module: AnsibleModule) -> dict[str, Connection]:
+    """Return the connections; a wrong option or a missing library ends the module."""
+    for name in ("answer_timeout", "at_once"):
+        if module.params[name] <= 0:
+            module.fail_json(msg=f"{name} is {module.params[name]}.", remedy=f"Give {name} a number above 0.")
+    try:
+        found = connections(module.params)
+    except OptionError as error:
+        module.fail_json(msg=error.problem, remedy=error.remedy)
+    for driver in sorted({connection.driver for connection in found.values()}):
+        try:
+            import_module(LIBRARIES[driver])
+        except ImportError:
+            module.fail_json(
+                msg=missing_required_lib(LIBRARIES[driver], reason=f"for the driver {driver}"),
+                remedy="Let role accentos.cloud.power_client prepare the host that reaches the controllers.",
+                exception=traceback.format_exc(),
+            )
+    return found
+
+
+def finish(module: AnsibleModule, results: Mapping[str, dict[str, Any]], *, alone: bool) -> None:
+    """End the module with the results by machine, in failure if one failed. ALONE: there is but one, unnamed."""
+    diffs = []
+    for name, result in results.items():
+        for warning in result.pop("warnings", ()):
+            module.warn(f"{name}: {warning}" if name else warning)
+        diff = result.pop("diff", None)
+        if diff is not None:
+            headers = {"before_header": name, "after_header": name} if name else {}
+            diffs.append({**diff, **headers})
+    failed = {name: result for name, result in results.items() if result.get("failed")}
+    changed = any(result.get("changed") for result in results.values())
+    if alone:
+        (result,) = results.values()
+        if failed:
+            module.fail_json(**{key: value for key, value in result.items() if key != "failed"})
+        module.exit_json(**result, diff=diffs[0] if diffs else {})
+    if failed:
+        told = "; ".join(f"{name}: {result['msg']}" for name, result in failed.items())
+        module.fail_json(
+            msg=f"{len(failed)} of {len(results)} machines failed. {told}",
+            remedy="; ".join(dict.fromkeys(result["remedy"] for result in failed.values())),
+            changed=changed,
+            machines=results,
+            diff=diffs,
+        )
+    module.exit_json(changed=changed, machines=results, diff=diffs)

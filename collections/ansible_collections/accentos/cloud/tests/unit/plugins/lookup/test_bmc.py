@@ -1,0 +1,100 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The lookup, as Ansible's own loader and templates call it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleError
+from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.loader import lookup_loader
+from ansible.template import Templar
+from ansible_collections.accentos.cloud.plugins.plugin_utils.secret_store import SecretStore
+
+BMC = {"driver": "redfish", "address": "10.5.0.21", "mac": "52:54:00:00:00:21", "verify": True}
+
+
+@pytest.fixture(autouse=True)
+def no_key_file_of_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ACCENTOS_VAULT_KEY_FILE", raising=False)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> dict[str, Any]:
+    """A host whose controller has secrets of its own, and one that shares those of the site."""
+    store = SecretStore(tmp_path)
+    store.set("bmc_user", "shared")
+    store.set("bmc_password", "shared-password")
+    store.set("bmc_compute_1_user", "own")
+    store.set("bmc_compute_1_password", "own-password")
+    return {
+        "inventory_dir": str(tmp_path),
+        "inventory_hostname": "compute-2",
+        "host_bmc": BMC,
+        "hostvars": {"compute-1": {"host_bmc": BMC}, "compute-2": {"host_bmc": BMC}, "plain": {}},
+    }
+
+
+def look_up(terms: list[str], variables: dict[str, Any], **options: str) -> list[dict[str, Any]]:
+    loader = DataLoader()
+    lookup = lookup_loader.get("accentos.cloud.bmc", loader=loader, templar=Templar(loader=loader, variables=variables))
+    found: list[dict[str, Any]] = lookup.run(terms, variables=variables, **options)
+    return found
+
+
+def test_the_host_of_the_task(site: dict[str, Any]) -> None:
+    expected = {"driver": "redfish", "address": "10.5.0.21", "verify": True}
+    assert look_up([], site) == [{**expected, "user": "shared", "password": "shared-password"}]
+
+
+def test_hosts_by_name(site: dict[str, Any]) -> None:
+    found = look_up(["compute-1", "compute-2"], site)
+    assert [(row["name"], row["bmc"]["user"], row["bmc"]["password"]) for row in found] == [
+        ("compute-1", "own", "own-password"),
+        ("compute-2", "shared", "shared-password"),
+    ]
+
+
+def test_the_password_of_privacy_is_there_if_the_site_has_one(site: dict[str, Any], tmp_path: Path) -> None:
+    value = "private"
+    SecretStore(tmp_path).set("bmc_privacy_password", value)
+    assert look_up([], site)[0]["privacy_password"] == value
+
+
+def test_the_site_can_name_the_folder_and_the_key_file(site: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / ".vault_key").rename(tmp_path / "key")
+    site |= {"site_secrets_folder": str(tmp_path), "inventory_dir": "/nowhere"}
+    assert look_up([], site, key_file=str(tmp_path / "key"))[0]["user"] == "shared"
+
+
+@pytest.mark.parametrize(
+    ("terms", "changes", "words"),
+    [
+        ([], {"host_bmc": None}, "Host compute-2 has no host_bmc. Give it one"),
+        (["plain"], {}, "Host plain has no host_bmc"),
+        (["computer"], {}, "no host computer"),
+        ([], {"inventory_dir": None}, "no folder that could hold secrets"),
+        ([], {"site_secrets_folder": "relative"}, "absolute path"),
+    ],
+)
+def test_what_is_missing_is_told(site: dict[str, Any], terms: list[str], changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(AnsibleError, match=words):
+        look_up(terms, {**site, **changes})
+
+
+def test_a_missing_secret_is_not_generated(tmp_path: Path) -> None:
+    SecretStore(tmp_path).set("bmc_user", "shared")
+    variables = {"inventory_dir": str(tmp_path), "inventory_hostname": "compute-2", "host_bmc": BMC}
+    with pytest.raises(
+        AnsibleError, match=r"neither bmc_compute_2_password nor bmc_password\. Store it with: tools/set-s"
+    ):
+        look_up([], variables)
+    assert list(SecretStore(tmp_path).read()) == ["bmc_user"]
+
+
+def test_a_store_that_does_not_open(site: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / ".vault_key").chmod(0o644)
+    with pytest.raises(AnsibleError, match="may be read by others"):
+        look_up([], site)

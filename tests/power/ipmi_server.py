@@ -1,0 +1,184 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""pyghmi's own controller with one machine, and faults: ipmi_server.py PORT FOLDER USER PASSWORD-FILE.
+
+The faults are read anew for each command, from FOLDER/faults.json:
+  suites      the cipher suites that are offered, [3] by default; pyghmi's own server knows 3 only
+  other       the controller agrees to suites that nobody proposed: "none" (cipher 0) or "swap" (SHA-1 unasked)
+  ignore      so many commands are accepted and not carried out
+  says        the power state that is shown whatever it is; says_times: only so often
+  mute        nothing is answered any more; mute_times: only to so many commands
+  present     a command to the present state gets completion code D5h
+  code        the completion code that every command gets
+  slow        seconds that each answer takes
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import struct
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from pyghmi.ipmi import bmc
+from pyghmi.ipmi.private import constants, serversession
+
+_NOT_IN_THIS_STATE = 0xD5
+_NO_MATCHING_SUITE = 0x11
+_ALGORITHMS = {3: (1, 1, 1), 17: (3, 4, 1), 0: (0, 0, 0)}
+
+
+class Session(serversession.ServerSession):  # type: ignore[misc]
+    """The library's own session, which also knows suite 17: the same exchange with SHA-256 (IPMI 2.0, 13.28)."""
+
+    suite = 3
+
+    @property
+    def _hash(self) -> Any:
+        return hashlib.sha256 if self.suite == 17 else hashlib.sha1
+
+    def create_open_session_response(self, request: bytes) -> bytearray:
+        faults = self.bmc.faults()
+        proposed = (request[12], request[20], request[28])
+        offered = faults.get("suites", [3])
+        found = [number for number in offered if _ALGORITHMS[number] == proposed]
+        if not found and not faults.get("other"):
+            return bytearray([request[0], _NO_MATCHING_SUITE, 0, 0]) + request[4:8]
+        response = bytearray(super().create_open_session_response(request))
+        self.suite = found[0] if found else 3
+        chosen = _ALGORITHMS[{"none": 0, "swap": 3}[faults["other"]] if faults.get("other") else self.suite]
+        response[16], response[24], response[32] = chosen
+        self.currhashlib, self.currhashlen = (self._hash, 16) if self.suite == 17 else (self._hash, 12)
+        return response
+
+    def _got_rakp1(self, data: Any) -> None:
+        if self.suite != 17:
+            super()._got_rakp1(data)
+            return
+        self.Rm, self.rolem = data[8:24], data[24]
+        self.maxpriv = self.rolem & 0b111
+        self.username = bytes(data[28:])
+        password = self.authdata.get(self.username.decode())
+        if password is None:
+            return
+        self.uuiddata = self.uuid.bytes
+        self.Rc = os.urandom(16)
+        self.kuid = self.kg = password.encode()
+        text = self.clientsessionid + self.managedsessionid + self.Rm + self.Rc + self.uuiddata
+        text += bytearray([self.rolem, len(self.username)]) + self.username
+        code = hmac.new(self.kuid, bytes(text), self._hash).digest()
+        message = bytearray([data[0], 0, 0, 0]) + self.clientsessionid + self.Rc + self.uuiddata + code
+        self.send_payload(message, constants.payload_types["rakp2"], retry=False)
+
+    def _got_rakp3(self, data: Any) -> None:
+        if self.suite != 17:
+            super()._got_rakp3(data)
+            return
+        who = struct.pack("2B", self.rolem, len(self.username)) + self.username
+        self.sik = hmac.new(self.kg, bytes(self.Rm + self.Rc) + who, self._hash).digest()
+        self.k1 = hmac.new(self.sik, b"\x01" * 20, self._hash).digest()
+        self.k2 = hmac.new(self.sik, b"\x02" * 20, self._hash).digest()
+        self.aeskey = self.k2[0:16]
+        expected = hmac.new(self.kuid, bytes(self.Rc + self.clientsessionid) + who, self._hash).digest()
+        if expected != bytes(data[8:]) or data[1]:
+            return
+        self.localsid = struct.unpack("<I", self.managedsessionid)[0]
+        self.ipmicallback = self.handle_client_request
+        code = hmac.new(self.sik, bytes(self.Rm + self.managedsessionid + self.uuiddata), self._hash).digest()[:16]
+        self.send_payload(
+            bytearray([data[0], 0, 0, 0]) + self.clientsessionid + code, constants.payload_types["rakp4"], retry=False
+        )
+        self.confalgo, self.integrityalgo, self.sequencenumber = "aes", "sha256", 1
+        self.sessionid = struct.unpack("<I", bytes(self.clientsessionid))[0]
+
+
+class Machine(bmc.Bmc):  # type: ignore[misc]
+    """One machine whose power state is a file."""
+
+    def __init__(self, folder: Path, **options: Any) -> None:
+        super().__init__(**options)
+        self.folder = folder
+        self._text = ""
+        self._used: dict[str, int] = {}
+
+    def faults(self) -> dict[str, Any]:
+        """Return what is wrong now."""
+        text = (self.folder / "faults.json").read_text()
+        if text != self._text:
+            self._text, self._used = text, {}
+        found: dict[str, Any] = json.loads(text)
+        return found
+
+    def _uses_up(self, name: str, times: int) -> bool:
+        self._used[name] = self._used.get(name, 0) + 1
+        return self._used[name] <= times
+
+    def sessionless_data(self, data: Any, sockaddr: Any) -> None:
+        if not self.faults().get("deaf"):
+            super().sessionless_data(data, sockaddr)
+
+    def handle_raw_request(self, request: Any, session: Any) -> None:
+        faults = self.faults()
+        time.sleep(float(faults.get("slow", 0)))
+        if faults.get("mute") and self._uses_up("mute", faults.get("mute_times", 10**6)):
+            return
+        if "code" in faults:
+            session.send_ipmi_response(code=faults["code"])
+            return
+        if request["netfn"] == 0 and request["command"] == 8 and request["data"][0] == 5:
+            (self.folder / "boot").write_text(" ".join(str(byte) for byte in request["data"][1:3]))
+            session.send_ipmi_response()
+            return
+        if request["netfn"] == 0 and request["command"] == 9:
+            file = self.folder / "boot"
+            flags, device = (int(word) for word in file.read_text().split()) if file.exists() else (0, 0)
+            session.send_ipmi_response(data=[1, 5, flags, device, 0, 0, 0])
+            return
+        super().handle_raw_request(request, session)
+
+    def get_power_state(self) -> int:
+        faults = self.faults()
+        truth = (self.folder / "power").read_text().strip()
+        if faults.get("says") and self._uses_up("says", faults.get("says_times", 10**6)):
+            truth = faults["says"]
+        return int(truth == "on")
+
+    def _command(self, name: str, target: str) -> int:
+        faults = self.faults()
+        if faults.get("present") and name in ("on", "off") and (self.folder / "power").read_text() == target:
+            return _NOT_IN_THIS_STATE
+        ignored = self._uses_up("ignore", faults.get("ignore", 0))
+        with (self.folder / "calls").open("a") as calls:
+            calls.write("ignored\n" if ignored else f"{name}\n")
+        if not ignored:
+            (self.folder / "power").write_text(target)
+        return 0
+
+    def power_on(self) -> int:
+        return self._command("on", "on")
+
+    def power_off(self) -> int:
+        return self._command("off", "off")
+
+    def power_shutdown(self) -> int:
+        return self._command("soft_off", "off")
+
+    def power_reset(self) -> int:
+        return self._command("reset", "on")
+
+
+def main() -> None:
+    """Serve until killed."""
+    port, folder, user, password_file = int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], Path(sys.argv[4])
+    serversession.ServerSession = Session
+    machine = Machine(folder, authdata={user: password_file.read_text()}, port=port, address="127.0.0.1")
+    (folder / "ready").touch()
+    machine.listen(5)
+
+
+if __name__ == "__main__":
+    main()

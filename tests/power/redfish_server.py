@@ -1,0 +1,138 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""sushy-emulator with one machine, and faults in front of it: redfish_server.py PORT FOLDER CERTIFICATE USERS.
+
+The faults are read anew for each request, from FOLDER/faults.json:
+  ignore      so many commands are accepted and not carried out
+  says        the power state that is shown whatever it is; says_times: only so often
+  slow        seconds that each answer takes
+  drip        an answer comes byte by byte and never ends
+  drop        the connection is cut in the middle of the answer, so many times
+  conflict    a command to the present state is refused with 409
+  boot_lost   a boot device is accepted and not kept
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import socket
+import ssl
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from sushy_tools.emulator import main as emulator
+from sushy_tools.emulator.resources.systems.fakedriver import FakeDriver
+from werkzeug.serving import make_server
+
+UUID = "27946b59-9e44-4fa7-8e91-f3527a1ef094"
+
+
+class Machine(FakeDriver):  # type: ignore[misc]
+    """The emulator's own fake machine, with its power state in a file and without delays."""
+
+    folder = Path()
+
+    def get_power_state(self, identity: str) -> str:
+        return (self.folder / "power").read_text().strip().capitalize()
+
+    def set_power_state(self, identity: str, state: str) -> None:
+        with (self.folder / "calls").open("a") as calls:
+            calls.write(f"{state}\n")
+        target = "off" if state in ("ForceOff", "GracefulShutdown") else "on"
+        (self.folder / "power").write_text(target)
+
+    def get_boot_device(self, identity: str) -> str:
+        file = self.folder / "boot"
+        return file.read_text() if file.exists() else "Hdd"
+
+    def set_boot_device(self, identity: str, boot_source: str) -> None:
+        (self.folder / "boot").write_text(boot_source)
+
+
+class Faults:
+    """A WSGI layer in front of the emulator."""
+
+    def __init__(self, inner: Any, folder: Path) -> None:
+        self.inner = inner
+        self.folder = folder
+        self.text = ""
+        self.used: dict[str, int] = {}
+
+    def _uses_up(self, faults: dict[str, Any], name: str) -> bool:
+        """Tell whether a fault that is counted is still there, and count it."""
+        self.used[name] = self.used.get(name, 0) + 1
+        return self.used[name] <= int(faults.get(name, 0))
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        text = (self.folder / "faults.json").read_text()
+        if text != self.text:
+            self.text, self.used = text, {}
+        faults = json.loads(text)
+        path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
+        time.sleep(float(faults.get("slow", 0)))
+        if path.endswith("ComputerSystem.Reset") and method == "POST":
+            body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+            wanted = "Off" if "Off" in body.decode() or "Shutdown" in body.decode() else "On"
+            now = (self.folder / "power").read_text().strip().capitalize()
+            if faults.get("conflict") and wanted == now:
+                start_response("409 Conflict", [("Content-Type", "application/json")])
+                return [json.dumps({"error": {"code": "Base.1.0.X", "message": f"already {now}"}}).encode()]
+            if self._uses_up(faults, "ignore"):
+                with (self.folder / "calls").open("a") as calls:
+                    calls.write("ignored\n")
+                start_response("204 No Content", [])
+                return []
+            environ["wsgi.input"] = io.BytesIO(body)
+        if method == "PATCH" and faults.get("boot_lost"):
+            start_response("204 No Content", [])
+            return []
+        is_system = path.rstrip("/").endswith(UUID) and method == "GET"
+        if is_system and self._uses_up(faults, "drop"):
+            connection: socket.socket = environ["werkzeug.socket"]
+            connection.shutdown(socket.SHUT_RDWR)
+            return []
+        if faults.get("drip"):
+            start_response("200 OK", [("Content-Type", "application/json")])
+            return _drip()
+        answer = b"".join(self.inner(environ, start_response))
+        says = faults.get("says")
+        if is_system and says and self._uses_up({"says": faults.get("says_times", 10**6)}, "says"):
+            document = json.loads(answer)
+            document["PowerState"] = says
+            # The header with the length is out already, so the text keeps it.
+            answer = json.dumps(document).encode().ljust(len(answer))[: len(answer)]
+        return [answer]
+
+
+def _drip() -> Iterator[bytes]:
+    while True:
+        time.sleep(0.1)
+        yield b" "
+
+
+def main() -> None:
+    """Serve until killed."""
+    port, folder, certificate, users = int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], sys.argv[4]
+    Machine.folder = folder
+    emulator.fakedriver.FakeDriver = Machine
+    app = emulator.app
+    app.configure(
+        extra_config={
+            "SUSHY_EMULATOR_FAKE_DRIVER": True,
+            "SUSHY_EMULATOR_STATE_DIR": str(folder / "state"),
+            "SUSHY_EMULATOR_AUTH_FILE": users,
+        }
+    )
+    app.wsgi_app = Faults(app.wsgi_app, folder)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    server = make_server("127.0.0.1", port, app, threaded=True, ssl_context=context)
+    (folder / "ready").touch()
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()
