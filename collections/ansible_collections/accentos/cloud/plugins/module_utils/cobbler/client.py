@@ -175,14 +175,14 @@ class Client:
 
         Log in first, and again when the token has run out.
         """
-        token = self._token or self._login()
+        token = self._token or self.login()
         try:
             return self._call(method, (*arguments, token, *after))
         except RefusedError as error:
             if not error.reason.startswith("invalid token"):
                 raise
         # The token ran out, or cobblerd was restarted and lost it. A refused token means that nothing was done.
-        return self._call(method, (*arguments, self._login(), *after))
+        return self._call(method, (*arguments, self.login(), *after))
 
     def close(self) -> None:
         """End the login, if there is one; a cobblerd that is gone has ended it already."""
@@ -193,7 +193,8 @@ class Client:
             except (OSError, http.client.HTTPException, xmlrpc.client.Error):
                 return
 
-    def _login(self) -> str:
+    def login(self) -> str:
+        """Log in and return the token. Raises LoginError."""
         self._token = None
         user = self.connection.user
         if not user:
