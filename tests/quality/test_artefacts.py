@@ -15,13 +15,14 @@ from tests.quality.tree import COLLECTION, PREFIX, ROOT, files
 from tools.steps.release import build
 
 MAXIMUM_BYTES = 2_000_000
+SHIPPED = (f"{PREFIX}plugins/", f"{PREFIX}roles/", f"{PREFIX}agents/")
 EPOCH = 1_700_000_000
 FORBIDDEN = re.compile(
     r"(^|/)(tests/output|__pycache__|\.git|\.venv|\.cache|\.lab|\.hypothesis|pki)(/|$)|\.(pyc|pem|key|retry)$|vault|secrets"
     r"|id_(rsa|ed25519)"
 )
 # FORBIDDEN finds these words in the names of our own source files too.
-SOURCE = re.compile(r"^(plugins|roles|tests|docs|changelogs|playbooks)/.*\.(py|yml|yaml|j2|md|rst|json|txt)$")
+SOURCE = re.compile(r"^(plugins|roles|agents|tests|docs|changelogs|playbooks)/.*\.(py|yml|yaml|j2|md|rst|json|txt)$")
 PRIVATE_KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----\n[A-Za-z0-9+/=]{20}")
 
 
@@ -52,11 +53,9 @@ def test_site_holds_the_playbooks_and_no_more(artefacts: dict[str, Path]) -> Non
     assert set(contents(artefacts["site"])) == playbooks | documents | {"MANIFEST.json", "FILES.json"}
 
 
-def test_cloud_holds_every_plugin_and_role(artefacts: dict[str, Path]) -> None:
-    wanted = {
-        name.removeprefix(PREFIX) for name in files() if name.startswith((f"{PREFIX}plugins/", f"{PREFIX}roles/"))
-    }
-    assert wanted
+def test_cloud_holds_every_plugin_role_and_agent(artefacts: dict[str, Path]) -> None:
+    wanted = {name.removeprefix(PREFIX) for name in files() if name.startswith(SHIPPED)}
+    assert all(any(f"{PREFIX}{name}".startswith(folder) for name in wanted) for folder in SHIPPED)
     assert wanted - set(contents(artefacts["cloud"])) == set()
 
 

@@ -126,8 +126,9 @@ def test_both_collections_have_one_version() -> None:
     assert site["version"] == cloud["version"] == site["dependencies"]["accentos.cloud"]
 
 
-def test_plugins_is_a_link_downward() -> None:
-    assert (ROOT / "plugins").readlink() == Path("collections/ansible_collections/accentos/cloud/plugins")
+@pytest.mark.parametrize("name", ["plugins", "agents"])
+def test_links_lead_downward(name: str) -> None:
+    assert (ROOT / name).readlink() == Path("collections/ansible_collections/accentos/cloud") / name
 
 
 def test_nothing_of_a_machine_or_a_registry_is_in_the_tree() -> None:

@@ -17,7 +17,7 @@ COLLECTION = ROOT / "collections/ansible_collections/accentos/cloud"
 PREFIX = f"{COLLECTION.relative_to(ROOT)}/"
 # Every repository knows the tree without files, committed or not.
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
-WATCHED = (f"{PREFIX}plugins/", f"{PREFIX}roles/", "playbooks/")
+WATCHED = (f"{PREFIX}plugins/", f"{PREFIX}roles/", f"{PREFIX}agents/", "playbooks/")
 CHANGELOG = f"{PREFIX}changelogs/"
 
 

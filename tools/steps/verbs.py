@@ -32,11 +32,12 @@ LAB_PACKAGES = (
     # Tries whether KVM works; emulates bare metal where it does not.
     "qemu-system-arm" if platform.machine() == "aarch64" else "qemu-system-x86",
 )
-QUICK_PACKAGES = ("shellcheck",)
+# The tests of the ramdisk agent unpack and make file systems.
+QUICK_PACKAGES = ("shellcheck", "zstd", "e2fsprogs")
 QUICK_NEEDS = Needs(disk_mib=2048)
 LAB_NEEDS = Needs(root=True, disk_mib=8192, memory_mib=4096, containers=True)
 # Python that mypy reads, and programs without the ending .py that ruff would not find.
-TYPED = (f"{COLLECTION}/plugins", f"{COLLECTION}/tests/unit", "tools", "tests", "conftest.py")
+TYPED = (f"{COLLECTION}/plugins", f"{COLLECTION}/agents", f"{COLLECTION}/tests/unit", "tools", "tests", "conftest.py")
 SCRIPTS = ("tools/ansible-test", "tools/build-collections", "tools/check-site", "tools/run-docs", "tools/set-secret")
 
 
