@@ -63,3 +63,11 @@ def replace_file(path: Path, content: bytes, *, mode: int, owner: tuple[int, int
     """Replace a file as ``replace_in`` does. Its folder must be there. Raises OSError."""
     with opened_folder(path.parent) as folder:
         replace_in(folder, path.name, content, mode=mode, owner=owner)
+
+
+def replace_link(path: Path, target: str) -> None:
+    """Replace a file or link by a symbolic link in one step. Raises OSError."""
+    new = path.with_name(leftover_name(path.name))
+    new.unlink(missing_ok=True)
+    new.symlink_to(target)
+    new.rename(path)

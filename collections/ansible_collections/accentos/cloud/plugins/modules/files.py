@@ -1,0 +1,186 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Ansible module: several configuration files at once."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: files
+author: AccentOS contributors (@accentos)
+version_added: 1.0.0
+short_description: Write several configuration files in one call
+description:
+  - Writes files and symbolic links, makes the folders that they are in, and removes files, in one call where
+    M(ansible.builtin.template) needs two for each file. Render a template with the lookup C(ansible.builtin.template).
+  - Each file is written beside its place and renamed. All belong to the user and group that the module runs as.
+  - Not for secrets, see M(accentos.cloud.secret_file).
+options:
+  files:
+    description: The files and links.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      path:
+        description: Where it is. Whatever file or link is there is replaced.
+        type: path
+        required: true
+      content:
+        description: Content of a file.
+        type: str
+      link:
+        description: Absolute path to which a link points. It must be there; in check mode an earlier task may make it.
+        type: path
+      mode:
+        description: Mode of a file as four octal digits in quotes.
+        type: str
+        default: "0644"
+  absent:
+    description: Files and links to remove.
+    type: list
+    elements: path
+    default: []
+attributes:
+  check_mode:
+    description: Can run in check mode and tells what it would do without doing it.
+    support: full
+  diff_mode:
+    description: Shows the content before and after.
+    support: full
+  idempotence:
+    description: A second run with the same options changes nothing.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Write the configuration of a service
+  accentos.cloud.files:
+    files:
+      - path: /etc/example.conf
+        content: "{{ lookup('ansible.builtin.template', 'example.conf.j2') }}"
+      - {path: /etc/localtime, link: /usr/share/zoneinfo/Etc/UTC}
+    absent: [/etc/example.d/old.conf]
+"""
+
+RETURN = r"""
+paths:
+  description: What is written or removed, in check mode what would be.
+  returned: always
+  type: list
+  elements: str
+  sample: [/etc/example.conf]
+"""
+
+import os
+import re
+import stat
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.accentos.cloud.plugins.module_utils.files import replace_file, replace_link
+
+_MODE = re.compile(r"0[0-7]{3}")
+
+
+class FilesError(Exception):
+    """The files cannot be as wanted. The first argument says why, the second what helps."""
+
+
+def describe(path: Path) -> str | None:
+    """Return what is at a path: a line for link or mode, then the content. None for nothing. Raises FilesError."""
+    try:
+        state = path.lstat()
+    except FileNotFoundError:
+        return None
+    if stat.S_ISLNK(state.st_mode):
+        return f"link to {path.readlink()}\n"
+    if not stat.S_ISREG(state.st_mode):
+        raise FilesError(f"{path} is neither file nor link.", "Move away what is there, or use another path.")
+    return f"mode {stat.S_IMODE(state.st_mode):04o}\n{path.read_text(encoding='utf-8', errors='replace')}"
+
+
+def is_right(path: Path, wanted: str, content: str | None) -> bool:
+    """Tell whether a path is as wanted, to the last byte and with its owner."""
+    if describe(path) != wanted:
+        return False
+    state = path.lstat()
+    owned = (state.st_uid, state.st_gid) == (os.geteuid(), os.getegid())
+    return content is None or (owned and path.read_bytes() == content.encode())
+
+
+def bring_about(file: dict[str, Any], *, dry: bool) -> dict[str, str] | None:
+    """Write a file or link if it differs; return the difference. Raises FilesError and OSError."""
+    path, content, link = Path(file["path"]), file["content"], file["link"]
+    if not _MODE.fullmatch(file["mode"]):
+        raise FilesError(
+            f"mode {file['mode']} of {path} is not understood.",
+            'Write it as four octal digits in quotes, such as "0644".',
+        )
+    if link and not dry and not Path(link).exists():
+        raise FilesError(
+            f"{path} would point to {link}, which does not exist.", "Mend the name, or install what brings it."
+        )
+    wanted = f"link to {link}\n" if link else f"mode {file['mode']}\n{content}"
+    before = describe(path)
+    if is_right(path, wanted, content):
+        return None
+    if not dry:
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        if link:
+            replace_link(path, link)
+        else:
+            replace_file(path, content.encode(), mode=int(file["mode"], 8), owner=(os.geteuid(), os.getegid()))
+    return {"before_header": str(path), "after_header": str(path), "before": before or "", "after": wanted}
+
+
+def remove(path: Path, *, dry: bool) -> dict[str, str] | None:
+    """Remove a file or link; return the difference. Raises FilesError and OSError."""
+    before = describe(path)
+    if before is None:
+        return None
+    if not dry:
+        path.unlink()
+    return {"before_header": str(path), "after_header": str(path), "before": before, "after": ""}
+
+
+def main() -> None:
+    """Run the module."""
+    file = {
+        "path": {"type": "path", "required": True},
+        "content": {"type": "str"},
+        "link": {"type": "path"},
+        "mode": {"type": "str", "default": "0644"},
+    }
+    module = AnsibleModule(
+        argument_spec={
+            "files": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": file,
+                "mutually_exclusive": [("content", "link")],
+                "required_one_of": [("content", "link")],
+            },
+            "absent": {"type": "list", "elements": "path", "default": []},
+        },
+        supports_check_mode=True,
+    )
+
+    def refuse(message: str, remedy: str) -> NoReturn:
+        module.fail_json(msg=message, remedy=remedy)
+        raise SystemExit(1)
+
+    try:
+        differences = [bring_about(wanted, dry=module.check_mode) for wanted in module.params["files"]]
+        differences += [remove(Path(path), dry=module.check_mode) for path in module.params["absent"]]
+    except FilesError as error:
+        refuse(*error.args)
+    except OSError as error:
+        refuse(f"{error.filename}: {error.strerror}", "See to the file system and to what stands at that path.")
+    found = [difference for difference in differences if difference]
+    module.exit_json(changed=bool(found), paths=[part["after_header"] for part in found], diff=found)
+
+
+if __name__ == "__main__":
+    main()
