@@ -30,6 +30,7 @@ import libvirt
 DISKS = Path("/var/lib/rack/disks")
 NVRAM = Path("/var/lib/rack/nvram")
 LOGS = Path("/var/log/rack")
+MEDIA = Path("/var/lib/rack/media")
 VBMC = Path("/var/lib/rack/vbmc")
 REDFISH = Path("/etc/rack/redfish")
 BRIDGE = "br-management"
@@ -192,11 +193,27 @@ def make_disk(path: Path, size_gib: int, *, blank: bool = False) -> bool:
     return True
 
 
+def make_media_pool(hypervisor: libvirt.virConnect) -> bool:
+    """Make the place where Redfish controllers keep the virtual media inserted into them; tell whether it was made."""
+    name = "default"  # sushy-emulator's own choice
+    present = {pool.name(): pool for pool in hypervisor.listAllStoragePools()}
+    if name not in present:
+        pool = ET.Element("pool", type="dir")
+        element(pool, "name", name)
+        element(element(pool, "target"), "path", str(MEDIA))
+        present[name] = hypervisor.storagePoolDefineXML(ET.tostring(pool, encoding="unicode"))
+    ready = present[name].isActive() and present[name].autostart()
+    present[name].setAutostart(1)
+    if not present[name].isActive():
+        present[name].create()
+    return not ready
+
+
 def apply(wanted: dict[str, Any], hypervisor: libvirt.virConnect) -> list[str]:
     """Make the machines as wanted and remove all others; return what changed."""
-    for folder in (DISKS, NVRAM, LOGS, VBMC, REDFISH):
+    for folder in (DISKS, NVRAM, LOGS, MEDIA, VBMC, REDFISH):
         folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-    changed = []
+    changed = ["pool of virtual media"] if make_media_pool(hypervisor) else []
     names = {machine["name"] for machine in wanted["machines"]}
     present = {domain.name(): domain for domain in hypervisor.listAllDomains()}
     for name in sorted(set(present) - names):
@@ -239,8 +256,8 @@ def blank(domain: libvirt.virDomain) -> None:
     """Turn a machine off and make it new. Its BMC keeps the boot device, as a real one does."""
     if domain.isActive():
         domain.destroy()
-    for source in description(domain).findall("devices/disk/source"):
-        path = Path(source.attrib["file"])
+    # Not the virtual media, which are files of other folders.
+    for path in DISKS.glob(f"{domain.name()}.*.img"):
         make_disk(path, path.stat().st_size >> 30, blank=True)
     for file in (NVRAM / f"{domain.name()}.fd", LOGS / f"{domain.name()}.log"):
         file.unlink(missing_ok=True)
