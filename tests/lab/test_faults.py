@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from .conftest import CREATE, DESTROY, HOSTS, PREPARE, ROOT, SITE, STATE, Lab
+from .conftest import CREATE, DESTROY, HOSTS, NAME, NETWORKS, PREPARE, ROOT, SITE, STATE, Lab
 
 KILLS = int(os.environ.get("ACCENTOS_TEST_KILLS", "3"))
 SEED = int(os.environ.get("ACCENTOS_TEST_SEED", "0")) or secrets.randbelow(10**6) + 1
@@ -126,8 +126,8 @@ def test_service_that_does_not_start_shows_its_journal(lab: Lab) -> None:
 
 
 def test_half_made_lab_is_repaired(lab: Lab) -> None:
-    podman("rm", "--force", "--time=0", "accentos-molecule-compute-1")
-    podman("stop", "--time=0", "accentos-molecule-cache")
+    podman("rm", "--force", "--time=0", f"accentos-{NAME}-compute-1")
+    podman("stop", "--time=0", f"accentos-{NAME}-cache")
     (STATE / "known_hosts").unlink()
     lab.succeed(CREATE)
     assert lab.succeed(CREATE).changed == 0
@@ -145,13 +145,13 @@ def test_lab_that_was_killed_while_it_was_made_is_repaired(
 
 def test_network_that_is_taken_is_named(lab: Lab) -> None:
     lab.succeed(DESTROY)
-    podman("network", "create", "--internal", "--subnet", "10.91.1.0/24", "accentos-test-taken")
+    podman("network", "create", "--internal", "--subnet", NETWORKS["tunnel"]["cidr"], "accentos-test-taken")
     try:
         refused = lab.run(CREATE)
     finally:
         podman("network", "rm", "accentos-test-taken")
     assert refused.code != 0
-    assert "10.91.1.0/24 (tunnel)" in refused.output
+    assert f"{NETWORKS['tunnel']['cidr']} (tunnel)" in refused.output
     assert "podman network ls" in refused.output
     lab.succeed(CREATE)
 
