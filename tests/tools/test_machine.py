@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -118,6 +119,17 @@ def test_what_is_there_is_known_by_what_is_written_last(tmp_path: Path) -> None:
     (tmp_path / ".lab/cobbler/ssh_config").touch()
     facts = machine.gather(tmp_path, False)
     assert (facts.checkout.there_mib, facts.storage.there_mib) == (machine.ENVIRONMENT_MIB, machine.LAB_MIB)
+
+
+def test_labs_that_root_keeps_to_itself_are_not_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".lab/lab").mkdir(parents=True)
+    assert machine.lab_folders(tmp_path) == [tmp_path / ".lab/lab"]
+
+    def refuse(_path: Path) -> Iterator[Path]:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    assert machine.lab_folders(tmp_path) == []
 
 
 def test_keys_of_a_lab_go_to_the_owner_of_the_checkout_only(tmp_path: Path) -> None:

@@ -300,11 +300,11 @@ def sudo_command(argv: Sequence[str], environ: Mapping[str, str]) -> list[str]:
 
 
 def lab_folders(root: Path) -> list[Path]:
-    """Return the folders of the labs of checkout ROOT, one for each lab."""
-    labs = root / LAB
-    return (
-        sorted(place for place in labs.iterdir() if place.is_dir() and not place.is_symlink()) if labs.is_dir() else []
-    )
+    """Return the folders of the labs of checkout ROOT, one for each lab; none when root keeps them to itself."""
+    try:
+        return sorted(place for place in (root / LAB).iterdir() if place.is_dir() and not place.is_symlink())
+    except OSError:
+        return []
 
 
 def labs_to_hand_back(root: Path, environ: Mapping[str, str]) -> list[Path]:
