@@ -168,6 +168,14 @@ def test_nothing_of_a_machine_or_a_registry_is_in_the_tree() -> None:
     assert hits(MACHINE_PATH, among) == []
 
 
+def test_connections_to_lab_hosts_start_from_the_labs_own_bridge() -> None:
+    # Otherwise they leave the machine by the default route while the bridge is gone.
+    labs = [ROOT / name for name in files() if name.endswith("/group_vars/all/lab.yml")]
+    assert labs
+    option = "-o BindAddress={{ site_networks.management.gateway }}"
+    assert [lab for lab in labs if option not in lab.with_name("connection.yml").read_text()] == []
+
+
 def test_nothing_is_left_for_later() -> None:
     assert hits(MARKER, texts(".py", ".yml", ".yaml", ".j2", ".md", ".sh", ".toml", ".cfg", "Makefile")) == []
 
