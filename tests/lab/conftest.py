@@ -1,5 +1,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Lab hosts for tests: the site of the Molecule scenario "prepare", made and removed once for all tests here."""
+"""Lab hosts for tests: the site of the Molecule scenario "prepare", made and removed once for all tests here.
+
+ACCENTOS_TEST_SITE names a copy of that site with another lab_name and other networks, to run beside other labs;
+ACCENTOS_TEST_ARGUMENTS are further arguments of each ansible-playbook, such as another name of the image.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +24,14 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-# Another site folder, with networks and a lab_name of its own, lets two checkouts test on one machine.
-SITE = Path(os.environ.get("ACCENTOS_TEST_SITE", ROOT / "molecule/prepare/inventory"))
-STATE = ROOT / ".lab" / yaml.safe_load((SITE / "group_vars/all/lab.yml").read_text(encoding="utf-8"))["lab_name"]
+SITE = Path(os.environ.get("ACCENTOS_TEST_SITE", ROOT / "molecule/prepare/inventory")).resolve()
+_VARIABLES = SITE / "group_vars/all"
+NAME = str(yaml.safe_load((_VARIABLES / "lab.yml").read_text())["lab_name"])
+CACHE = str(yaml.safe_load((_VARIABLES / "lab.yml").read_text())["lab_cache_address"])
+NETWORKS: dict[str, dict[str, str]] = yaml.safe_load((_VARIABLES / "site.yml").read_text())["site_networks"]
+STATE = ROOT / ".lab" / NAME
 ANSIBLE_HOME = Path(os.environ.get("ANSIBLE_HOME", Path.home() / ".ansible"))
+ARGUMENTS = shlex.split(os.environ.get("ACCENTOS_TEST_ARGUMENTS", ""))
 HOSTS = ("compute-1", "deploy-1")
 CREATE = "molecule/shared/create.yml"
 PREPARE = "playbooks/prepare.yml"
@@ -78,7 +86,16 @@ class Lab:
 
     def command(self, playbook: str, *arguments: str, site: Path | None = None) -> list[str]:
         """Return the command that runs a playbook over a site, by default the lab's own."""
-        return [sys.executable, "-m", "ansible", "playbook", f"--inventory={site or self.site}", playbook, *arguments]
+        return [
+            sys.executable,
+            "-m",
+            "ansible",
+            "playbook",
+            f"--inventory={site or self.site}",
+            playbook,
+            *ARGUMENTS,
+            *arguments,
+        ]
 
     def environment(self) -> dict[str, str]:
         """Return the environment of a run: the checkout's settings, and where its log and summary go."""

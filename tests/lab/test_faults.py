@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import secrets
 import shlex
 import shutil
@@ -14,7 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from .conftest import CREATE, DESTROY, HOSTS, PREPARE, ROOT, SITE, STATE, Lab
+from .conftest import CREATE, DESTROY, HOSTS, NAME, NETWORKS, PREPARE, ROOT, SITE, STATE, Lab
 
 KILLS = int(os.environ.get("ACCENTOS_TEST_KILLS", "3"))
 SEED = int(os.environ.get("ACCENTOS_TEST_SEED", "0")) or secrets.randbelow(10**6) + 1
@@ -226,8 +227,8 @@ def test_service_that_does_not_start_shows_its_journal(lab: Lab) -> None:
 
 
 def test_half_made_lab_is_repaired(lab: Lab) -> None:
-    podman("rm", "--force", "--time=0", "accentos-molecule-compute-1")
-    podman("stop", "--time=0", "accentos-molecule-cache")
+    podman("rm", "--force", "--time=0", f"accentos-{NAME}-compute-1")
+    podman("stop", "--time=0", f"accentos-{NAME}-cache")
     (STATE / "known_hosts").unlink()
     lab.succeed(CREATE)
     assert lab.succeed(CREATE).changed == 0
@@ -245,13 +246,13 @@ def test_lab_that_was_killed_while_it_was_made_is_repaired(
 
 def test_network_that_is_taken_is_named(lab: Lab) -> None:
     lab.succeed(DESTROY)
-    podman("network", "create", "--internal", "--subnet", "10.91.1.0/24", "accentos-test-taken")
+    podman("network", "create", "--internal", "--subnet", NETWORKS["tunnel"]["cidr"], "accentos-test-taken")
     try:
         refused = lab.run(CREATE)
     finally:
         podman("network", "rm", "accentos-test-taken")
     assert refused.code != 0
-    assert "10.91.1.0/24 (tunnel)" in refused.output
+    assert f"{NETWORKS['tunnel']['cidr']} (tunnel)" in refused.output
     assert "podman network ls" in refused.output
     lab.succeed(CREATE)
 
@@ -272,6 +273,36 @@ def test_lab_of_another_checkout_is_left_alone(lab: Lab, tmp_path: Path) -> None
     # Now nobody could remove it any more, so it is taken over.
     lab.succeed(CREATE)
     assert lab.succeed(CREATE).changed == 0
+
+
+def test_guest_kernel_is_fetched_when_the_package_lists_are_missing_or_old(tmp_path: Path) -> None:
+    lists = tmp_path / "lists"
+    (lists / "partial").mkdir(parents=True)
+    settings = tmp_path / "apt.conf"
+    settings.write_text(
+        f'Dir::State::Lists "{lists}/"; Dir::Cache "{tmp_path}/"; Dir::Cache::pkgcache "";'
+        ' APT::Sandbox::User "root"; Acquire::Languages "none";'
+    )
+    environment = os.environ | {"APT_CONFIG": str(settings)}
+    program = str(ROOT / "molecule/shared/files/fetch-guest-kernel")
+    subprocess.run([program, str(tmp_path / "first")], env=environment, check=True)
+    assert len(list((tmp_path / "first").glob("vmlinuz-*"))) == 1
+    # A list that is older than the mirror: it names a package file that is not there.
+    renamed = 0
+    for file in lists.glob("*_Packages*"):
+        # Some machines keep the lists compressed.
+        content = subprocess.run(["/usr/lib/apt/apt-helper", "cat-file", str(file)], capture_output=True, check=True)
+        text, count = re.subn(rb"(?m)^(Filename: .*/linux-image-.*)$", rb"\1.old", content.stdout)
+        file.unlink()
+        (lists / f"{file.name.partition('_Packages')[0]}_Packages").write_bytes(text)
+        renamed += count
+    assert renamed
+    # With these apt would hold the lists for the mirror's present ones.
+    for file in lists.glob("*InRelease"):
+        file.unlink()
+    subprocess.run([program, str(tmp_path / "second")], env=environment, check=True)
+    assert len(list((tmp_path / "second").glob("vmlinuz-*"))) == 1
+    assert [path.name for path in tmp_path.glob("*/fetch.*")] == []
 
 
 def test_interrupted_image_build_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 import pytest
+from ansible.config.manager import ConfigManager
 
 from tests.quality.tree import COLLECTION, PREFIX, ROOT, files, load, mappings
 from tools.steps.docs import blocks, commands
@@ -119,6 +120,37 @@ def test_every_python_package_is_pinned_with_hashes() -> None:
     assert wrong == []
 
 
+def test_execution_environment_is_one_that_ansible_builder_can_build() -> None:
+    definition = load(ROOT / "execution-environment.yml")
+    assert isinstance(definition, dict)
+    assert definition["version"] == 3
+    # ansible-builder installs packages with dnf and pip with ensurepip, which Debian takes out of its Python.
+    assert definition.get("options", {}).get("package_manager_path", "/usr/bin/dnf") in (
+        "/usr/bin/dnf",
+        "/usr/bin/microdnf",
+    )
+    assert not re.search("debian|ubuntu|alpine", definition["images"]["base_image"]["name"])
+    needed = definition["dependencies"]
+    assert all("[platform:rpm]" in row for row in needed["system"])
+    version = re.fullmatch(r"/usr/bin/python3[.](\d+)", needed["python_interpreter"]["python_path"])
+    assert version
+    assert int(version[1]) >= 11
+    assert all((ROOT / needed[kind]).is_file() for kind in ("galaxy", "python"))
+    # The same series of ansible-core as in the lock.
+    (locked,) = re.findall(
+        r"^ansible-core==(\S+)", (ROOT / "tools/requirements/development.txt").read_text(), re.MULTILINE
+    )
+    assert f"ansible-core>={locked}," in needed["ansible_core"]["package_pip"]
+
+
+def test_collections_of_the_checkout_and_of_an_image_are_found() -> None:
+    settings = ConfigManager(str(ROOT / "ansible.cfg"))
+    first, *others = settings.get_config_value("COLLECTIONS_PATHS")
+    assert Path(first) == ROOT / "collections"
+    # ansible-builder puts them there; a person's own, below the home folder, would stand before the pinned ones.
+    assert others == ["/usr/share/ansible/collections"]
+
+
 def test_both_collections_have_one_version() -> None:
     site, cloud = load(ROOT / "galaxy.yml"), load(COLLECTION / "galaxy.yml")
     assert isinstance(site, dict)
@@ -135,6 +167,14 @@ def test_nothing_of_a_machine_or_a_registry_is_in_the_tree() -> None:
     among = {name: text for name, text in texts().items() if not name.startswith("docs/sources")}
     assert hits(REGISTRY, among) == []
     assert hits(MACHINE_PATH, among) == []
+
+
+def test_connections_to_lab_hosts_start_from_the_labs_own_bridge() -> None:
+    # Otherwise they leave the machine by the default route while the bridge is gone.
+    labs = [ROOT / name for name in files() if name.endswith("/group_vars/all/lab.yml")]
+    assert labs
+    option = "-o BindAddress={{ site_networks.management.gateway }}"
+    assert [lab for lab in labs if option not in lab.with_name("connection.yml").read_text()] == []
 
 
 def test_nothing_is_left_for_later() -> None:

@@ -31,6 +31,16 @@ def test_version_of_pip_is_read_from_the_installed_ansible_test() -> None:
     assert under_test.stand_in_path(Path("/h"), "24.2") == Path("/h/.ansible/test/cache/get_pip_24_2.py")
 
 
+def test_what_ansible_test_installs_is_pinned() -> None:
+    package = importlib.util.find_spec("ansible_test")
+    assert package is not None
+    assert package.origin is not None
+    files = list((Path(package.origin).parent / "_data/requirements").glob("sanity.*.txt"))
+    assert files
+    rows = [row.partition("#")[0].strip() for file in files for row in file.read_text().splitlines()]
+    assert [row for row in rows if row and "==" not in row] == []
+
+
 def test_stand_in_is_a_program_that_installs_what_is_asked(tmp_path: Path) -> None:
     under_test.prepare_home(tmp_path, "24.2")
     script = under_test.stand_in_path(tmp_path, "24.2")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -86,6 +87,56 @@ def test_one_file_system_gives_one_message_and_exactly_enough_is_enough() -> Non
     small = replace(GOOD, checkout=Folder("/a", 8191, 1), storage=Folder("/b", 8191, 1))
     assert len(messages(small)) == 1
     assert messages(replace(GOOD, checkout=Folder("/a", 8192, 1))) == []
+
+
+def test_what_an_earlier_run_made_is_not_asked_for_again() -> None:
+    made = replace(GOOD.checkout, free_mib=7168, there_mib=1024)
+    assert messages(replace(GOOD, checkout=made)) == []
+    (message,) = messages(replace(GOOD, checkout=replace(made, free_mib=7167)))
+    assert message.startswith(
+        "1 MiB of disk space are missing in /srv/accentos: 7167 MiB are free, 7168 MiB are needed."
+    )
+    # On one file system all that is there counts.
+    lab = replace(GOOD.storage, free_mib=2048, device=1, there_mib=5120)
+    assert messages(replace(GOOD, checkout=replace(made, free_mib=2048), storage=lab)) == []
+    # On two it does not.
+    assert len(messages(replace(GOOD, checkout=replace(made, free_mib=2048), storage=replace(lab, device=2)))) == 2
+
+
+def test_a_run_needs_some_room_even_when_all_is_there() -> None:
+    full = Folder("/srv/accentos", 1023, 1, there_mib=100000)
+    (message,) = messages(replace(GOOD, checkout=full, storage=replace(full, path="/b")))
+    assert "1024 MiB are needed" in message
+    assert messages(replace(GOOD, checkout=full), Needs()) == []
+
+
+def test_what_is_there_is_known_by_what_is_written_last(tmp_path: Path) -> None:
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".lab/cobbler").mkdir(parents=True)
+    facts = machine.gather(tmp_path, False)
+    assert (facts.checkout.there_mib, facts.storage.there_mib) == (0, 0)
+    (tmp_path / ".venv/.complete").touch()
+    (tmp_path / ".lab/cobbler/ssh_config").touch()
+    facts = machine.gather(tmp_path, False)
+    assert (facts.checkout.there_mib, facts.storage.there_mib) == (machine.ENVIRONMENT_MIB, machine.LAB_MIB)
+
+
+def test_labs_that_root_keeps_to_itself_are_not_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".lab/lab").mkdir(parents=True)
+    assert machine.lab_folders(tmp_path) == [tmp_path / ".lab/lab"]
+
+    def refuse(_path: Path) -> Iterator[Path]:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    assert machine.lab_folders(tmp_path) == []
+
+
+def test_keys_of_a_lab_go_to_the_owner_of_the_checkout_only(tmp_path: Path) -> None:
+    lab = tmp_path / ".lab"
+    assert machine.labs_to_hand_back(tmp_path, {"SUDO_UID": str(os.getuid())}) == [lab]
+    assert machine.labs_to_hand_back(tmp_path, {"SUDO_UID": str(os.getuid() + 1)}) == []
+    assert machine.labs_to_hand_back(tmp_path, {}) == []
 
 
 def test_storage_counts_only_for_containers() -> None:

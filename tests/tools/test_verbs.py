@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tools.steps import cli, machine, verbs
-from tools.steps.engine import EXIT_BUSY, EXIT_USAGE, Run, Step, lock
+from tools.steps.engine import EXIT_BUSY, EXIT_USAGE, Run, Step, StepError, lock
 
 ROOT = Path(__file__).resolve().parents[2]
 VERBS = ("lab", "lab-down", "check", "test", "test-quick")
@@ -79,6 +80,67 @@ def test_lab_files_are_removed_last(run: Run) -> None:
     (run.root / ".lab/keys").mkdir(parents=True)
     run.execute([Step("lab files", "why", verbs.lab_removed)], False)
     assert not (run.root / ".lab").exists()
+
+
+def test_lab_down_removes_the_lab_of_every_scenario(run: Run) -> None:
+    for name in ("lab", "molecule", "cobbler"):
+        (run.root / ".lab" / name).mkdir(parents=True)
+    (run.root / ".lab/link").symlink_to(run.root)
+    (run.root / ".lab/lab/lab.json").write_text('{"lab_name": "lab", "lab_owner": "/srv/site"}\n')
+    scenario = run.root / "molecule/first/inventory"
+    (scenario / "group_vars/all").mkdir(parents=True)
+    (scenario / "group_vars/all/lab.yml").write_text("---\nlab_name: molecule\n")
+    ansible = run.root / ".venv/bin/ansible-playbook"
+    ansible.parent.mkdir(parents=True)
+    ansible.write_text(f'#!/bin/sh\nfor word; do printf "%s\\n" "$word"; done >>{run.root}/calls\n')
+    ansible.chmod(0o755)
+
+    found = verbs.verb("lab-down", (), run.root)
+    assert found is not None
+    environment, *steps = found.steps
+    assert environment.name == "python packages"
+    assert [step.name for step in steps] == ["lab cobbler", "lab molecule", "lab hosts", "lab files"]
+    outcomes = run.execute(steps, False)
+    assert [outcome.state for outcome in outcomes] == ["ok"] * 4
+
+    calls = (run.root / "calls").read_text().splitlines()
+    assert calls[:2] == ["--inventory=localhost,", "molecule/shared/destroy.yml"]
+    given = [json.loads(word.removeprefix("--extra-vars=")) for word in calls if word.startswith("--extra-vars=")]
+    lab = run.root / ".lab"
+    assert given == [
+        # Without a note and without a site of that name only what has no living owner is removed.
+        {
+            "lab_name": "cobbler",
+            "lab_owner": str(lab / "cobbler"),
+            "lab_state_dir": str(lab / "cobbler"),
+            "lab_remove_caches": False,
+        },
+        {
+            "lab_name": "molecule",
+            "lab_owner": str(scenario.resolve()),
+            "lab_state_dir": str(lab / "molecule"),
+            "lab_remove_caches": False,
+        },
+        {"lab_name": "lab", "lab_owner": "/srv/site", "lab_state_dir": str(lab / "lab"), "lab_remove_caches": True},
+    ]
+    assert not lab.exists()
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "broken",
+        "[]",
+        '{"lab_name": "x"}',
+        '{"lab_name": "../x", "lab_owner": "/a"}',
+        '{"lab_name": "x", "lab_owner": "/{{ a }}"}',
+        '{"lab_name": 1, "lab_owner": "/a"}',
+    ],
+)
+def test_wrong_note_of_a_lab_is_refused(note: str, tmp_path: Path) -> None:
+    (tmp_path / "lab.json").write_text(note)
+    with pytest.raises(StepError, match=r"lab\.json is no note of a lab\. Remove it"):
+        verbs.lab_note(tmp_path, ROOT)
 
 
 @pytest.mark.parametrize("arguments", [[], ["frobnicate"]])

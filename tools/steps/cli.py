@@ -49,7 +49,8 @@ def run_verb(name: str, chosen: Verb, root: Path, environ: Mapping[str, str]) ->
             return summarize(run, outcomes, watch.seconds, chosen.counts_tests)
         finally:
             log.close()
-            machine.hand_back([root / ".cache", root / ".venv", root / COLLECTION / "tests/output"], environ)
+            made = [root / ".cache", root / ".venv", root / COLLECTION / "tests/output"]
+            machine.hand_back([*made, *machine.labs_to_hand_back(root, environ)], environ)
 
 
 class UsageError(Exception):

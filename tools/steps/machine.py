@@ -13,11 +13,13 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .engine import Needs
 
+ENVIRONMENT_STAMP = ".venv/.complete"
+LAB = ".lab"
 RELEASES = ("12", "13")
 ARCHITECTURES = ("x86_64", "aarch64")
 STORAGE = Path("/var/lib/containers")
@@ -25,6 +27,12 @@ STORAGE_CONFIGURATIONS = (Path("/etc/containers/storage.conf"), Path("/usr/share
 # The kernel keeps a part for itself: a machine with 4 GiB shows about 3900 MiB.
 KERNEL_SHARE = 0.95
 MIB = 1024 * 1024
+# The parts of what a verb asks for that go to the environment and to a lab, with room to grow: they measure 450 and
+# 1000 MiB at first. What is made already is not asked for again, but a run always needs room to work: for logs, results
+# and packages that are replaced.
+ENVIRONMENT_MIB = 1024
+LAB_MIB = 5120
+WORKING_MIB = 1024
 # What a run below sudo must still know: where packages come from, how to show things, whether this is CI.
 KEPT_VARIABLES = (
     "ACCENTOS_PID",
@@ -71,11 +79,15 @@ class Problem:
 
 @dataclass(frozen=True)
 class Folder:
-    """Free space, in MiB, where PATH is or will be; `device` tells file systems apart."""
+    """Free space, in MiB, where PATH is or will be; `device` tells file systems apart.
+
+    there_mib: how much of what a verb needs an earlier run has already put there.
+    """
 
     path: str
     free_mib: int
     device: int
+    there_mib: int = 0
 
 
 @dataclass(frozen=True)
@@ -135,16 +147,18 @@ def check_rights(needed: bool, reason: str, euid: int, sudo: bool) -> Problem | 
 
 
 def check_disk(needed_mib: int, folders: Sequence[Folder]) -> list[Problem]:
-    """Check that NEEDED_MIB are free in FOLDERS; folders on one file system give one problem."""
+    """Check that NEEDED_MIB are free in FOLDERS, less what is already there; one problem for each file system."""
     problems: list[Problem] = []
     seen: set[int] = set()
     for folder in folders:
-        missing = needed_mib - folder.free_mib
+        there = sum(other.there_mib for other in folders if other.device == folder.device)
+        needed = max(needed_mib - there, min(needed_mib, WORKING_MIB))
+        missing = needed - folder.free_mib
         if missing > 0 and folder.device not in seen:
             problems.append(
                 Problem(
                     f"{missing} MiB of disk space are missing in {folder.path}:"
-                    f" {folder.free_mib} MiB are free, {needed_mib} MiB are needed.",
+                    f" {folder.free_mib} MiB are free, {needed} MiB are needed.",
                     "Packages, images and logs would fill the disk midway.",
                     f"Free {missing} MiB there, or put it on a larger file system.",
                 )
@@ -229,6 +243,14 @@ def folder(path: Path) -> Folder:
     return Folder(str(path), shutil.disk_usage(existing).free // MIB, existing.stat().st_dev)
 
 
+def there(path: Path) -> bool:
+    """Tell whether PATH exists, as far as one can see: what root keeps to itself counts as absent."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
 def sudo_works() -> bool:
     """Tell whether sudo can be used, asking for the password when a person is there."""
     if shutil.which("sudo") is None:
@@ -260,8 +282,12 @@ def gather(root: Path, rights_needed: bool) -> Facts:
         euid=euid,
         sudo=sudo,
         memory_mib=memory_mib(read(Path("/proc/meminfo"))),
-        checkout=folder(root),
-        storage=folder(storage_path([read(path) for path in STORAGE_CONFIGURATIONS])),
+        checkout=replace(folder(root), there_mib=ENVIRONMENT_MIB if there(root / ENVIRONMENT_STAMP) else 0),
+        storage=replace(
+            folder(storage_path([read(path) for path in STORAGE_CONFIGURATIONS])),
+            # Written once the hosts run, so image and hosts are there.
+            there_mib=LAB_MIB if any(there(place / "ssh_config") for place in lab_folders(root)) else 0,
+        ),
         writable=sudo or all(os.access(place, os.W_OK) for place in own),
         has_apt=shutil.which("apt-get") is not None,
     )
@@ -271,6 +297,22 @@ def sudo_command(argv: Sequence[str], environ: Mapping[str, str]) -> list[str]:
     """Return the command that runs ARGV as root and keeps of ENVIRON only what is listed above."""
     kept = [name for name in KEPT_VARIABLES if name in environ]
     return ["sudo", *([f"--preserve-env={','.join(kept)}"] if kept else []), "--", *argv]
+
+
+def lab_folders(root: Path) -> list[Path]:
+    """Return the folders of the labs of checkout ROOT, one for each lab; none when root keeps them to itself."""
+    try:
+        return sorted(place for place in (root / LAB).iterdir() if place.is_dir() and not place.is_symlink())
+    except OSError:
+        return []
+
+
+def labs_to_hand_back(root: Path, environ: Mapping[str, str]) -> list[Path]:
+    """Return the folder of the labs of checkout ROOT when its keys may go to the person who called sudo.
+
+    They go only to the owner of the checkout, who decides anyway what the next run does as root.
+    """
+    return [root / LAB] if environ.get("SUDO_UID", "") == str(root.stat().st_uid) else []
 
 
 def hand_back(paths: Sequence[Path], environ: Mapping[str, str]) -> None:

@@ -32,9 +32,9 @@ def build(job: Job) -> None:
     remove(job.root / ENVIRONMENT)
     job.call(sys.executable, "-m", "venv", ENVIRONMENT)
     pip = (PYTHON, "-m", "pip", "--disable-pip-version-check", "--no-input")
-    # Most of the modules are never imported; compiling them all takes longer than installing them. The lock is whole,
-    # so nothing is left to resolve: the pip of Debian 12 would look for versions outside it when a package asks for an
-    # extra of another. What "pip check" says afterwards proves that the lock is complete.
+    # Most of the modules are never imported; compiling them all takes longer than installing them. The lock is
+    # complete, so nothing is left to resolve: the pip of Debian 12 would look for versions outside it when a package
+    # asks for an extra of another one. What "pip check" says afterwards proves that the lock is complete.
     job.call(*pip, "install", "--no-compile", "--no-deps", "--require-hashes", "--progress-bar", "off", "-r", LOCK)
     job.call(*pip, "check")
 

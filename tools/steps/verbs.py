@@ -3,19 +3,22 @@
 
 from __future__ import annotations
 
+import json
 import platform
+import re
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import packages, venv
 from .engine import Job, Needs, Step, StepError
+from .machine import LAB, lab_folders, read
 
 BIN = ".venv/bin"
 PYTHON = venv.PYTHON
 COLLECTION = "collections/ansible_collections/accentos/cloud"
 RESULTS = ".cache/junit"
-LAB = ".lab"
+LAB_NOTE = "lab.json"
 DEFAULT_SITE = "inventories/lab"
 LAB_PACKAGES = (
     "podman",
@@ -82,9 +85,45 @@ def site_check(site: str) -> Step:
 
 
 def lab_removed(job: Job) -> None:
-    """Remove what the lab kept in the checkout, once its hosts are gone."""
+    """Remove what the labs kept in the checkout, once their hosts are gone."""
     venv.remove(job.root / LAB)
     job.say(f"{LAB}/ is removed")
+
+
+def lab_note(folder: Path, root: Path) -> dict[str, str]:
+    """Return name and owner, its site folder, of the lab that keeps its files in FOLDER of checkout ROOT.
+
+    Both stand in the note that create.yml wrote there. Without one, as in labs of before, they are found by the name.
+    Raises StepError.
+    """
+    name, owner = folder.name, str(folder)
+    for site in (root / DEFAULT_SITE, *sorted(root.glob("molecule/*/inventory"))):
+        if f"lab_name: {name}" in read(site / "group_vars/all/lab.yml").splitlines():
+            owner = str(site.resolve())
+    if note := read(folder / LAB_NOTE):
+        try:
+            noted = json.loads(note)
+            name, owner = noted["lab_name"], noted["lab_owner"]
+            right = re.fullmatch(r"[a-z0-9-]+", name) and re.fullmatch(r"/[^{}]*", owner)
+        except (ValueError, TypeError, KeyError):
+            right = None
+        if not right:
+            raise StepError(f"{folder / LAB_NOTE} is no note of a lab. Remove it, and the lab is found by its name.")
+    return {"lab_name": name, "lab_owner": owner}
+
+
+def lab_removal(name: str, folder: Path, last: bool) -> Step:
+    """Return step NAME, which removes hosts and networks of the lab in FOLDER; the LAST one also what labs share."""
+
+    def action(job: Job) -> None:
+        known = {**lab_note(folder, job.root), "lab_state_dir": str(folder), "lab_remove_caches": last}
+        # The site folder may be broken or gone, so nothing is asked of it.
+        playbook = (f"{BIN}/ansible-playbook", "--inventory=localhost,", "molecule/shared/destroy.yml")
+        job.call(*playbook, f"--extra-vars={json.dumps(known)}")
+
+    shared = " and what labs share: image and package cache" if last else ""
+    why = f"Hosts and networks of the lab {folder.name} are removed{shared}."
+    return Step(name, why, action, timeout=900, terminal=True)
 
 
 def git_files(root: Path) -> list[str]:
@@ -221,13 +260,16 @@ def lab_steps() -> tuple[Step, ...]:
 
 
 def lab_down(root: Path) -> Verb | None:
-    """Return the verb that removes the lab of ROOT, or None when there is nothing to remove."""
+    """Return the verb that removes all labs of ROOT, or None when there is nothing to remove.
+
+    An interrupted test leaves the lab of its scenario, so every folder that a lab made counts.
+    """
     if not (root / LAB).exists():
         return None
-    why = "Hosts, networks, image and package cache of the lab are removed."
-    destroy = playbook("lab hosts", why, "molecule/shared/destroy.yml", 900, "--extra-vars=lab_remove_caches=true")
+    default = root / LAB / "lab"
+    others = [lab_removal(f"lab {place.name}", place, last=False) for place in lab_folders(root) if place != default]
     files = Step("lab files", "The keys and images of the lab are of no more use.", lab_removed)
-    return Verb((venv.step(), destroy, files), needs=Needs(root=True))
+    return Verb((venv.step(), *others, lab_removal("lab hosts", default, last=True), files), needs=Needs(root=True))
 
 
 def verb(name: str, arguments: tuple[str, ...], root: Path) -> Verb | None:
