@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,7 +60,7 @@ def _chain(system: Raw, profiles: Mapping[str, Raw], distros: Mapping[str, Raw])
         name = profile.get("parent", "")
 
 
-def resolve(key: str, chain: list[Raw], settings: Raw) -> Any:
+def resolve(key: str, chain: Sequence[Raw], settings: Raw) -> Any:
     """Return the value that KEY has in the end. Dictionaries are merged along the CHAIN, as Cobbler does it."""
     if key in _MERGED:
         merged: dict[str, Any] = {}

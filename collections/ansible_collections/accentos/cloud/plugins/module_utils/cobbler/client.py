@@ -23,6 +23,8 @@ from xml.parsers.expat import ExpatError
 _STARTING = frozenset({502, 503, 504})
 _FORBIDDEN = frozenset({401, 403})
 _RETRY_PAUSE = 0.5
+_LOGINS = 4
+_LOGIN_OVER = "invalid token"
 _FAULT = re.compile(r"^<class '(?:[\w.]+\.)?(\w+)'>:(.*)$", re.DOTALL)
 
 
@@ -175,14 +177,19 @@ class Client:
 
         Log in first, and again when the token has run out.
         """
-        token = self._token or self.login()
-        try:
-            return self._call(method, (*arguments, token, *after))
-        except RefusedError as error:
-            if not error.reason.startswith("invalid token"):
-                raise
-        # The token ran out, or cobblerd was restarted and lost it. A refused token means that nothing was done.
-        return self._call(method, (*arguments, self.login(), *after))
+        for _login in range(_LOGINS):
+            token = self._token or self.login()
+            try:
+                return self._call(method, (*arguments, token, *after))
+            except RefusedError as error:
+                if error.reason != _LOGIN_OVER:
+                    raise
+            # The token ran out, or cobblerd was restarted and lost it; in either case nothing was done.
+            self._token = None
+        raise UnreachableError(
+            f"cobblerd at {self.connection.url} forgets each login at once.",
+            "Look whether it is restarted over and over: journalctl --unit cobblerd",
+        )
 
     def close(self) -> None:
         """End the login, if there is one; a cobblerd that is gone has ended it already."""
@@ -235,9 +242,9 @@ class Client:
             return getattr(self._proxy, method)(*arguments)
         except xmlrpc.client.Fault as fault:
             kind, reason = parse_fault(fault.faultString)
-            if reason.startswith("invalid token"):
+            if reason.startswith(_LOGIN_OVER):
                 # The text goes on with the token itself.
-                reason = "invalid token"
+                reason = _LOGIN_OVER
             raise RefusedError(kind, reason, "Mend the value that the message names, then run again.") from None
         except ssl.SSLCertVerificationError as error:
             raise UnreachableError(

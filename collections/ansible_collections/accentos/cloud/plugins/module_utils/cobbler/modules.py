@@ -10,7 +10,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from .adapter import open_cobbler
 from .apply import apply_objects
-from .client import Client, CobblerError, Connection
+from .client import Client, CobblerError, Connection, InvalidError
 from .plan import Plan, plan_objects, plan_removal, read_wanted
 from .v3_3 import UNIQUE, Cobbler
 
@@ -63,6 +63,8 @@ def run_objects(what: str) -> None:
 
     def action(module: AnsibleModule, cobbler: Cobbler) -> dict[str, Any]:
         params = module.params
+        if params["purge"] and params["state"] == "absent":
+            raise InvalidError("purge: goes with state=present only.", "Leave one of the two out.")
         wanted = read_wanted(what, params[option])
         there = cobbler.objects(what)
         if params["state"] == "absent":

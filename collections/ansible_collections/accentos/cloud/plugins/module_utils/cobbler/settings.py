@@ -22,7 +22,7 @@ def _same_form(name: str, wanted: Any, now: Any) -> Any:
         return str(wanted).lower() == "true"
     if isinstance(now, str) and isinstance(wanted, str | int | float) and not isinstance(wanted, bool):
         return str(wanted)
-    if isinstance(now, int | float) and not isinstance(wanted, bool):
+    if isinstance(now, int | float) and not isinstance(now, bool) and not isinstance(wanted, bool):
         try:
             return type(now)(wanted)
         except (TypeError, ValueError):

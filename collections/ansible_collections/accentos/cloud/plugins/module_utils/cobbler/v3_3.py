@@ -293,7 +293,3 @@ class Cobbler:
     def task_log(self, task: str) -> str:
         """Return what a task wrote."""
         return str(self.client.read("get_event_log", task))
-
-    def rendered(self, system: str) -> str:
-        """Return the automatic installation file of a system, as the system would get it."""
-        return str(self.client.read("generate_autoinstall", "", system))

@@ -134,6 +134,8 @@ def _matching(pattern: re.Pattern[str], what: str) -> Callable[[Any], None]:
     def check(value: str) -> None:
         if value and not pattern.fullmatch(value):
             raise ValueError(f"{value!r} is no {what}")
+        # A colon or an at sign is part of names and paths, and of two marks of Cobbler's own.
+        _no_template(value)
 
     return check
 

@@ -1,0 +1,45 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What tells that boot files are out of date."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.accentos.cloud.plugins.module_utils.cobbler.sync import digest_state, marker_path
+
+
+def test_what_counts(tmp_path: Path) -> None:
+    kernel = tmp_path / "vmlinuz"
+    kernel.write_bytes(b"1")
+    folder = tmp_path / "templates"
+    folder.mkdir()
+
+    def digest(settings: dict[str, Any] | None = None, inputs: tuple[Path, ...] = (folder,), **fields: Any) -> str:
+        distro = {"name": "d", "kernel": str(kernel), "mtime": 1.0, **fields}
+        return digest_state({"distro": {"d": distro}}, {"a": ["x"], **(settings or {})}, inputs)
+
+    first = digest()
+    # Each is compared with what nothing was changed for.
+    assert digest(mtime=2.0) == first
+    assert digest({"a": ["x", "x"]}) == first
+    assert digest(comment="new") != first
+    assert digest({"a": ["y"]}) != first
+    assert digest({"server": "x"}) != first
+    assert digest(inputs=()) != first
+    (folder / "grub.template").write_text("x", encoding="utf-8")
+    with_template = digest()
+    assert with_template != first
+    (folder / "grub.template").write_text("y", encoding="utf-8")
+    assert digest() != with_template
+    before = digest()
+    kernel.write_bytes(b"22")
+    changed = digest()
+    assert changed != before
+    kernel.unlink()
+    assert digest() not in (changed, before)
+    assert digest(inputs=(tmp_path / "gone",)) != digest(inputs=())
+
+
+def test_each_cobblerd_has_its_own_marker() -> None:
+    assert marker_path("http://127.0.0.1:1") != marker_path("http://127.0.0.1:2")
