@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 from accentos_ramdisk import __main__ as program
 from accentos_ramdisk import stages, target
-from accentos_ramdisk.client import RefusedError
 from accentos_ramdisk.block_devices import read_disks
+from accentos_ramdisk.client import RefusedError
 from accentos_ramdisk.disks import plan_layout
 from accentos_ramdisk.errors import AgentError
 from accentos_ramdisk.programs import Command, run
