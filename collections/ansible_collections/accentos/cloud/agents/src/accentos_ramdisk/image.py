@@ -46,9 +46,9 @@ class Written:
 def split_runs(block: bytes) -> Iterator[tuple[int, int, bool]]:
     """Give offset, length and whether all is zero for the runs of BLOCK, in steps of GRAIN bytes."""
     start, zero = 0, None
-    view = memoryview(block)
     for offset in range(0, len(block), GRAIN):
-        piece = view[offset : offset + GRAIN]
+        # A copy, since comparing views is thirty times as slow.
+        piece = block[offset : offset + GRAIN]
         is_zero = piece == _ZEROS[: len(piece)]
         if zero is None:
             zero = is_zero

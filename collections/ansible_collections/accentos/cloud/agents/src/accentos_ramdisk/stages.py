@@ -49,6 +49,7 @@ class Machine:
     restart: Callable[[str], None]
     mount_point: Path = MOUNT_POINT
     processor: str = platform.machine()
+    root: Path = Path("/")
     # Devices that count as disks though they are none, such as loop7.
     extra_disks: Collection[str] = ()
 
@@ -197,7 +198,7 @@ def install(service: Service, token: str, macs: Sequence[str], machine: Machine)
         specification = parse_specification(received)
         outcome.detail = f"{specification.host}, image {specification.image.name}"
     with stage(reports, "disks") as outcome:
-        layout = prepare_disks(read_disks(extra=machine.extra_disks), specification)
+        layout = prepare_disks(read_disks(machine.root, machine.extra_disks), specification)
         outcome.detail = f"{specification.layout} on {', '.join(layout.boot_disks)}"
     with stage(reports, "image") as outcome:
         chunks = service.download(specification.image.url, specification.image.size)

@@ -12,6 +12,7 @@ from .configuration import ESP_FOLDERS, inside
 from .disks import Layout
 from .programs import Command, run
 
+BY_UUID = Path("/dev/disk/by-uuid")
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
 
 
@@ -55,7 +56,7 @@ def mounted(root: Path, layout: Layout, *, uefi: bool) -> Iterator[Target]:
             run(Command(("mount", *arguments, str(place))))
             stack.callback(run, Command(("umount", str(place))))
         # grub-probe and update-grub look for the root by UUID; without it, /etc/fstab and GRUB would name the device.
-        link = Path("/dev/disk/by-uuid") / layout.root_uuid
+        link = BY_UUID / layout.root_uuid
         if not link.exists():
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to(layout.root)
