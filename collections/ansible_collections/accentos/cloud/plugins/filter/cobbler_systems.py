@@ -48,6 +48,8 @@ from typing import Any
 
 # Every host is in these two, whatever it does.
 _EVERYBODYS_GROUPS = ("all", "ungrouped")
+# The provisioner's own user of Cobbler may change what names it as owner, and nothing else.
+_OWNERS = ("accentos", "provisioner")
 
 
 def _interfaces(network: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -76,6 +78,7 @@ def cobbler_systems(
         {
             "name": name,
             "profile": profile,
+            "owners": list(_OWNERS),
             "hostname": specification["fqdn"],
             "interfaces": _interfaces(specification["network"]),
             "autoinstall_meta": {

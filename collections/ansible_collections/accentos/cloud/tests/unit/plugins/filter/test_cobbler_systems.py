@@ -35,6 +35,7 @@ def test_systems() -> None:
     assert first == {
         "name": "a",
         "profile": "accentos-deploy",
+        "owners": ["accentos", "provisioner"],
         "hostname": "a.example.test",
         "interfaces": {
             "eno1": {
