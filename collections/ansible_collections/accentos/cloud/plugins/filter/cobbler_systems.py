@@ -52,7 +52,7 @@ _EVERYBODYS_GROUPS = ("all", "ungrouped")
 _OWNERS = ("accentos", "provisioner")
 
 
-def _interfaces(network: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def boot_interfaces(network: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the ports by name, with the address by which each boots."""
     lent = {bond["members"][0]: bond["addresses"] for bond in network["bonds"]}
     made: dict[str, dict[str, Any]] = {}
@@ -80,7 +80,7 @@ def cobbler_systems(
             "profile": profile,
             "owners": list(_OWNERS),
             "hostname": specification["fqdn"],
-            "interfaces": _interfaces(specification["network"]),
+            "interfaces": boot_interfaces(specification["network"]),
             "autoinstall_meta": {
                 "accentos_specification": json.dumps(specification, sort_keys=True, separators=(",", ":")),
                 "accentos_groups": ",".join(sorted(of_host.get(name, []))),
