@@ -7,9 +7,11 @@ import http.client
 import json
 import socket
 import urllib.parse
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
 
 SOCKET = "/run/accentos-provisioner/admin.sock"
 STAGES = ("specification", "disks", "image", "configuration", "boot_loader", "finish")
@@ -80,6 +82,16 @@ def call(
             str(found.get("remedy", "Look at the journal of accentos-provisioner.service.")),
         )
     return found
+
+
+def answer(module: AnsibleModule, action: Callable[[AnsibleModule], dict[str, Any]]) -> None:
+    """End MODULE with what ACTION returns, or with the error that it raises."""
+    try:
+        result = action(module)
+    except ProvisionerError as error:
+        module.fail_json(msg=str(error), remedy=error.remedy)
+    else:
+        module.exit_json(**result)
 
 
 def list_machines(path: str) -> dict[str, dict[str, Any]]:
@@ -201,3 +213,46 @@ def _present_stage(last: Mapping[str, Any] | None) -> str:
         return BOOT
     index = STAGES.index(last["stage"])
     return STAGES[min(index + 1, len(STAGES) - 1)] if last["status"] == "done" else str(last["stage"])
+
+
+def row_of(progress: Progress) -> dict[str, Any]:
+    """Return PROGRESS as a row of the table of results; ``total`` are the seconds of all stages."""
+    return {
+        "host": progress.host,
+        "state": progress.state,
+        "stage": progress.stage,
+        "stages": dict(progress.stages),
+        "total": round(sum(progress.stages.values()), 3),
+        "reason": progress.reason,
+    }
+
+
+def plan_timeouts(given: Mapping[str, float]) -> dict[str, float]:
+    """Return the time-outs of all stages, those GIVEN in the place of the usual ones. Raises ProvisionerError."""
+    unknown = sorted(set(given) - set(DEFAULT_TIMEOUTS))
+    if unknown:
+        raise ProvisionerError(f"There is no stage {unknown[0]}.", f"Stages are {', '.join(DEFAULT_TIMEOUTS)}.")
+    return {name: float(given.get(name, usual)) for name, usual in DEFAULT_TIMEOUTS.items()}
+
+
+def plan_enrolments(
+    approvals: Sequence[Mapping[str, Any]], rejections: Sequence[str], known: Sequence[Mapping[str, Any]]
+) -> list[tuple[str, str, str]]:
+    """Return action (approve, reject), id and host for each decision that is new. Raises ProvisionerError."""
+    rows = {row["id"]: row for row in known}
+    asked = [*(row["id"] for row in approvals), *rejections]
+    for identifier in asked:
+        if identifier not in rows:
+            raise ProvisionerError(f"There is no enrolment {identifier}.", "List them: this module without options.")
+        if asked.count(identifier) > 1:
+            raise ProvisionerError(f"Enrolment {identifier} is named twice.", "Decide once.")
+    hosts = [row["host"] for row in approvals]
+    double = sorted({host for host in hosts if hosts.count(host) > 1})
+    if double:
+        raise ProvisionerError(f"{double[0]} is to be two machines.", "Give each machine a name of its own.")
+    steps = [
+        ("approve", row["id"], row["host"])
+        for row in approvals
+        if (rows[row["id"]]["state"], rows[row["id"]]["host"]) != ("approved", row["host"])
+    ]
+    return steps + [("reject", identifier, "") for identifier in rejections if rows[identifier]["state"] != "rejected"]

@@ -67,7 +67,9 @@ def read_configuration(path: Path, environment: Mapping[str, str]) -> Configurat
             cobbler_password=(credentials / "cobbler_password").read_text(encoding="utf-8").strip(),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ServiceError(500, f"{path} cannot be used: {error!r}", "Run the role provisioner again.") from error
+        raise ServiceError(
+            500, f"{path} cannot be used: {type(error).__name__}: {error}", "Run the role provisioner again."
+        ) from error
 
 
 def tls(configuration: Configuration) -> ssl.SSLContext:
