@@ -50,9 +50,14 @@ def load_key(pem: bytes) -> ec.EllipticCurvePrivateKey | None:
     return key if isinstance(key, ec.EllipticCurvePrivateKey) else None
 
 
-def make_key() -> bytes:
-    """Return a new private key in PEM."""
-    return ec.generate_private_key(ec.SECP256R1()).private_bytes(
+def make_key() -> ec.EllipticCurvePrivateKey:
+    """Return a new private key."""
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def dump_key(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """Return a private key in PEM."""
+    return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
 

@@ -113,6 +113,7 @@ from typing import Any, NoReturn
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.accentos.cloud.plugins.module_utils.certificates import (
     LIBRARY_ERROR,
+    dump_key,
     load_certificates,
     load_key,
     make_key,
@@ -198,15 +199,14 @@ def ask(work: Work, options: dict[str, Any], wanted: dict[str, Any]) -> None:
     if len(authority) != 1:
         raise CertificateError("authority is not one certificate in PEM.", "Give the content of the site's ca.crt.")
     pem = read(folder / f"{name}.key")
-    key = load_key(pem)
-    if key is None:
-        pem = make_key()
+    present_key = load_key(pem)
+    key = present_key or make_key()
+    if present_key is None:
+        pem = dump_key(key)
     work.file(folder / f"{name}.key", pem, _KEY_MODE, owner_of(wanted, dry=work.dry))
-    if key is None and work.dry:
+    if present_key is None and work.dry:
         work.note(f"{folder}/{name}.crt: there is no key yet")
         return
-    key = key or load_key(pem)
-    assert key is not None  # noqa: S101 - it was made just now
     common_name = wanted["common_name"] or options["common_name"]
     present = load_certificates(read(folder / f"{name}.crt"))
     renew_before = timedelta(days=options["renew_before"])

@@ -122,9 +122,10 @@ class Client:
             answer: http.client.HTTPResponse = opener.open(request, timeout=_TIMEOUT)
         except urllib.error.HTTPError as error:
             with error:
+                refusal = _refusal(request, error)
                 if error.code in _PASSING:
-                    raise OSError(f"HTTP {error.code}") from error
-                raise _refusal(request, error) from error
+                    raise OSError(f"HTTP {error.code}, {refusal}") from error
+                raise refusal from error
         return answer
 
     def _call(

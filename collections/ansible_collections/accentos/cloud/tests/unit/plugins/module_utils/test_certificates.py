@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from ansible_collections.accentos.cloud.plugins.module_utils.certificates import (
+    dump_key,
     load_certificates,
     load_key,
     make_key,
@@ -22,12 +23,6 @@ from cryptography.x509.oid import NameOID
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MONTH = timedelta(days=30)
 NAMES = [parse_name("DNS:a.example.test"), parse_name("IP:192.0.2.1")]
-
-
-def new_key() -> ec.EllipticCurvePrivateKey:
-    key = load_key(make_key())
-    assert key is not None
-    return key
 
 
 def sign(
@@ -53,7 +48,7 @@ def sign(
     return builder.sign(signer, hashes.SHA256())
 
 
-CA_KEY, KEY = new_key(), new_key()
+CA_KEY, KEY = make_key(), make_key()
 CA = sign(CA_KEY.public_key(), CA_KEY, subject="authority", days=3650)
 RENEWED_CA = sign(CA_KEY.public_key(), CA_KEY, subject="authority", days=7300)
 OWN = sign(KEY.public_key(), CA_KEY, names=NAMES)
@@ -79,11 +74,11 @@ def test_what_cannot_be_read_counts_as_none(damaged: bytes) -> None:
 
 
 def test_each_reason() -> None:
-    assert reason([sign(new_key().public_key(), CA_KEY, names=NAMES), CA]) == "it is for another key"
+    assert reason([sign(make_key().public_key(), CA_KEY, names=NAMES), CA]) == "it is for another key"
     assert reason([sign(KEY.public_key(), CA_KEY, names=NAMES[:1]), CA]) == "it is for other names"
     assert reason([sign(KEY.public_key(), CA_KEY), CA]) == "it is for other names"
     assert reason([sign(KEY.public_key(), CA_KEY, names=NAMES, subject="b"), CA]) == "it is for other names"
-    assert reason([sign(KEY.public_key(), new_key(), names=NAMES), CA]) == "another authority signed it"
+    assert reason([sign(KEY.public_key(), make_key(), names=NAMES), CA]) == "another authority signed it"
     assert reason([sign(KEY.public_key(), CA_KEY, names=NAMES, issuer="b"), CA]) == "another authority signed it"
     assert reason([OWN]) == "the authority has a new certificate"
     assert reason([OWN, CA], now=NOW + timedelta(days=367)) == "it ends on 2027-02-02"
@@ -106,8 +101,9 @@ def test_keys_that_cannot_be_used_count_as_none() -> None:
     plain = other.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    for content in (b"", make_key()[:50], locked, plain):
+    for content in (b"", dump_key(KEY)[:50], locked, plain):
         assert load_key(content) is None
+    assert load_key(dump_key(KEY)) is not None
 
 
 def test_the_request_says_what_is_wanted() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.accentos.cloud.plugins.module_utils.certificates import load_key, make_key
+from ansible_collections.accentos.cloud.plugins.module_utils.certificates import make_key
 from ansible_collections.accentos.cloud.plugins.modules import certificate_requests
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -26,9 +26,7 @@ NAMES = ["DNS:a.example.test", "IP:192.0.2.1"]
 
 class Authority:
     def __init__(self) -> None:
-        key = load_key(make_key())
-        assert key is not None
-        self.key = key
+        self.key = make_key()
         self.subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "authority")])
         self.renew()
 

@@ -1,0 +1,160 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Ansible module: machines are ready to be installed, or not."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: provision_machine
+author: AccentOS contributors (@accentos)
+version_added: 1.0.0
+short_description: Let machines be installed at their next boot, or not
+description:
+  - Arms or disarms many machines in one call of the provisioner service. An armed machine gets a one-time token into
+    its Cobbler system, and netboot is turned on there.
+  - A machine that is armed or being installed is left alone. A deployed one is never installed again unless
+    O(reinstall) names it.
+  - Runs on the deploy host, as root.
+options:
+  machines:
+    description: The machines.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      host:
+        description: Name of the host, as its system is called in Cobbler.
+        type: str
+        required: true
+      state:
+        description: Whether it is to be installed at its next boot.
+        type: str
+        choices: [armed, disarmed]
+        default: armed
+      macs:
+        description: MACs of its network cards, to which the token is bound. Needed to arm it.
+        type: list
+        elements: str
+        default: []
+      address:
+        description: Address that it gets from DHCP, to which the token is bound. Without it, any address will do.
+        type: str
+      lifetime:
+        description: Seconds for which the token is valid.
+        type: int
+        default: 3600
+  reinstall:
+    description:
+      - Names of the machines that may be installed again although they are deployed.
+      - B(Their disks are erased.)
+    type: list
+    elements: str
+    default: []
+  socket:
+    description: The Unix socket of the service, on the host where the module runs.
+    type: path
+    default: /run/accentos-provisioner/admin.sock
+attributes:
+  check_mode:
+    description: Can run in check mode and tells what it would do without doing it.
+    support: full
+  diff_mode:
+    description: Shows the state of machines before and after.
+    support: full
+  idempotence:
+    description: A second run with the same options changes nothing.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Let two machines be installed
+  accentos.cloud.provision_machine:
+    machines:
+      - host: compute-1
+        macs: ["52:54:00:00:00:01"]
+        address: 192.0.2.11
+      - host: compute-2
+        macs: ["52:54:00:00:00:02"]
+        address: 192.0.2.12
+"""
+
+RETURN = r"""
+steps:
+  description: What was done to each machine, and why; in check mode what would be done.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{host: compute-1, action: arm, reason: it was never installed}]
+"""
+
+import time
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.accentos.cloud.plugins.module_utils.provisioner import (
+    SOCKET,
+    Step,
+    answer,
+    call,
+    list_machines,
+    plan_machines,
+)
+
+
+def carry_out(socket: str, step: Step, machine: dict[str, Any], reinstall: bool) -> None:
+    """Let the service do STEP. Raises ProvisionerError."""
+    if step.action == "arm":
+        order = {name: machine[name] for name in ("macs", "address", "lifetime")}
+        call(socket, "PUT", "installs", step.host, body={**order, "reinstall": reinstall})
+    if step.action == "disarm":
+        call(socket, "DELETE", "installs", step.host)
+
+
+def run(module: AnsibleModule) -> dict[str, Any]:
+    """Plan, carry out, and return the result. Raises ProvisionerError."""
+    wanted, reinstall, socket = (module.params[name] for name in ("machines", "reinstall", "socket"))
+    known = list_machines(socket)
+    steps = plan_machines(wanted, known, reinstall, time.time())
+    if not module.check_mode:
+        for step, machine in zip(steps, wanted, strict=True):
+            carry_out(socket, step, machine, step.host in reinstall)
+    states = {"arm": "armed", "disarm": "disarmed"}
+    changed = [step for step in steps if step.action != "nothing"]
+    return {
+        "changed": bool(changed),
+        "steps": [vars(step) for step in steps],
+        "diff": {
+            "before": "".join(
+                f"{step.host}: {known[step.host]['state'] if step.host in known else 'unknown'}\n" for step in changed
+            ),
+            "after": "".join(f"{step.host}: {states[step.action]}\n" for step in changed),
+        },
+    }
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "machines": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "host": {"type": "str", "required": True},
+                    "state": {"type": "str", "choices": ["armed", "disarmed"], "default": "armed"},
+                    "macs": {"type": "list", "elements": "str", "default": []},
+                    "address": {"type": "str"},
+                    "lifetime": {"type": "int", "default": 3600},
+                },
+            },
+            "reinstall": {"type": "list", "elements": "str", "default": []},
+            "socket": {"type": "path", "default": SOCKET},
+        },
+        supports_check_mode=True,
+    )
+    answer(module, run)
+
+
+if __name__ == "__main__":
+    main()
