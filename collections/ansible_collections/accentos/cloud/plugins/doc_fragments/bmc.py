@@ -17,7 +17,7 @@ options:
       driver:
         description: Protocol of the controller.
         type: str
-        choices: [ipmi, redfish]
+        choices: [ipmi, redfish, amt, snmp]
         required: true
       address:
         description: Host name or IP address.
@@ -52,6 +52,73 @@ options:
         type: int
         choices: [3, 17]
         default: 3
+      outlets:
+        description: Outlets of power distribution units that feed the machine, all of them. For driver C(snmp).
+        type: list
+        elements: dict
+        suboptions:
+          address:
+            description: Address of the unit, if it is another one than O(bmc.address).
+            type: str
+          outlet:
+            description: Number of the outlet, or its index in the table, such as C(1.3).
+            type: str
+            required: true
+          table:
+            description: Make of the unit.
+            type: str
+            choices: [apc, eaton, raritan, baytech, custom]
+            required: true
+          custom:
+            description: The table of a unit of another make.
+            type: dict
+            suboptions:
+              state_oid:
+                description: Column with the state of the outlets.
+                type: str
+                required: true
+              on_oid:
+                description: Column that is written to turn an outlet on.
+                type: str
+                required: true
+              off_oid:
+                description: Column that is written to turn an outlet off.
+                type: str
+                required: true
+              on_value:
+                description: What is written to turn on.
+                type: int
+                default: 1
+              off_value:
+                description: What is written to turn off.
+                type: int
+                default: 0
+              on_reading:
+                description: What is read of an outlet that is on.
+                type: int
+                default: 1
+              off_reading:
+                description: What is read of an outlet that is off.
+                type: int
+                default: 0
+      privacy_password:
+        description: Password of SNMP v3's encryption. Without it, it is O(bmc.password).
+        type: str
+      snmp_version:
+        description: Version of SNMP. With C(v2c) the password is the community, in plain text; the result warns.
+        type: str
+        choices: [v3, v2c]
+        default: v3
+      snmp_auth:
+        description: Hash of SNMP v3's authentication.
+        type: str
+        choices: [sha, sha256, sha384, sha512]
+        default: sha256
+      snmp_privacy:
+        description: Cipher of SNMP v3's encryption.
+        type: str
+        choices: [aes, aes256]
+        default: aes
   machines:
     description: Several machines, handled at once. Instead of O(bmc).
     type: list

@@ -12,10 +12,12 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.accentos.cloud.plugins.module_utils.power.driver import Connection
+from ansible_collections.accentos.cloud.plugins.module_utils.power.pdu_tables import TABLES, TableError, custom_table
 from ansible_collections.accentos.cloud.plugins.module_utils.power.runner import LIBRARIES
+from ansible_collections.accentos.cloud.plugins.module_utils.power.snmp import Outlet
 
 BMC: dict[str, Any] = {
-    "driver": {"type": "str", "required": True, "choices": ["ipmi", "redfish"]},
+    "driver": {"type": "str", "required": True, "choices": ["ipmi", "redfish", "amt", "snmp"]},
     "address": {"type": "str", "required": True},
     "port": {"type": "int"},
     "user": {"type": "str", "default": ""},
@@ -24,6 +26,31 @@ BMC: dict[str, Any] = {
     "ca": {"type": "path"},
     "system": {"type": "str"},
     "cipher_suite": {"type": "int", "choices": [3, 17], "default": 3},
+    "outlets": {
+        "type": "list",
+        "elements": "dict",
+        "options": {
+            "address": {"type": "str"},
+            "outlet": {"type": "str", "required": True},
+            "table": {"type": "str", "required": True, "choices": [*TABLES, "custom"]},
+            "custom": {
+                "type": "dict",
+                "options": {
+                    "state_oid": {"type": "str", "required": True},
+                    "on_oid": {"type": "str", "required": True},
+                    "off_oid": {"type": "str", "required": True},
+                    "on_value": {"type": "int", "default": 1},
+                    "off_value": {"type": "int", "default": 0},
+                    "on_reading": {"type": "int", "default": 1},
+                    "off_reading": {"type": "int", "default": 0},
+                },
+            },
+        },
+    },
+    "privacy_password": {"type": "str", "no_log": True},
+    "snmp_version": {"type": "str", "choices": ["v3", "v2c"], "default": "v3"},
+    "snmp_auth": {"type": "str", "choices": ["sha", "sha256", "sha384", "sha512"], "default": "sha256"},
+    "snmp_privacy": {"type": "str", "choices": ["aes", "aes256"], "default": "aes"},
 }
 SHARED: dict[str, Any] = {
     "bmc": {"type": "dict", "options": BMC},
@@ -45,6 +72,7 @@ ALONE = ""
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 _SYSTEM = re.compile(r"[A-Za-z0-9._~/:@-]{1,200}")
 _LAST_PORT = 65535
+_EXTRA = ("system", "cipher_suite", "privacy_password", "snmp_version", "snmp_auth", "snmp_privacy")
 
 
 class OptionError(Exception):
@@ -89,8 +117,35 @@ def _connection(name: str, bmc: Mapping[str, Any], answer_timeout: float) -> Con
         verify=bmc["verify"],
         ca=bmc["ca"],
         answer_timeout=answer_timeout,
-        extra={key: bmc[key] for key in ("system", "cipher_suite") if bmc[key] is not None},
+        extra={
+            **{key: bmc[key] for key in _EXTRA if bmc[key] is not None},
+            "outlets": _outlets(where, bmc) if bmc["driver"] == "snmp" else (),
+        },
     )
+
+
+def _outlets(where: str, bmc: Mapping[str, Any]) -> tuple[Outlet, ...]:
+    if not bmc["outlets"]:
+        raise OptionError(
+            f"{where}: driver snmp needs outlets.", "Name the outlets that feed the machine, all of them."
+        )
+    found = []
+    for number, row in enumerate(bmc["outlets"]):
+        address = row["address"] or bmc["address"]
+        place = f"{where}: outlets.{number}"
+        if not _is_host(address):
+            raise OptionError(f"{place}: address {address!r} is no address.", "Give a host name or an IP address.")
+        if (row["table"] == "custom") != (row["custom"] is not None):
+            raise OptionError(
+                f"{place}: table is {row['table']} and custom is {'there' if row['custom'] else 'not there'}.",
+                "Describe the unit in custom where its table is custom, and only there.",
+            )
+        try:
+            table = custom_table(row["custom"]) if row["custom"] else TABLES[row["table"]]
+            found.append(Outlet(address, table.index(row["outlet"]), table))
+        except TableError as error:
+            raise OptionError(f"{place}: {error}.", "Mend the outlet or its table.") from None
+    return tuple(found)
 
 
 def _is_host(text: str) -> bool:

@@ -31,6 +31,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.power.driver import
 )
 from ansible_collections.accentos.cloud.plugins.module_utils.power.ipmi import IpmiDriver
 from ansible_collections.accentos.cloud.plugins.module_utils.power.redfish import RedfishDriver
+from ansible_collections.accentos.cloud.plugins.module_utils.power.snmp import SnmpDriver
 from ansible_collections.accentos.cloud.plugins.module_utils.power.states import (
     Action,
     Done,
@@ -44,8 +45,12 @@ from ansible_collections.accentos.cloud.plugins.module_utils.power.states import
 )
 
 # Libraries of other people that the drivers need.
-LIBRARIES = {"ipmi": "pyghmi", "redfish": "sushy"}
-_DRIVERS: Mapping[str, Callable[[Connection], Driver]] = {"ipmi": IpmiDriver, "redfish": RedfishDriver}
+LIBRARIES = {"ipmi": "pyghmi", "redfish": "sushy", "snmp": "pysnmp"}
+_DRIVERS: Mapping[str, Callable[[Connection], Driver]] = {
+    "ipmi": IpmiDriver,
+    "redfish": RedfishDriver,
+    "snmp": SnmpDriver,
+}
 # So many answers one call may need: to open a session takes several.
 _ANSWERS = 3
 # Seconds that a child has to end once its result is there.

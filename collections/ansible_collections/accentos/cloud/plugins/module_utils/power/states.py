@@ -13,10 +13,14 @@ import enum
 
 
 class Power(enum.Enum):
-    """What a controller says about a machine; UNKNOWN is no answer, and says nothing about the machine."""
+    """What a controller says about a machine; UNKNOWN is no answer, and says nothing about the machine.
+
+    PARTLY: one of its feeds is on and one is off, so it is neither.
+    """
 
     ON = "on"
     OFF = "off"
+    PARTLY = "partly"
     CHANGING = "changing"
     UNKNOWN = "unknown"
 
@@ -129,7 +133,7 @@ class Progress:
         self._last = power
         if self.start is None:
             # Turning on does no harm to a machine that is on, so it need not wait.
-            believed = power is Power.ON or (
+            believed = power in (Power.ON, Power.PARTLY) or (
                 power is Power.OFF and (self.goal is Goal.ON or self._in_a_row >= self.limits.off_readings)
             )
             if not believed:

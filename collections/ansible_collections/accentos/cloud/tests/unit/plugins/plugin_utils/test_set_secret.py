@@ -39,7 +39,7 @@ def test_prompt(site: Path, monkeypatch: pytest.MonkeyPatch, second: str, code: 
     monkeypatch.setattr(terminal, "isatty", lambda: True)
     monkeypatch.setattr(sys, "stdin", terminal)
     typed = iter(["typed", second])
-    monkeypatch.setattr(set_secret.getpass, "getpass", lambda _prompt: next(typed))
+    monkeypatch.setattr("getpass.getpass", lambda _prompt: next(typed))
     assert set_secret.main([str(site), "bmc_user"]) == code
     assert SecretStore(site).read() == ({"bmc_user": "typed"} if code == 0 else {})
 
