@@ -35,8 +35,8 @@ LAB_PACKAGES = (
     # Tries whether KVM works; emulates bare metal where it does not.
     "qemu-system-arm" if platform.machine() == "aarch64" else "qemu-system-x86",
 )
-# zstd and e2fsprogs are for the tests of the ramdisk agent; the last two are hardware for the tests of module power: outlets
-# behind SNMP, and a controller with bad habits.
+# zstd and e2fsprogs are for the tests of the ramdisk agent; the last two are hardware for the tests of module power:
+# outlets behind SNMP, and a controller with bad habits.
 QUICK_PACKAGES = ("shellcheck", "zstd", "e2fsprogs", "snmpd", "openipmi")
 QUICK_NEEDS = Needs(disk_mib=2048)
 LAB_NEEDS = Needs(root=True, disk_mib=8192, memory_mib=4096, containers=True)
