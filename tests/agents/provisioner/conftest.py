@@ -68,6 +68,9 @@ class Running:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
 
+    def expire(self) -> None:
+        asyncio.run_coroutine_threadsafe(self.service.expire(), self._loop).result(20)
+
     def restart(self) -> None:
         self.stop()
         self.start()

@@ -190,7 +190,7 @@ def judge(
     STARTED says when waiting began.
     """
     if machine is None:
-        return Progress(host, "failed", BOOT, 0.0, {}, "it is not armed")
+        return Progress(host, "failed", BOOT, 0.0, {}, "it is not armed, or its token has expired")
     done = {row["stage"]: float(row["seconds"]) for row in machine["stages"] if row["status"] != "started"}
     last = machine["stages"][-1] if machine["stages"] else None
     state = machine["state"]

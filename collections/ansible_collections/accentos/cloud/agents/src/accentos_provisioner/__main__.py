@@ -33,6 +33,7 @@ FAILED = 1
 # A machine sends about fifteen requests in its installation, and one in a minute while it waits in quarantine.
 BURST, RATE = 60.0, 1.0
 _BACKLOG = 512
+_EXPIRY_INTERVAL = 30.0
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,13 @@ def tell_systemd(state: str, environment: Mapping[str, str]) -> None:
             notify.send(state.encode())
 
 
+async def expire_tokens(service: Provisioner, interval: float = _EXPIRY_INTERVAL) -> None:
+    """Disarm hosts whose token has expired, again and again."""
+    while True:
+        await service.expire()
+        await asyncio.sleep(interval)
+
+
 async def serve(configuration: Configuration, environment: Mapping[str, str]) -> None:
     """Serve until SIGTERM or SIGINT. Raises ServiceError and OSError when it cannot start."""
     cobbler = Cobbler(configuration.cobbler_url, configuration.cobbler_user, configuration.cobbler_password)
@@ -113,9 +121,11 @@ async def serve(configuration: Configuration, environment: Mapping[str, str]) ->
         )
         await site.start()
         log.info("listening on %s", ", ".join(f"{name[0]} port {name[1]}" for name in public.addresses))
+        expiry = asyncio.create_task(expire_tokens(service))
         tell_systemd("READY=1", environment)
         await stop.wait()
         tell_systemd("STOPPING=1", environment)
+        expiry.cancel()
     finally:
         await public.cleanup()
         await admin.cleanup()

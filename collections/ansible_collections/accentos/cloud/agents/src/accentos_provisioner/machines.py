@@ -189,6 +189,11 @@ def disarm(machine: Machine, now: float) -> Machine | None:
     return machine if machine.state == "deployed" else None
 
 
+def has_expired(machine: Machine, now: float) -> bool:
+    """Tell whether MACHINE is armed with a token that is no longer valid."""
+    return machine.state == "armed" and now >= machine.expires_at
+
+
 def refusal(machine: Machine | None, macs: Iterable[str], peer: str, now: float) -> str | None:
     """Return why MACHINE, found by its token, may not have its specification; for the journal, not for the asker."""
     if machine is None or machine.state != "armed":

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 import hmac
 import logging
 import secrets
@@ -198,21 +199,36 @@ class Provisioner:
     async def disarm(self, host: str) -> dict[str, Any]:
         """Let HOST not be installed; return whether that is new. Raises ServiceError."""
 
-        async def action() -> bool:
-            machine = self._machines.get(host)
-            after = machines.disarm(machine, self._clock()) if machine else None
-            if machine is None or after == machine:
-                return False
-            await self._ask(self._provider.set_install, host, None)
-            if after:
-                self._keep(after)
-            else:
-                self._machine_store.remove(host)
-                del self._machines[host]
-                log.info("%s is disarmed", host)
-            return True
+        return {"changed": await self._locked(lambda: self._disarm(host))}
 
-        return {"changed": await self._locked(action)}
+    async def _disarm(self, host: str) -> bool:
+        machine = self._machines.get(host)
+        after = machines.disarm(machine, self._clock()) if machine else None
+        if machine is None or after == machine:
+            return False
+        await self._ask(self._provider.set_install, host, None)
+        if after:
+            self._keep(after)
+        else:
+            self._machine_store.remove(host)
+            del self._machines[host]
+            log.info("%s is disarmed", host)
+        return True
+
+    async def expire(self) -> None:
+        """Disarm hosts whose token has expired unused: with netboot on they would no longer boot from their disks."""
+
+        async def action(host: str) -> None:
+            machine = self._machines.get(host)
+            if machine and machines.has_expired(machine, self._clock()):
+                log.warning("the token of %s has expired unused", host)
+                await self._disarm(host)
+
+        for host in list(self._machines):
+            try:
+                await self._locked(functools.partial(action, host))
+            except (ServiceError, OSError) as error:
+                log.warning("%s is not disarmed yet: %s", host, error)
 
     def list_enrolments(self) -> list[dict[str, Any]]:
         """Return the machines in quarantine, oldest first."""

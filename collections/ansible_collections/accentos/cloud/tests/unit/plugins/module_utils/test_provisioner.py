@@ -95,7 +95,7 @@ def test_mistakes_are_told_before_anything_is_done(wanted: Any, reinstall: list[
 @pytest.mark.parametrize(
     ("known", "expected"),
     [
-        (None, Progress("a", "failed", "boot", 0.0, {}, "it is not armed")),
+        (None, Progress("a", "failed", "boot", 0.0, {}, "it is not armed, or its token has expired")),
         ({}, Progress("a", "armed", "boot", 50.0, {})),
         ({"armed_at": 140.0}, Progress("a", "armed", "boot", 40.0, {})),
         ({"stages": [stage("disks", "started", 170.0)]}, Progress("a", "armed", "disks", 10.0, {})),
