@@ -33,7 +33,7 @@ options:
     env:
       - name: ACCENTOS_COBBLER_USER
   password:
-    description: Password of the user. It may be a template, such as a lookup of M(accentos.cloud.secret#lookup).
+    description: Password of the user. It may be a template, such as a lookup of P(accentos.cloud.secret#lookup).
     type: str
     env:
       - name: ACCENTOS_COBBLER_PASSWORD

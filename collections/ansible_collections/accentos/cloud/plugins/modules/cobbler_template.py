@@ -63,6 +63,7 @@ EXAMPLES = r"""
     templates:
       - name: accentos-specification.json
         content: |
+          #template=cheetah
           $accentos_specification
 """
 
