@@ -1,0 +1,259 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Publishes what Cobbler wrote, and mends what a killed Cobbler left.
+
+Cobbler truncates its files and writes them again. So machines are served from a copy of its tree that is replaced in one
+step after each change, and each object of Cobbler is kept a second time, as it was when it was last whole.
+
+``publish`` runs as a trigger inside of cobblerd, ``mend`` before cobblerd starts, ``synchronize`` once it runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import sys
+import time
+import xmlrpc.client
+from collections.abc import Iterator
+from pathlib import Path
+
+COBBLER = Path("/var/lib/cobbler")
+PUBLISHED = Path("/srv/accentos/netboot")
+# Cobbler's own files end with this line; one that does not is not written to its end.
+END = b"# end"
+IPXE = b"#!ipxe"
+_ENDING = ("pxelinux.cfg/", "grub/system/")
+_HOST = re.compile(
+    r"set:[a-z0-9_]+,(?:[0-9a-f]{2}:){5}[0-9a-f]{2}"
+    r"(?:,[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)?(?:,\d{1,3}(?:\.\d{1,3}){3})?(?:,\[[0-9a-f:]+\])?",
+    re.IGNORECASE,
+)
+_KEPT = 2
+_CHUNK = 1 << 20
+_START_TIMEOUT = 90.0
+
+
+class BootFilesError(Exception):
+    """Something must not be published; the text says what and why."""
+
+
+def whole(name: str, content: bytes) -> bytes:
+    """Return what to publish of Cobbler's file ``name``.
+
+    Cobbler puts a line for a serial console before a script, which only PXELINUX would understand: it is left out.
+    Raises BootFilesError for a file that is not written to its end.
+    """
+    if not name.startswith(_ENDING):
+        return content
+    if content.rstrip().split(b"\n")[-1] != END:
+        raise BootFilesError(f"{name} does not end with {END.decode()!r}: it was not written to its end")
+    return content[max(content.find(IPXE), 0) :].rstrip() + b"\n"
+
+
+def host_lines(content: str) -> str:
+    """Return the DHCP hosts that Cobbler rendered, in order and each once. Raises BootFilesError for any other line."""
+    lines = sorted({line.strip() for line in content.splitlines() if line.strip() and not line.startswith("#")})
+    for line in lines:
+        if not _HOST.fullmatch(line):
+            raise BootFilesError(f"{line!r} is no DHCP host; mend MAC, address or DNS name of that system in Cobbler")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def tree(folder: Path) -> dict[str, Path]:
+    """Return the files and links below ``folder`` by their names relative to it."""
+    found = {}
+    for place, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if name != ".link_cache"]
+        links = [name for name in folders if os.path.islink(os.path.join(place, name))]  # noqa: PTH114,PTH118 - fast
+        for name in [*files, *links]:
+            path = Path(place, name)
+            found[str(path.relative_to(folder))] = path
+    return found
+
+
+def stamp(path: Path) -> tuple[object, ...]:
+    """Return what differs between two versions of a file or link."""
+    if path.is_symlink():
+        return (str(path.readlink()),)
+    state = path.stat()
+    return (state.st_mtime_ns, state.st_size)
+
+
+def same(new: Path, old: Path | None) -> bool:
+    """Tell whether a staged file is the one that was published, by its time; sizes may differ by a line left out."""
+    if old is None or not (old.exists() or old.is_symlink()):
+        return False
+    return stamp(new)[0] == stamp(old)[0]
+
+
+def write(path: Path, content: bytes, mtime_ns: int | None = None) -> None:
+    """Write a file that anybody may read, and wait until it is on the disk."""
+    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    path.chmod(0o644)
+    if mtime_ns is not None:
+        os.utime(path, ns=(mtime_ns, mtime_ns))
+
+
+def replace_link(link: Path, target: str) -> None:
+    """Let ``link`` lead to ``target``, in one step."""
+    fresh = link.with_name(f"{link.name}.new")
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(target)
+    fresh.replace(link)
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Publish one at a time: Cobbler runs its triggers from several threads."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def copy_staged(staged: dict[str, Path], current: Path, target: Path) -> None:
+    """Copy the staged files to ``target``; those that did not change are links to the files of ``current``."""
+    for name, path in staged.items():
+        place = target / name
+        place.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        if path.is_symlink():
+            place.symlink_to(path.readlink())
+        elif same(path, current / name):
+            os.link(current / name, place)
+        else:
+            write(place, whole(name, path.read_bytes()), path.stat().st_mtime_ns)
+
+
+def publish(cobbler: Path = COBBLER, published: Path = PUBLISHED) -> bool:
+    """Publish the staged tree if it changed; tell whether it did. Raises BootFilesError and OSError."""
+    with locked(published):
+        link, releases = published / "current", published / "releases"
+        current = link / "tftp"
+        staged, there = tree(cobbler / "tftpboot"), tree(current)
+        hosts = host_lines((cobbler / "dhcp/hosts").read_text(encoding="utf-8")).encode()
+        hosts_file = published / "dhcp-hosts"
+        changed = staged.keys() != there.keys() or any(not same(path, there[name]) for name, path in staged.items())
+        if changed:
+            number = int(link.readlink().name) + 1 if link.is_symlink() else 1
+            release = releases / str(number)
+            # A killed run may have left one of this number; nobody was ever led to it.
+            shutil.rmtree(release, ignore_errors=True)
+            copy_staged(staged, current, release / "tftp")
+            replace_link(link, f"releases/{number}")
+            for old in releases.iterdir():
+                if int(old.name) <= number - _KEPT:
+                    shutil.rmtree(old)
+        if not hosts_file.exists() or hosts_file.read_bytes() != hosts:
+            fresh = hosts_file.with_name("dhcp-hosts.new")
+            write(fresh, hosts)
+            fresh.replace(hosts_file)
+            changed = True
+        keep_objects(cobbler / "collections", cobbler / "kept")
+        return changed
+
+
+def is_whole(path: Path) -> bool:
+    """Tell whether a file holds an object of Cobbler, written to its end."""
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(value, dict) and value.get("name") == path.stem
+
+
+def keep_objects(collections: Path, kept: Path) -> None:
+    """Keep a copy of each object that is whole, and none of those that are gone."""
+    for path in collections.glob("*/*.json"):
+        copy = kept / path.relative_to(collections)
+        if not same(path, copy if copy.exists() else None) and is_whole(path):
+            write(copy.with_suffix(".new"), path.read_bytes(), path.stat().st_mtime_ns)
+            copy.with_suffix(".new").chmod(0o640)
+            copy.with_suffix(".new").replace(copy)
+    for copy in kept.glob("*/*.json"):
+        if not (collections / copy.relative_to(kept)).exists():
+            copy.unlink()
+
+
+def mend(cobbler: Path = COBBLER) -> list[str]:
+    """Put whole objects in the place of torn ones, and remove torn files of the cache; return what was done."""
+    done = []
+    for path in sorted((cobbler / "collections").glob("*/*.json")):
+        if is_whole(path):
+            continue
+        copy = cobbler / "kept" / path.relative_to(cobbler / "collections")
+        torn = cobbler / "torn" / f"{path.parent.name}-{path.name}"
+        torn.parent.mkdir(mode=0o750, exist_ok=True)
+        path.replace(torn)
+        if is_whole(copy):
+            fresh = path.with_suffix(".new")
+            shutil.copy2(copy, fresh)
+            fresh.replace(path)
+            done.append(f"{path} was torn and is again as it was before; the torn one is {torn}")
+        else:
+            done.append(f"{path} was torn and is gone; define it again. The torn one is {torn}")
+    for cache in (cobbler / "tftpboot/images/.link_cache", cobbler / "web/images/.link_cache"):
+        for path in sorted(cache.glob("*")):
+            # Cobbler names a cached file by its digest, and would serve a torn one for ever.
+            if path.name == "link_cache.json" or digest(path) != path.name:
+                path.unlink()
+                done.append(f"{path} was removed from the cache")
+    return done
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-1 digest by which Cobbler names files of its cache; nobody's safety depends on it."""
+    total = hashlib.sha1(usedforsecurity=False)
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            total.update(chunk)
+    return total.hexdigest()
+
+
+def synchronize(cobbler: Path, address: str, timeout: float = _START_TIMEOUT) -> None:
+    """Wait until cobblerd answers at ``address`` and let it write all its files anew. Raises BootFilesError."""
+    end = time.monotonic() + timeout
+    while True:
+        try:
+            server = xmlrpc.client.ServerProxy(address)
+            # Made anew at each start of cobblerd, and readable to its user only.
+            token = server.login("", (cobbler / "web.ss").read_text(encoding="utf-8"))
+            server.sync(token)
+        except (OSError, xmlrpc.client.ProtocolError, xmlrpc.client.Fault) as error:
+            if time.monotonic() > end:
+                raise BootFilesError(f"cobblerd does not synchronize within {timeout:.0f} s: {error}") from None
+            time.sleep(0.2)
+        else:
+            return
+
+
+def main(verb: str, *arguments: str) -> int:
+    """Do what ``verb`` says and return the exit code."""
+    # Files are published for the web server and the TFTP server, which run as other users.
+    os.umask(0o022 if verb == "publish" else 0o027)
+    try:
+        if verb == "mend":
+            for line in mend():
+                print(line)  # noqa: T201 - goes to the journal
+        elif verb == "synchronize":
+            synchronize(COBBLER, arguments[0])
+        else:
+            publish()
+    except (BootFilesError, OSError) as error:
+        print(error, file=sys.stderr)  # noqa: T201 - goes to the log of cobblerd and to the journal
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*(sys.argv[1:] or ["publish"])))
