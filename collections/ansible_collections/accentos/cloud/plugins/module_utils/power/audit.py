@@ -106,7 +106,7 @@ def judge_suites(suites: Iterable[int]) -> Iterable[Finding]:
         yield Finding(
             CRITICAL,
             "the controller offers cipher suite 0: any password opens it",
-            "Turn cipher suite 0 off; with ipmitool: lan set <channel> cipher_privs XXXXXXXXXXXXXXX",
+            "Turn cipher suite 0 off; with ipmitool: lan set <channel> cipher_privs, an X in its place.",
         )
     for weak, lack in ((_NO_ENCRYPTION, "encrypt nothing"), (_MD5_OR_RC4, "use MD5 or RC4")):
         if offered & weak:
