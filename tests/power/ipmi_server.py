@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from pyghmi.ipmi import bmc
-from pyghmi.ipmi.private import constants, serversession
+from pyghmi.ipmi.private import constants, serversession, session
 
 _NOT_IN_THIS_STATE = 0xD5
 _NO_MATCHING_SUITE = 0x11
@@ -121,24 +121,38 @@ class Machine(bmc.Bmc):  # type: ignore[misc]
         if not self.faults().get("deaf"):
             super().sessionless_data(data, sockaddr)
 
-    def handle_raw_request(self, request: Any, session: Any) -> None:
+    def send_cipher_suites(
+        self, myaddr: int, mylun: int, clientaddr: int, clientlun: int, clientseq: int, data: Any, sockaddr: Any
+    ) -> None:
+        """Tell the suites that are offered; the library's own answer is always suite 3."""
+        records = b"".join(
+            bytes([0xC0, suite, _ALGORITHMS[suite][0], 0x40 | _ALGORITHMS[suite][1], 0x80 | _ALGORITHMS[suite][2]])
+            for suite in self.faults().get("suites", [3])
+        )
+        head = bytes([clientaddr, clientlun | 7 << 2])
+        body = bytes([myaddr, mylun | clientseq << 2, 0x54, 0, 1]) + records
+        message = head + bytes([-sum(head) & 0xFF]) + body + bytes([-sum(body) & 0xFF])
+        packet = b"\x06\x00\xff\x07" + bytes(9) + bytes([len(message)]) + message
+        session._io_sendto(self.serversocket, packet, sockaddr)
+
+    def handle_raw_request(self, request: Any, client: Any) -> None:
         faults = self.faults()
         time.sleep(float(faults.get("slow", 0)))
         if faults.get("mute") and self._uses_up("mute", faults.get("mute_times", 10**6)):
             return
         if "code" in faults:
-            session.send_ipmi_response(code=faults["code"])
+            client.send_ipmi_response(code=faults["code"])
             return
         if request["netfn"] == 0 and request["command"] == 8 and request["data"][0] == 5:
             (self.folder / "boot").write_text(" ".join(str(byte) for byte in request["data"][1:3]))
-            session.send_ipmi_response()
+            client.send_ipmi_response()
             return
         if request["netfn"] == 0 and request["command"] == 9:
             file = self.folder / "boot"
             flags, device = (int(word) for word in file.read_text().split()) if file.exists() else (0, 0)
-            session.send_ipmi_response(data=[1, 5, flags, device, 0, 0, 0])
+            client.send_ipmi_response(data=[1, 5, flags, device, 0, 0, 0])
             return
-        super().handle_raw_request(request, session)
+        super().handle_raw_request(request, client)
 
     def get_power_state(self) -> int:
         faults = self.faults()

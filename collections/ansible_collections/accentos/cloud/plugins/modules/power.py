@@ -62,7 +62,9 @@ attributes:
     description: Shows power state and boot device before and after.
     support: full
   idempotence:
-    description: A second run changes nothing, but for C(reset) and C(cycle), which start the machine anew each time.
+    description:
+      - A second run changes nothing, but for C(reset) and C(cycle), which start the machine anew each time, and for
+        O(boot_device) with AMT, which does not tell what it is set to.
     support: partial
 """
 

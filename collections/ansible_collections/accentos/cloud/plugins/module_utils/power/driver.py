@@ -94,8 +94,8 @@ class Driver(Protocol):
         """Hand the command to the controller; return when it is accepted. Raises RefusedError, UnsupportedError."""
         ...
 
-    def boot(self) -> Boot:
-        """Return from what the machine starts next. Raises UnsupportedError."""
+    def boot(self) -> Boot | None:
+        """Return from what the machine starts next, None if that cannot be read. Raises UnsupportedError."""
         ...
 
     def set_boot(self, wanted: Boot) -> None:

@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 import contextlib
-import ssl
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
+from ansible_collections.accentos.cloud.plugins.module_utils.power import tls
 from ansible_collections.accentos.cloud.plugins.module_utils.power.driver import (
     OTHER_DEVICE,
     AccessDeniedError,
@@ -19,7 +18,6 @@ from ansible_collections.accentos.cloud.plugins.module_utils.power.driver import
     RefusedError,
     UnreachableError,
     UnsupportedError,
-    UntrustedError,
 )
 from ansible_collections.accentos.cloud.plugins.module_utils.power.states import Action, Power
 
@@ -117,7 +115,7 @@ class RedfishDriver:
                 part for part in (system.manufacturer, self._service.product, system.json.get("Model")) if part
             )
         verified = self._connection.verify
-        warnings = () if verified else ("the certificate is not verified: whoever answers gets the password",)
+        warnings = () if verified else (tls.UNVERIFIED,)
         return Identity("redfish", "TLS, verified" if verified else "TLS, not verified", product, warnings)
 
     def close(self) -> None:
@@ -173,7 +171,7 @@ class RedfishDriver:
             ) from None
         except sushy_errors.ConnectionError as error:
             self._forget()
-            raise self._connection_error(error) from None
+            raise tls.connection_error(self._connection.address, str(error)) from None
         except sushy_errors.HTTPError as error:
             text = f"{self._name}: {error.detail or f'HTTP {error.status_code}'}"
             if error.status_code == _CONFLICT:
@@ -197,26 +195,12 @@ class RedfishDriver:
         """Let the next call open a session of its own."""
         self._service = self._system = None
 
-    def _connection_error(self, error: Exception) -> PowerError:
-        text = str(error)
-        if "certificate verify failed" in text or "doesn't match" in text:
-            reason = text.partition("certificate verify failed: ")[2].partition(" (_ssl")[0] or "wrong name"
-            return UntrustedError(
-                f"the certificate of {self._connection.address} is not to be trusted: {reason}",
-                "Give the controller a certificate of an authority that `ca` names, for its own name or address; "
-                "`verify: false` accepts any and hands it the password.",
-            )
-        return UnreachableError(
-            f"{self._name} does not answer: {_short(text)}",
-            "Look at the address, the network out_of_band and whether the controller is up.",
-        )
-
 
 def _connector(url: str, wanted: Connection) -> Any:
     """Return a connection that obeys no environment, repeats no command and gives up in time."""
     made = connector.Connector(
         url,
-        verify=(wanted.ca or _system_store()) if wanted.verify else False,
+        verify=tls.trusted(wanted),
         server_side_retries=1,
         server_side_retries_delay=1,
         default_request_timeout=wanted.answer_timeout,
@@ -231,17 +215,3 @@ def _connector(url: str, wanted: Connection) -> Any:
 def _word(value: Any) -> str:
     """Return the schema's word for a value of the library, which gives None for what it does not know."""
     return "" if value is None else str(value.value)
-
-
-def _system_store() -> str | bool:
-    """Return the certificates that the host trusts, so that the authority of the site counts."""
-    store = ssl.get_default_verify_paths().cafile or "/etc/ssl/certs/ca-certificates.crt"
-    return store if Path(store).is_file() else True
-
-
-def _short(text: str) -> str:
-    """Return what a chain of library errors says at its end."""
-    for words in ("Connection refused", "timed out", "No route to host", "Name or service not known"):
-        if words in text:
-            return words
-    return text[-200:]

@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from ansible_collections.accentos.cloud.plugins.module_utils.power.amt import AmtDriver
 from ansible_collections.accentos.cloud.plugins.module_utils.power.driver import (
     Boot,
     Connection,
@@ -28,6 +29,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.power.driver import
     PowerError,
     RefusedError,
     UnreachableError,
+    UnsupportedError,
 )
 from ansible_collections.accentos.cloud.plugins.module_utils.power.ipmi import IpmiDriver
 from ansible_collections.accentos.cloud.plugins.module_utils.power.redfish import RedfishDriver
@@ -45,8 +47,9 @@ from ansible_collections.accentos.cloud.plugins.module_utils.power.states import
 )
 
 # Libraries of other people that the drivers need.
-LIBRARIES = {"ipmi": "pyghmi", "redfish": "sushy", "snmp": "pysnmp"}
+LIBRARIES = {"ipmi": "pyghmi", "redfish": "sushy", "amt": "requests", "snmp": "pysnmp"}
 _DRIVERS: Mapping[str, Callable[[Connection], Driver]] = {
+    "amt": AmtDriver,
     "ipmi": IpmiDriver,
     "redfish": RedfishDriver,
     "snmp": SnmpDriver,
@@ -116,15 +119,18 @@ def _set_boot(driver: Driver, wish: Wish, result: Result, before: Result, after:
     if wanted is None:
         return
     found = driver.boot()
-    before["boot"] = after["boot"] = result["boot"] = found.as_dict()
-    if _fits(found, wanted):
+    before["boot"] = after["boot"] = result["boot"] = found.as_dict() if found else None
+    if found and _fits(found, wanted):
         return
     result["changed"] = True
-    after["boot"] = {**wanted.as_dict(), "firmware": wanted.firmware or found.firmware}
+    after["boot"] = {**wanted.as_dict(), "firmware": wanted.firmware or (found.firmware if found else None)}
     if wish.dry:
         return
     driver.set_boot(wanted)
     now = driver.boot()
+    if now is None:
+        result["boot"] = after["boot"]
+        return
     if now.device != wanted.device:
         raise PowerError(
             f"the controller accepts the boot device {wanted.device} and still says {now.device}",
@@ -200,9 +206,10 @@ def look(driver: Driver) -> Result:
     result["warnings"] = list(told.warnings)
     result["connection"] = {"protocol": told.protocol, "protection": told.protection, "product": told.product}
     try:
-        result["boot"] = driver.boot().as_dict()
-    except PowerError:
-        result["boot"] = None
+        found = driver.boot()
+    except UnsupportedError:
+        found = None
+    result["boot"] = found.as_dict() if found else None
     return result
 
 
@@ -223,7 +230,7 @@ class Timed:
         with self._limit():
             self._driver.send(action)
 
-    def boot(self) -> Boot:
+    def boot(self) -> Boot | None:
         """As the driver within."""
         with self._limit():
             return self._driver.boot()
