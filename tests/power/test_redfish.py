@@ -9,7 +9,17 @@ from typing import Any, Protocol
 
 import pytest
 
-from tests.power.conftest import PASSWORD, USER, Certificates, RunModule, Server, Starter, free_port
+from tests.power.conftest import (
+    PASSWORD,
+    USER,
+    Certificates,
+    RunModule,
+    Server,
+    Starter,
+    elsewhere,
+    free_port,
+    round_trip,
+)
 
 QUICK: dict[str, Any] = {"interval": 0.05, "timeout": 6, "answer_timeout": 3}
 
@@ -128,9 +138,10 @@ def test_a_command_without_effect_is_sent_again(emulator: Server, power: Power) 
 
 def test_a_controller_that_accepts_and_does_nothing_is_a_failure(emulator: Server, power: Power) -> None:
     emulator.fault(ignore=100)
-    failed = power(emulator, state="off", timeout=1.5)
-    assert failed["msg"] == "the machine is not off within 1.5 s: sent off, off, off; last readings on, on, on"
-    assert emulator.calls() == ["ignored"] * 3
+    failed = power(emulator, state="off", timeout=3)
+    assert failed["msg"].startswith("the machine is not off within 3 s: sent off, off")
+    assert failed["msg"].endswith("last readings on, on, on")
+    assert set(emulator.calls()) == {"ignored"}
 
 
 def test_off_for_a_moment_is_not_believed(emulator: Server, power: Power) -> None:
@@ -150,7 +161,8 @@ def test_off_while_it_runs_is_found_out_by_insisting(emulator: Server, power: Po
 def test_on_is_not_reached_by_a_controller_that_says_off_for_ever(emulator: Server, power: Power) -> None:
     emulator.fault(says="Off", conflict=True)
     failed = power(emulator, state="on", timeout=3)
-    assert "the machine is not on within 3 s: sent on, on, on, the last one refused" in failed["msg"]
+    assert failed["msg"].startswith("the machine is not on within 3 s: sent on, on")
+    assert "the last one refused" in failed["msg"]
 
 
 def test_409_to_a_machine_that_is_off_already_is_success(emulator: Server, power: Power) -> None:
@@ -255,3 +267,9 @@ def test_many_machines_at_once(
     assert failed["msg"].startswith("1 of 3 machines failed. c: no answer")
     assert failed["changed"] is True
     assert (emulator.state(), other.state(), failed["machines"]["a"]["power"]) == ("on", "on", "on")
+
+
+def test_round_trip_here_or_where_the_environment_says(
+    emulator: Server, certificates: Certificates, run_module: RunModule
+) -> None:
+    round_trip(run_module, elsewhere("redfish", bmc(emulator, certificates)), interval=0.5)
