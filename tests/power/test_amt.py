@@ -151,7 +151,7 @@ def test_a_connection_that_is_cut_is_opened_again(controller: Server, power: Pow
     assert power(controller, state="off")["power"] == "off"
 
 
-@pytest.mark.parametrize("fault", ["garbage", "huge"])
+@pytest.mark.parametrize("fault", ["garbage", "huge", "odd_challenge"])
 def test_what_is_no_answer(controller: Server, power: Power, fault: str) -> None:
     controller.fault(**{fault: True})
     assert "answers what is no WS-Management" in power(controller, state="off", timeout=1)["msg"]

@@ -184,3 +184,14 @@ def test_many_machines_at_once(controller: Server, run_module: RunModule) -> Non
 
 def test_round_trip_here_or_where_the_environment_says(controller: Server, run_module: RunModule) -> None:
     round_trip(run_module, elsewhere("ipmi", bmc(controller)), interval=0.5)
+
+
+def test_an_answer_that_is_cut_short_is_none(controller: Server, power: Power) -> None:
+    controller.fault(short=True)
+    assert "no answer within 1 s" in power(state="off", timeout=1)["msg"]
+    assert "does not tell a boot device" in power(boot_device="pxe")["msg"]
+
+
+def test_a_controller_of_ipmi_1_5_is_refused(controller: Server, power: Power) -> None:
+    controller.fault(old=True)
+    assert "IPMI 1.5 only" in power(state="off")["msg"]

@@ -273,3 +273,40 @@ def test_round_trip_here_or_where_the_environment_says(
     emulator: Server, certificates: Certificates, run_module: RunModule
 ) -> None:
     round_trip(run_module, elsewhere("redfish", bmc(emulator, certificates)), interval=0.5)
+
+
+@pytest.mark.parametrize(
+    ("faults", "options", "words"),
+    [
+        ({"status": "500 Internal Server Error"}, {"state": "off"}, "no answer within 1 s"),
+        ({"status": "404 Not Found"}, {"state": "off"}, "has not exactly one system"),
+        ({"no_json": True}, {"state": "off"}, "answers what is no Redfish"),
+        ({"patch": {"PowerState": "Resting"}}, {"state": "off"}, "no answer within 1 s"),
+        ({"patch": {"PowerState": "PoweringOff"}}, {"state": "off"}, "last readings changing"),
+        ({"patch": {"Actions": {}}}, {"state": "off"}, "is missing"),
+        ({"patch": {"Boot": "x"}}, {"state": "off"}, "answers what is no Redfish"),
+        ({"patch": {"Boot": {}}}, {"boot_device": "pxe"}, "does not tell a boot device"),
+    ],
+)
+def test_answers_of_an_odd_kind(
+    emulator: Server, power: Power, faults: dict[str, Any], options: dict[str, Any], words: str
+) -> None:
+    emulator.fault(**faults)
+    assert words in power(emulator, **options, timeout=1)["msg"]
+    assert (emulator.state(), emulator.calls()) == ("on", [])
+
+
+def test_a_command_that_is_not_offered(emulator: Server, power: Power) -> None:
+    action = {
+        "target": "/redfish/v1/Systems/27946b59-9e44-4fa7-8e91-f3527a1ef094/Actions/ComputerSystem.Reset",
+        "ResetType@Redfish.AllowableValues": ["On", "ForceOff"],
+    }
+    emulator.fault(patch={"Actions": {"#ComputerSystem.Reset": action}})
+    assert "offers no soft_off; it offers ForceOff, On" in power(emulator, state="soft_off")["msg"]
+    assert power(emulator, state="off")["power"] == "off"
+
+
+def test_no_boot_device(emulator: Server, power: Power) -> None:
+    boot = {"BootSourceOverrideEnabled": "Disabled", "BootSourceOverrideTarget": "Pxe"}
+    emulator.fault(patch={"Boot": boot})
+    assert power(emulator, boot_device="none")["changed"] is False
