@@ -172,12 +172,13 @@ class IpmiDriver:
             response = self._session.raw_command(netfn=function, command=command, data=data)
             if response is None or response.get("code", 0) > _LAST_CODE:
                 raise ipmi_errors.IpmiException("timeout")
-            code = response.get("code", 0)
-            if code:
-                raise self._completion_error(code, str(response.get("error", "")))
-            if len(response["data"]) < least:
-                raise ipmi_errors.IpmiException("an answer that is too short")
-            return bytes(response["data"])
+        # The session goes on: it is no worse for a command that is not carried out, and controllers have few.
+        code = response.get("code", 0)
+        if code:
+            raise self._completion_error(code, str(response.get("error", "")))
+        if len(response["data"]) < least:
+            raise self._session_error("an answer that is too short")
+        return bytes(response["data"])
 
     def _open(self) -> Any:
         wanted = self._connection
@@ -194,8 +195,6 @@ class IpmiDriver:
         """Turn the errors of the library into ours; a session with an error is not used again."""
         try:
             yield
-        except (RefusedError, UnsupportedError):
-            raise
         except PowerError:
             self._session = None
             raise
