@@ -5,7 +5,7 @@ It speaks what AMT speaks: HTTP digest with nonces that are used up, TLS, SOAP 1
 faults for unknown resources, actions and selectors. Without a certificate it speaks plain HTTP.
 Faults in FOLDER/faults.json: ignore - so many commands do nothing; says - the power state shown (a number);
 returns - the return value of each method; slow - seconds for each answer; drop - so many requests are cut;
-garbage - what is answered is no XML; huge - it is endless.
+garbage - what is answered is no XML; huge - it is endless; odd_challenge - the challenge of the digest has no fields.
 """
 
 from __future__ import annotations
@@ -101,6 +101,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """Answer one message."""
         body = self.rfile.read(int(self.headers["Content-Length"]))
         faults = self.faults()
+        if faults.get("odd_challenge"):
+            self.answer(401, b"", WWW_Authenticate="Digest x=1")
+            return
         if not self.allowed():
             nonce = secrets.token_hex(16)
             self.nonces.add(nonce)

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 import bcrypt
 import pytest
-from ansible.module_utils.common import warnings
+from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -177,53 +177,27 @@ class RunModule(Protocol):
     def __call__(self, name: str, *, check: bool = False, **options: Any) -> dict[str, Any]: ...
 
 
-def _arguments(check: bool, options: dict[str, Any]) -> dict[str, Any]:
-    return {**options, "_ansible_check_mode": check, "_ansible_diff": True}
-
-
 @pytest.fixture
-def run_module(capfd: pytest.CaptureFixture[str]) -> RunModule:
-    """Run modules in this process."""
+def run_module(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> RunModule:
+    """Run modules in this process. No driver is opened here: pyghmi's thread would not live on in a fork."""
 
     def run(name: str, *, check: bool = False, **options: Any) -> dict[str, Any]:
-        warnings._global_warnings.clear()
+        warnings: list[str] = []
+        # Where the controller's side of Ansible is loaded too, warnings of a module would go there.
+        monkeypatch.setattr(AnsibleModule, "warn", lambda _module, text: warnings.append(text))
         module = importlib.import_module(f"ansible_collections.accentos.cloud.plugins.modules.{name}")
-        with patch_module_args(_arguments(check, options)), pytest.raises(SystemExit) as ended:
+        arguments = {**options, "_ansible_check_mode": check, "_ansible_diff": True}
+        with patch_module_args(arguments), pytest.raises(SystemExit) as ended:
             module.main()
         out, err = capfd.readouterr()
-        return judge(out, err, failed=bool(ended.value.code))
+        assert PASSWORD not in out + err + " ".join(warnings)
+        result: dict[str, Any] = json.loads(out)
+        assert bool(result.get("failed")) == bool(ended.value.code), err
+        if ended.value.code:
+            assert result["remedy"]
+        return {**result, "warnings": warnings}
 
     return run
-
-
-@pytest.fixture
-def run_apart() -> RunModule:
-    """Run modules in a process of their own: pyghmi's thread, once started here, would not live in a fork."""
-
-    def run(name: str, *, check: bool = False, **options: Any) -> dict[str, Any]:
-        done = subprocess.run(
-            [sys.executable, HERE / "run_module.py", name],
-            input=json.dumps(_arguments(check, options)),
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        return judge(done.stdout, done.stderr, failed=bool(done.returncode))
-
-    return run
-
-
-def judge(out: str, err: str, *, failed: bool) -> dict[str, Any]:
-    """Return the result of a module, which must keep the password to itself."""
-    assert out, err
-    assert PASSWORD not in out + err
-    result: dict[str, Any] = json.loads(out)
-    result["warnings"] = [warning["event"]["msg"] for warning in result.get("warnings", ())]
-    assert bool(result.get("failed")) == failed, err
-    if failed:
-        assert result["remedy"]
-    return result
 
 
 @pytest.fixture(scope="session")
@@ -235,10 +209,19 @@ def auth_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def environ_address(name: str) -> tuple[str, int] | None:
-    """Return address and port of a controller elsewhere, from the environment, such as 10.0.4.31:623."""
-    text = os.environ.get(name)
-    if not text:
-        return None
-    address, _colon, port = text.rpartition(":")
-    return address, int(port)
+def elsewhere(driver: str, here: dict[str, Any]) -> dict[str, Any]:
+    """Return the connection in the file that ACCENTOS_TEST_IPMI or the like names, or the one HERE."""
+    path = os.environ.get(f"ACCENTOS_TEST_{driver.upper()}")
+    found: dict[str, Any] = json.loads(Path(path).read_text()) if path else here
+    return found
+
+
+def round_trip(run_module: RunModule, bmc: dict[str, Any], **limits: Any) -> None:
+    """Turn a machine off and on, let it start from the network, and find nothing left to do each time."""
+    run_module("power", bmc=bmc, state="off", **limits)
+    assert run_module("power_info", bmc=bmc)["power"] == "off"
+    assert run_module("power", bmc=bmc, state="off", **limits)["changed"] is False
+    done = run_module("power", bmc=bmc, boot_device="pxe", state="on", **limits)
+    assert (done["changed"], done["power"], done["boot"]["device"]) == (True, "on", "pxe")
+    assert run_module("power", bmc=bmc, state="on", **limits)["changed"] is False
+    assert run_module("power", bmc=bmc, state="cycle", **limits)["commands"] == ["off", "on"]

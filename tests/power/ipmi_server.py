@@ -8,6 +8,8 @@ The faults are read anew for each command, from FOLDER/faults.json:
   says        the power state that is shown whatever it is; says_times: only so often
   mute        nothing is answered any more; mute_times: only to so many commands
   present     a command to the present state gets completion code D5h
+  short       the answers have less data than they should
+  old         the controller claims to know IPMI 1.5 only
   code        the completion code that every command gets
   slow        seconds that each answer takes
 """
@@ -117,9 +119,12 @@ class Machine(bmc.Bmc):  # type: ignore[misc]
         self._used[name] = self._used.get(name, 0) + 1
         return self._used[name] <= times
 
-    def sessionless_data(self, data: Any, sockaddr: Any) -> None:
-        if not self.faults().get("deaf"):
-            super().sessionless_data(data, sockaddr)
+    def send_auth_cap(self, *route: Any) -> None:
+        """Tell which versions are known: channel, kinds of authentication, status, versions and four bytes more."""
+        old = self.faults().get("old")
+        kinds, versions = (0x04, 0x01) if old else (0x80, 0x02)
+        self.authcap = bytes([0, 1, kinds, 0x04, versions, 0, 0, 0, 0])
+        super().send_auth_cap(*route)
 
     def send_cipher_suites(
         self, myaddr: int, mylun: int, clientaddr: int, clientlun: int, clientseq: int, data: Any, sockaddr: Any
@@ -139,6 +144,9 @@ class Machine(bmc.Bmc):  # type: ignore[misc]
         faults = self.faults()
         time.sleep(float(faults.get("slow", 0)))
         if faults.get("mute") and self._uses_up("mute", faults.get("mute_times", 10**6)):
+            return
+        if faults.get("short"):
+            client.send_ipmi_response(data=[1] if request["command"] == 9 else [])
             return
         if "code" in faults:
             client.send_ipmi_response(code=faults["code"])

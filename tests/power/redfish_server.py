@@ -7,6 +7,9 @@ The faults are read anew for each request, from FOLDER/faults.json:
   slow        seconds that each answer takes
   drip        an answer comes byte by byte and never ends
   drop        the connection is cut in the middle of the answer, so many times
+  patch       what is put into the answers about the machine, key by key
+  status      the HTTP status of each answer about the machine
+  no_json     the answers about the machine are no JSON
   conflict    a command to the present state is refused with 409
   boot_lost   a boot device is accepted and not kept
 """
@@ -97,13 +100,27 @@ class Faults:
         if faults.get("drip"):
             start_response("200 OK", [("Content-Type", "application/json")])
             return _drip()
-        answer = b"".join(self.inner(environ, start_response))
-        says = faults.get("says")
-        if is_system and says and self._uses_up({"says": faults.get("says_times", 10**6)}, "says"):
+        return self._altered(environ, start_response, faults, is_system=is_system)
+
+    def _altered(
+        self, environ: dict[str, Any], start_response: Any, faults: dict[str, Any], *, is_system: bool
+    ) -> Iterable[bytes]:
+        told: list[Any] = []
+
+        def start(status: str, headers: list[tuple[str, str]], _error: Any = None) -> None:
+            told[:] = [status, headers]
+
+        answer = b"".join(self.inner(environ, start))
+        status, headers = told
+        if is_system and status.startswith("200"):
             document = json.loads(answer)
-            document["PowerState"] = says
-            # The header with the length is out already, so the text keeps it.
-            answer = json.dumps(document).encode().ljust(len(answer))[: len(answer)]
+            if faults.get("says") and self._uses_up({"says": faults.get("says_times", 10**6)}, "says"):
+                document["PowerState"] = faults["says"]
+            document |= faults.get("patch", {})
+            answer = b"<html>" if faults.get("no_json") else json.dumps(document).encode()
+            status = faults.get("status", status)
+        kept = [(name, value) for name, value in headers if name.lower() != "content-length"]
+        start_response(status, [*kept, ("Content-Length", str(len(answer)))])
         return [answer]
 
 

@@ -128,7 +128,7 @@ def test_a_command_without_effect_is_sent_again(controller: Server, power: Power
 
 def test_a_controller_that_accepts_and_does_nothing_is_a_failure(controller: Server, power: Power) -> None:
     controller.fault(ignore=100)
-    assert "the machine is not off within 1.5 s: sent off, off" in power(controller, state="off", timeout=1.5)["msg"]
+    assert "the machine is not off within 3 s: sent off, off" in power(controller, state="off", timeout=3)["msg"]
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_a_connection_that_is_cut_is_opened_again(controller: Server, power: Pow
     assert power(controller, state="off")["power"] == "off"
 
 
-@pytest.mark.parametrize("fault", ["garbage", "huge"])
+@pytest.mark.parametrize("fault", ["garbage", "huge", "odd_challenge"])
 def test_what_is_no_answer(controller: Server, power: Power, fault: str) -> None:
     controller.fault(**{fault: True})
     assert "answers what is no WS-Management" in power(controller, state="off", timeout=1)["msg"]

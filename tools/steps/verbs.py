@@ -41,7 +41,15 @@ QUICK_PACKAGES = ("shellcheck", "zstd", "e2fsprogs", "snmpd", "openipmi")
 QUICK_NEEDS = Needs(disk_mib=2048)
 LAB_NEEDS = Needs(root=True, disk_mib=8192, memory_mib=4096, containers=True)
 # Python that mypy reads, and programs without the ending .py that ruff would not find.
-TYPED = (f"{COLLECTION}/plugins", f"{COLLECTION}/agents", f"{COLLECTION}/tests/unit", "tools", "tests", "conftest.py")
+TYPED = (
+    f"{COLLECTION}/plugins",
+    f"{COLLECTION}/agents",
+    f"{COLLECTION}/roles",
+    f"{COLLECTION}/tests/unit",
+    "tools",
+    "tests",
+    "conftest.py",
+)
 SCRIPTS = ("tools/ansible-test", "tools/build-collections", "tools/check-site", "tools/run-docs", "tools/set-secret")
 
 
@@ -219,6 +227,7 @@ def ansible_test_steps() -> tuple[Step, ...]:
 def lab_test_steps() -> tuple[Step, ...]:
     """Return the tests that need containers: Molecule scenarios and tests/lab. Each writes JUnit XML and names it."""
     scenario = f"{RESULTS}/molecule-prepare.xml"
+    cobbler = f"{RESULTS}/molecule-cobbler.xml"
     faults = f"{RESULTS}/lab.xml"
     return (
         Step(
@@ -227,6 +236,13 @@ def lab_test_steps() -> tuple[Step, ...]:
             (f"{BIN}/molecule", "test", "--scenario-name", "prepare"),
             timeout=1800,
             tests=(scenario,),
+        ),
+        Step(
+            "molecule cobbler",
+            "A deploy host gets Cobbler; another host boots from it, tries its doors, and looks on while it is killed.",
+            (f"{BIN}/molecule", "test", "--scenario-name", "cobbler"),
+            timeout=2400,
+            tests=(cobbler,),
         ),
         Step(
             "lab tests",

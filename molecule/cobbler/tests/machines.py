@@ -14,6 +14,7 @@ import struct
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 
 _COOKIE = b"\x63\x82\x53\x63"
 _BROADCAST = 0x8000
@@ -94,12 +95,9 @@ def http(url: str, data: str | None = None) -> dict[str, object]:
 def main() -> None:
     """Answer one question, JSON in the first argument, with JSON."""
     question = json.loads(sys.argv[1])
-    verb = question.pop("verb")
-    if verb == "tftp":
-        answer: object = tftp_get(**question).hex()
-    else:
-        answer = {"dhcp": dhcp_offer, "http": http}[verb](**question)
-    sys.stdout.write(json.dumps(answer))
+    verbs: dict[str, Callable[..., object]] = {"dhcp": dhcp_offer, "http": http, "tftp": tftp_get}
+    answer = verbs[question.pop("verb")](**question)
+    sys.stdout.write(json.dumps(answer.hex() if isinstance(answer, bytes) else answer))
 
 
 if __name__ == "__main__":

@@ -65,10 +65,13 @@ def test_users_of_the_site_log_in_with_their_generated_passwords(site: Site) -> 
 
 def test_provisioner_changes_only_what_names_it_as_owner(site: Site) -> None:
     password = site.secrets()["cobbler_provisioner_password"]
+    site.direct("make('system', name='machine-2', profile='accentos-deploy')")
     program = f"""
 token = server.login("provisioner", {password!r})
 for kind, name, key, value in (
     ("system", "machine-1", "netboot_enabled", True),
+    ("system", "machine-1", "profile", "accentos-deploy"),
+    ("system", "machine-2", "netboot_enabled", True),
     ("profile", "accentos-deploy", "kernel_options", "init=/bin/sh"),
     ("distro", "accentos-amd64", "kernel_options", "init=/bin/sh"),
 ):
@@ -84,7 +87,15 @@ except xmlrpc.client.Fault:
     print("snippet refused")
 """
     told = site.direct(program).splitlines()
-    assert told == ["system changed", "profile refused", "distro refused", "snippet refused"]
+    assert told == [
+        "system changed",
+        "system refused",
+        "system refused",
+        "profile refused",
+        "distro refused",
+        "snippet refused",
+    ]
+    site.direct("server.remove_system('machine-2', token)")
     assert "init=/bin/sh" not in site.direct("print(server.get_profiles(), server.get_distros())")
 
 

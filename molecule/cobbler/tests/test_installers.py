@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import jsonschema
@@ -58,7 +59,7 @@ AUTOINSTALL = {
 }
 
 
-def render(site: Site, breed: str, version: str, template: str, meta: dict[str, object]) -> str:
+def render(site: Site, breed: str, version: str, template: str, meta: Mapping[str, object]) -> str:
     """Let Cobbler render the template for a machine of its own; nothing of that is left."""
     return site.direct(
         f"""

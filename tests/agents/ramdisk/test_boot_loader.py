@@ -104,3 +104,4 @@ def test_mounts_go_from_the_root_outwards() -> None:
     ]
     assert plan_mounts(root, PLAIN, uefi=False)[0] == ("/t", ("-t", "ext4", "-o", "noatime", "/dev/sda3"))
     assert plan_mounts(root, PLAIN, uefi=False)[-1][0] == "/t/run"
+    assert plan_mounts(root, PLAIN, uefi=False, udev=True)[-1] == ("/t/run/udev", ("--bind", "/run/udev"))

@@ -108,6 +108,7 @@ class World:
         monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
         monkeypatch.setenv("CALLS", str(self.calls_file))
         monkeypatch.setattr(target, "BY_UUID", folder / "by-uuid")
+        monkeypatch.setattr(target, "UDEV_DATA", folder)
         monkeypatch.setattr(target, "_ENVIRONMENT", dict(os.environ))
         self._plan = plan_layout
         monkeypatch.setattr(stages, "plan_layout", self.plan_layout)
@@ -175,7 +176,7 @@ def test_an_installation_from_beginning_to_end(world: World) -> None:
         [call.split()[-1] for call in calls if call.startswith(f"{name} ")] for name in ("mount", "umount")
     )
     assert mounts == unmounts[::-1]
-    assert len(mounts) == 6
+    assert len(mounts) == 7
     assert f"chroot {world.mount_point} grub-install --target=i386-pc --recheck /dev/{DISK}1" in calls
     assert f"chroot {world.mount_point} update-grub" in calls
     assert calls[-1] == "sync "

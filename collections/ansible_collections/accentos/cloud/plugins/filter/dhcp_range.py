@@ -18,7 +18,7 @@ options:
     type: str
     required: true
   numbers:
-    description: Number of the first and of the last address; V(1) is the one after the network's own, V(-1) its broadcast.
+    description: Numbers of the first and the last address. V(1) follows the network's own, V(-1) is the broadcast.
     type: list
     elements: int
     required: true

@@ -11,7 +11,8 @@ version_added: 1.0.0
 short_description: Settings of a running cobblerd
 description:
   - Changes texts, numbers, lists and dictionaries among the settings of cobblerd without restarting it. It has to be
-    allowed by the setting C(allow_dynamic_settings).
+    allowed by the setting C(allow_dynamic_settings). cobblerd then writes its settings file anew, without comments, and
+    keeps the old one beside it; where that file comes from a role, change it there.
   - Booleans can be compared only. Cobbler 3.3 makes numbers of them, says that all went well, and then fails to write
     any setting to its file.
 options:

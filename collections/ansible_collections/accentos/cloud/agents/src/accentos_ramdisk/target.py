@@ -13,6 +13,7 @@ from .disks import Layout
 from .programs import Command, run
 
 BY_UUID = Path("/dev/disk/by-uuid")
+UDEV_DATA = Path("/run/udev")
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
 
 
@@ -27,7 +28,9 @@ class Target:
         return run(Command(("chroot", str(self.root), *command.argv), command.stdin), environment=_ENVIRONMENT)
 
 
-def plan_mounts(root: Path, layout: Layout, *, uefi: bool) -> tuple[tuple[str, tuple[str, ...]], ...]:
+def plan_mounts(
+    root: Path, layout: Layout, *, uefi: bool, udev: bool = False
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Return what is mounted, in order, as folder below ROOT and arguments of mount without it."""
     mounts: list[tuple[str, tuple[str, ...]]] = [("", ("-t", "ext4", "-o", "noatime", layout.root))]
     mounts += [
@@ -40,6 +43,9 @@ def plan_mounts(root: Path, layout: Layout, *, uefi: bool) -> tuple[tuple[str, t
         ("sys", ("-t", "sysfs", "sysfs")),
         ("run", ("-t", "tmpfs", "-o", "mode=0755", "tmpfs")),
     ]
+    if udev:
+        # Without udev's data LVM waits ten seconds for each device, at every call.
+        mounts.append(("run/udev", ("--bind", str(UDEV_DATA))))
     if uefi:
         mounts.append(("sys/firmware/efi/efivars", ("-t", "efivarfs", "efivarfs")))
     return tuple((str(root / folder), arguments) for folder, arguments in mounts)
@@ -50,7 +56,7 @@ def mounted(root: Path, layout: Layout, *, uefi: bool) -> Iterator[Target]:
     """Mount the new system at ROOT for as long as the context lasts. Raises AgentError and OSError."""
     with contextlib.ExitStack() as stack:
         root.mkdir(parents=True, exist_ok=True)
-        for folder, arguments in plan_mounts(root, layout, uefi=uefi):
+        for folder, arguments in plan_mounts(root, layout, uefi=uefi, udev=UDEV_DATA.is_dir()):
             place = inside(root, str(Path(folder).relative_to(root)))
             place.mkdir(parents=True, exist_ok=True)
             run(Command(("mount", *arguments, str(place))))

@@ -30,6 +30,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.power.states import
 try:
     import requests
     from requests.auth import HTTPDigestAuth
+    from urllib3.exceptions import HTTPError
 except ImportError:
     # The module names the missing library before it makes a driver.
     requests = None  # type: ignore[assignment]
@@ -215,10 +216,11 @@ class AmtDriver:
         except PowerError:
             self.close()
             raise
-        except requests.RequestException as error:
+        except (requests.RequestException, HTTPError) as error:
             self.close()
             raise tls.connection_error(self._connection.address, str(error)) from None
-        except (ET.ParseError, OSError) as error:
+        # The library looks for fields of a challenge without asking whether they are there.
+        except (ET.ParseError, OSError, KeyError) as error:
             self.close()
             raise UnreachableError(
                 f"{self._name} answers what is no WS-Management: {error}", "Mend the address or port."

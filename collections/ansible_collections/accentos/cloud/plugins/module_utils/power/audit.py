@@ -35,6 +35,7 @@ _GET_CAPABILITIES, _GET_SUITES = 0x38, 0x54
 _NO_AUTHENTICATION = {0}
 _NO_ENCRYPTION = {1, 2, 6, 7, 11, 15, 16}
 _MD5_OR_RC4 = {4, 5, 8, 9, 10, 12, 13, 14, 18, 19}
+_LEAST_PASSWORD = 16
 _LIST_BLOCK = 16
 _MOST_BLOCKS = 0x3F
 
@@ -52,6 +53,8 @@ def audited(connection: Connection, job: Callable[[], Result], *, default_passwo
     """Return the result of JOB with the findings about the controller."""
     result = job()
     findings = list(weaknesses(connection))
+    if connection.driver == "ipmi":
+        findings += judge_password(connection.password)
     if default_passwords:
         findings += factory_logins(connection)
     findings += [
@@ -93,6 +96,16 @@ def judge_capabilities(data: Sequence[int]) -> Iterable[Finding]:
     if kinds & 0b00000110:
         yield Finding(
             WARNING, "the controller takes IPMI 1.5, which encrypts nothing", "Turn IPMI 1.5 off on the LAN channel."
+        )
+
+
+def judge_password(password: str) -> Iterable[Finding]:
+    """Give what is wrong with a password whose hash every controller hands to whoever asks (CVE-2013-4786)."""
+    if len(password) < _LEAST_PASSWORD:
+        yield Finding(
+            WARNING,
+            f"the password has fewer than {_LEAST_PASSWORD} characters, and IPMI hands a hash of it to anybody",
+            "Set one of 20 random characters and store it with tools/set-secret, or use Redfish and turn IPMI off.",
         )
 
 

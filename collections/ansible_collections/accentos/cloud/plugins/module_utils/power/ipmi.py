@@ -41,8 +41,8 @@ _SHA256, _SHA1 = 17, 3
 _ALGORITHMS = {_SHA256: (3, 4, 1), _SHA1: (1, 1, 1)}
 # What pyghmi calls the hash of a suite.
 _HASHES = {_SHA256: 256, _SHA1: 1}
-# Bytes of an answer to "open session" (table 13-10) and of the boot flags that are read.
-_OPEN_RESPONSE, _BOOT_FIELDS = 36, 4
+# Bytes of an answer to "open session" (table 13-10), and of boot flags and device id that are read.
+_OPEN_RESPONSE, _BOOT_FIELDS, _DEVICE_ID = 36, 4, 11
 # A completion code above one byte is pyghmi's own: no answer.
 _LAST_CODE = 0xFF
 _CHASSIS = 0
@@ -110,7 +110,7 @@ class IpmiDriver:
 
     def power_state(self) -> Power:
         """Return what the controller says now."""
-        return Power.ON if self._ask(_CHASSIS, _GET_STATUS)[0] & 1 else Power.OFF
+        return Power.ON if self._ask(_CHASSIS, _GET_STATUS, least=1)[0] & 1 else Power.OFF
 
     def send(self, action: Action) -> None:
         """Hand the command to the controller."""
@@ -138,7 +138,7 @@ class IpmiDriver:
 
     def identity(self) -> Identity:
         """Return who answers and how the connection is protected."""
-        data = self._ask(_APPLICATION, _GET_DEVICE_ID)
+        data = self._ask(_APPLICATION, _GET_DEVICE_ID, least=_DEVICE_ID)
         manufacturer, product = struct.unpack("<IH", bytes([*data[6:9], 0, *data[9:11]]))
         suite = self._session.suite
         warnings: tuple[str, ...] = ()
@@ -164,18 +164,21 @@ class IpmiDriver:
     def _name(self) -> str:
         return f"the controller {self._connection.address}"
 
-    def _ask(self, function: int, command: int, data: Sequence[int] = ()) -> bytes:
-        """Return the data of the controller's answer to one command."""
+    def _ask(self, function: int, command: int, data: Sequence[int] = (), *, least: int = 0) -> bytes:
+        """Return the data of the controller's answer to one command, at LEAST so many bytes."""
         with self._errors():
             if self._session is None:
                 self._session = self._open()
             response = self._session.raw_command(netfn=function, command=command, data=data)
             if response is None or response.get("code", 0) > _LAST_CODE:
                 raise ipmi_errors.IpmiException("timeout")
-            code = response.get("code", 0)
-            if code:
-                raise self._completion_error(code, str(response.get("error", "")))
-            return bytes(response["data"])
+        # The session goes on: it is no worse for a command that is not carried out, and controllers have few.
+        code = response.get("code", 0)
+        if code:
+            raise self._completion_error(code, str(response.get("error", "")))
+        if len(response["data"]) < least:
+            raise self._session_error("an answer that is too short")
+        return bytes(response["data"])
 
     def _open(self) -> Any:
         wanted = self._connection
@@ -192,8 +195,6 @@ class IpmiDriver:
         """Turn the errors of the library into ours; a session with an error is not used again."""
         try:
             yield
-        except (RefusedError, UnsupportedError):
-            raise
         except PowerError:
             self._session = None
             raise

@@ -171,7 +171,8 @@ def connections_or_fail(module: AnsibleModule) -> dict[str, Connection]:
         except ImportError:
             module.fail_json(
                 msg=missing_required_lib(LIBRARIES[driver], reason=f"for the driver {driver}"),
-                remedy="Let role accentos.cloud.power_client prepare the host that reaches the controllers.",
+                remedy="Let role accentos.cloud.power_client prepare the host that reaches the controllers, and give "
+                "the task the variable ansible_python_interpreter: /opt/accentos/power/bin/python",
                 exception=traceback.format_exc(),
             )
     return found

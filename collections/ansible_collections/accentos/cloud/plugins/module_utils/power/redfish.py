@@ -185,7 +185,15 @@ class RedfishDriver:
             ) from None
         except sushy_errors.MissingActionError as error:
             raise UnsupportedError(f"{self._name}: {error}", "Ask for something that the controller can do.") from None
-        except (sushy_errors.SushyError, http_errors.RequestException, ValueError) as error:
+        # The library does not look at the type of everything that it reads.
+        except (
+            sushy_errors.SushyError,
+            http_errors.RequestException,
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+        ) as error:
             self._forget()
             raise UnreachableError(
                 f"{self._name} answers what is no Redfish: {error}", "Mend the address or port."

@@ -21,6 +21,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.power.pdu_tables im
 from ansible_collections.accentos.cloud.plugins.module_utils.power.states import Action, Power
 
 try:
+    from pyasn1.error import PyAsn1Error
     from pysnmp.error import PySnmpError
     from pysnmp.hlapi.v3arch import asyncio as snmp
 except ImportError:
@@ -109,7 +110,7 @@ class SnmpDriver:
             self._engine = snmp.SnmpEngine()
         try:
             return self._loop.run_until_complete(self._exchange(address, oid, value))
-        except (PySnmpError, OSError) as error:
+        except (PySnmpError, PyAsn1Error, OSError) as error:
             raise self._error(address, str(error)) from None
 
     async def _exchange(self, address: str, oid: str, value: int | None) -> int | str:

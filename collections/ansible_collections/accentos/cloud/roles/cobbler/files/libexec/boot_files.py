@@ -1,8 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Publishes what Cobbler wrote, and mends what a killed Cobbler left.
 
-Cobbler truncates its files and writes them again. So machines are served from a copy of its tree that is replaced in one
-step after each change, and each object of Cobbler is kept a second time, as it was when it was last whole.
+Cobbler truncates its files and writes them again. So machines are served from a copy of its tree that is replaced in
+one step after each change, and each object of Cobbler is kept a second time, as it was when it was last whole.
 
 ``publish`` runs as a trigger inside of cobblerd, ``mend`` before cobblerd starts, ``synchronize`` once it runs.
 """

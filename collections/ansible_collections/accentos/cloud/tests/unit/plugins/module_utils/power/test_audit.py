@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.accentos.cloud.plugins.module_utils.power.audit import (
     judge_capabilities,
+    judge_password,
     judge_suites,
     parse_suites,
 )
@@ -57,3 +58,9 @@ def test_records_of_suites() -> None:
     assert parse_suites(of_a_maker + standard) == [3, 17, 0]
     assert parse_suites(b"") == []
     assert parse_suites(b"\xc0") == []
+
+
+@pytest.mark.parametrize(("length", "found"), [(0, 1), (15, 1), (16, 0), (20, 0)])
+def test_passwords(length: int, found: int) -> None:
+    told = list(judge_password("x" * length))
+    assert [finding.severity for finding in told] == ["warning"] * found

@@ -1,0 +1,227 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The programs that the role cobbler puts beside Cobbler."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import threading
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+from xmlrpc.server import SimpleXMLRPCServer
+
+import pytest
+
+PROGRAMS = Path(__file__).parents[3] / "roles/cobbler/files/libexec"
+
+
+def load(name: str) -> ModuleType:
+    """Load a program of the role as a module."""
+    spec = importlib.util.spec_from_file_location(name, PROGRAMS / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+boot_files = load("boot_files")
+authorization = load("authorization")
+SCRIPT = b"#!ipxe\nboot\n# end\n"
+
+
+class Place:
+    """Folders as Cobbler and its readers have them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.cobbler = folder / "cobbler"
+        self.published = folder / "published"
+        self.current = self.published / "current/tftp"
+        for name in ("tftpboot/pxelinux.cfg", "dhcp", "collections/systems", "kept"):
+            (self.cobbler / name).mkdir(parents=True)
+        (self.published / "releases").mkdir(parents=True)
+        self.hosts("")
+        self.stage("pxelinux.cfg/01-a", SCRIPT)
+
+    def stage(self, name: str, content: bytes) -> Path:
+        path = self.cobbler / "tftpboot" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        return path
+
+    def hosts(self, text: str) -> None:
+        (self.cobbler / "dhcp/hosts").write_text(text)
+
+    def publish(self) -> bool:
+        return bool(boot_files.publish(self.cobbler, self.published))
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+def test_tree_is_published_in_one_step_and_only_when_it_changed(place: Place) -> None:
+    place.stage("images/x/vmlinuz", b"kernel")
+    (place.cobbler / "tftpboot/grub").mkdir()
+    (place.cobbler / "tftpboot/grub/images").symlink_to("../images")
+    assert place.publish()
+    assert not place.publish()
+    assert (place.current / "grub/images/x/vmlinuz").read_bytes() == b"kernel"
+    assert (place.current / "images/x/vmlinuz").stat().st_mode & 0o777 == 0o644
+
+    first = (place.published / "current").readlink()
+    place.stage("pxelinux.cfg/01-b", b"serial 0 115200\n" + SCRIPT)
+    (place.cobbler / "tftpboot/pxelinux.cfg/01-a").unlink()
+    # What a killed run left under the next number.
+    (place.published / "releases/2/half").mkdir(parents=True)
+    assert place.publish()
+    assert (place.published / "current").readlink() != first
+    assert [path.name for path in (place.current / "pxelinux.cfg").iterdir()] == ["01-b"]
+    assert (place.current / "pxelinux.cfg/01-b").read_bytes() == SCRIPT
+    # What did not change is the same file, so nothing is copied.
+    kernels = [place.published / f"releases/{number}/tftp/images/x/vmlinuz" for number in (1, 2)]
+    assert kernels[0].samefile(kernels[1])
+
+    place.stage("pxelinux.cfg/01-c", SCRIPT)
+    assert place.publish()
+    assert sorted(path.name for path in (place.published / "releases").iterdir()) == ["2", "3"]
+
+
+def test_file_that_is_not_written_to_its_end_is_never_published(place: Place) -> None:
+    place.publish()
+    torn = place.stage("pxelinux.cfg/01-a", SCRIPT[:-4])
+    os.utime(torn, ns=(1, 1))
+    with pytest.raises(boot_files.BootFilesError, match="01-a does not end with '# end'"):
+        place.publish()
+    assert (place.current / "pxelinux.cfg/01-a").read_bytes() == SCRIPT
+
+
+def test_hosts_are_sorted_and_strict(place: Place) -> None:
+    lines = ["set:x86_64,02:AA:00:00:00:02,b.example.test,10.0.0.2", "set:x86_64,02:aa:00:00:00:01,10.0.0.1"]
+    place.hosts("\n".join(["", *lines, lines[0], "# note"]))
+    assert place.publish()
+    assert (place.published / "dhcp-hosts").read_text() == "".join(f"{line}\n" for line in sorted(lines))
+    place.hosts("set:x86_64,02:aa:00:00:00:01,10.0.0.1\n")
+    assert place.publish()
+    for wrong in ("dhcp-script=/bin/sh", "set:x86_64,02:aa:00:00:00:01,a b", "set:x86_64,02:aa,10.0.0.1"):
+        place.hosts(wrong)
+        with pytest.raises(boot_files.BootFilesError, match="is no DHCP host"):
+            place.publish()
+    assert "10.0.0.1" in (place.published / "dhcp-hosts").read_text()
+
+
+def test_torn_object_becomes_as_it_was(place: Place) -> None:
+    systems = place.cobbler / "collections/systems"
+    (systems / "a.json").write_text('{"name": "a", "comment": "whole"}')
+    place.publish()
+    (systems / "a.json").write_text('{"name": "a", "comm')
+    (systems / "b.json").write_text("")
+    (systems / "c.json").write_text('{"name": "other"}')
+    # A torn object is not kept in the place of the whole one.
+    place.publish()
+    done = boot_files.mend(place.cobbler)
+    assert (systems / "a.json").read_text() == '{"name": "a", "comment": "whole"}'
+    assert sorted(path.name for path in systems.iterdir()) == ["a.json"]
+    assert len(done) == 3
+    assert "is again as it was before" in done[0]
+    assert all("define it again" in line for line in done[1:])
+    assert boot_files.mend(place.cobbler) == []
+    (systems / "a.json").unlink()
+    place.publish()
+    assert list((place.cobbler / "kept/systems").iterdir()) == []
+
+
+def test_torn_file_leaves_the_cache(place: Place) -> None:
+    cache = place.cobbler / "tftpboot/images/.link_cache"
+    cache.mkdir(parents=True)
+    whole = hashlib.sha1(b"kernel", usedforsecurity=False).hexdigest()
+    (cache / whole).write_bytes(b"kernel")
+    (cache / ("0" * 40)).write_bytes(b"ker")
+    (cache / "link_cache.json").write_text("{")
+    assert len(boot_files.mend(place.cobbler)) == 2
+    assert [path.name for path in cache.iterdir()] == [whole]
+    place.publish()
+    assert not (place.current / "images/.link_cache").exists()
+
+
+def test_synchronize_logs_in_and_waits(tmp_path: Path) -> None:
+    calls: list[Any] = []
+    (tmp_path / "web.ss").write_text("secret")
+    with SimpleXMLRPCServer(("127.0.0.1", 0), logRequests=False) as server:
+
+        def login(*arguments: Any) -> Any:
+            calls.append(arguments)
+            if len(calls) == 1:
+                raise ValueError("still starting")
+            return "token"
+
+        def sync(*arguments: Any) -> Any:
+            calls.append(arguments)
+            return True
+
+        server.register_function(login)
+        server.register_function(sync)
+        address = f"http://127.0.0.1:{server.server_address[1]}"
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        boot_files.synchronize(tmp_path, address, 10)
+        server.shutdown()
+        thread.join()
+    assert calls == [("", "secret"), ("", "secret"), ("token",)]
+    with pytest.raises(boot_files.BootFilesError, match="does not synchronize within 0 s"):
+        boot_files.synchronize(tmp_path, address, 0)
+
+
+def test_verbs(place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(boot_files, "publish", lambda: True)
+    monkeypatch.setattr(boot_files, "mend", lambda: ["x was torn"])
+    monkeypatch.setattr(os, "umask", lambda mask: 0)
+    assert boot_files.main("publish") == boot_files.main("mend") == 0
+    assert capsys.readouterr().out == "x was torn\n"
+    monkeypatch.setattr(boot_files, "_START_TIMEOUT", 0.0)
+    monkeypatch.setattr(boot_files, "synchronize", lambda *_arguments: boot_files.host_lines("wrong"))
+    assert boot_files.main("synchronize", "http://127.0.0.1:1") == 1
+    assert "is no DHCP host" in capsys.readouterr().err
+
+
+OWNED, INHERITED = SimpleNamespace(_owners=["installer"]), SimpleNamespace(_owners="<<inherit>>", owners=["installer"])
+
+
+@pytest.mark.parametrize(
+    ("user", "resource", "item", "field", "allowed"),
+    [
+        ("<DIRECT>", "remove_distro", None, None, 1),
+        ("boss", "remove_distro", None, None, 1),
+        ("nobody", "get_settings", None, None, 0),
+        ("Installer", "sync", None, None, 0),
+        ("installer", "get_settings", None, None, 1),
+        ("installer", "sync", None, None, 1),
+        ("installer", "modify_system", OWNED, "netboot_enabled", 1),
+        ("installer", "save_system", OWNED, None, 1),
+        ("installer", "modify_system", OWNED, "owners", 0),
+        ("installer", "modify_system", OWNED, "profile", 0),
+        ("installer", "modify_system", INHERITED, "netboot_enabled", 0),
+        ("installer", "save_system", SimpleNamespace(), None, 0),
+        ("installer", "modify_profile", OWNED, "comment", 0),
+        ("installer", "remove_system", "machine", None, 0),
+        ("installer", "write_autoinstall_template", "x", None, 0),
+        ("installer", "modify_setting", None, None, 0),
+    ],
+)
+def test_policy(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    user: str,
+    resource: str,
+    item: object,
+    field: str | None,
+    allowed: int,
+) -> None:
+    users = tmp_path / "users.conf"
+    users.write_text('[admins]\nboss = ""\n[installers]\ninstaller = ""\n')
+    monkeypatch.setattr(authorization, "USERS_FILE", str(users))
+    assert authorization.register() == "authz"
+    assert authorization.authorize(None, user, resource, item, field) == allowed
