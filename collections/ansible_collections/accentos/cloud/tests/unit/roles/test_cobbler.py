@@ -90,6 +90,14 @@ def test_tree_is_published_in_one_step_and_only_when_it_changed(place: Place) ->
     assert sorted(path.name for path in (place.published / "releases").iterdir()) == ["2", "3"]
 
 
+def test_file_that_was_only_written_anew_is_no_change(place: Place) -> None:
+    place.publish()
+    os.utime(place.stage("pxelinux.cfg/01-a", b"serial 0 9600\n" + SCRIPT), ns=(5, 5))
+    assert not place.publish()
+    os.utime(place.stage("pxelinux.cfg/01-a", SCRIPT.replace(b"boot", b"exit")), ns=(6, 6))
+    assert place.publish()
+
+
 def test_file_that_is_not_written_to_its_end_is_never_published(place: Place) -> None:
     place.publish()
     torn = place.stage("pxelinux.cfg/01-a", SCRIPT[:-4])
