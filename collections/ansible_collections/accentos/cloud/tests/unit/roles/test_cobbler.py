@@ -112,6 +112,7 @@ def test_hosts_are_sorted_and_strict(place: Place) -> None:
     place.hosts("\n".join(["", *lines, lines[0], "# note"]))
     assert place.publish()
     assert (place.published / "dhcp-hosts").read_text() == "".join(f"{line}\n" for line in sorted(lines))
+    assert (place.published / "dhcp-changed").exists()
     place.hosts("set:x86_64,02:aa:00:00:00:01,10.0.0.1\n")
     assert place.publish()
     for wrong in ("dhcp-script=/bin/sh", "set:x86_64,02:aa:00:00:00:01,a b", "set:x86_64,02:aa,10.0.0.1"):

@@ -4,7 +4,7 @@
 Cobbler truncates its files and writes them again. So machines are served from a copy of its tree that is replaced in
 one step after each change, and each object of Cobbler is kept a second time, as it was when it was last whole.
 
-``publish`` runs as a trigger inside of cobblerd, ``mend`` before cobblerd starts, ``synchronize`` once it runs.
+``publish`` runs after changes, ``mend`` before cobblerd starts, ``synchronize`` once it runs.
 """
 
 from __future__ import annotations
@@ -170,6 +170,8 @@ def publish(cobbler: Path = COBBLER, published: Path = PUBLISHED) -> bool:
             fresh = hosts_file.with_name("dhcp-hosts.new")
             write(fresh, hosts)
             fresh.replace(hosts_file)
+            # By this mark DHCP is told, see accentos-dhcp-hosts.path.
+            (published / "dhcp-changed").touch()
             changed = True
         keep_objects(cobbler / "collections", cobbler / "kept")
         return changed
@@ -259,6 +261,8 @@ def main(verb: str, *arguments: str) -> int:
                 print(line)  # noqa: T201 - goes to the journal
         elif verb == "synchronize":
             synchronize(COBBLER, arguments[0])
+            os.umask(0o022)
+            publish()
         else:
             publish()
     except (BootFilesError, OSError) as error:
