@@ -32,6 +32,17 @@ def change(kind, name, key, value):
 """
 
 
+# Changes are published together, a moment later.
+SETTLED = """
+for _attempt in $(seq 100); do
+  state=$(systemctl show --property=ActiveState --value accentos-boot-files.service)
+  if [ ! -e /var/lib/cobbler/changed ] && [ "$state" != activating ]; then exit "$code"; fi
+  sleep 0.1
+done
+exit 9
+"""
+
+
 @dataclass
 class Site:
     """The lab of the scenario; programs go to its hosts over standard input, so no secret is in an argument."""
@@ -46,13 +57,9 @@ class Site:
         assert not check or done.returncode == 0, f"{host}: {command}\n{done.stdout}\n{done.stderr}"
         return done.stdout.strip()
 
-    def python(self, host: str, program: str) -> str:
-        """Run a Python program on a host and return what it prints."""
-        return self.sh(host, "python3 -", program)
-
     def direct(self, program: str) -> str:
-        """Run a program on the deploy host that begins with a session at Cobbler, see DIRECT."""
-        return self.python("deploy-1", DIRECT + program)
+        """Run a program on the deploy host that begins with a session at Cobbler; wait until its changes are out."""
+        return self.sh("deploy-1", f"python3 -; code=$?{SETTLED}", DIRECT + program)
 
     def machine(self, verb: str, *, host: str = "compute-1", **question: object) -> Any:
         """Let a host ask as a machine would, see machines.py."""

@@ -35,7 +35,6 @@ AUTOINSTALL = {
         "version": {"const": 1},
         "locale": {"type": "string"},
         "keyboard": {"type": "object", "required": ["layout"]},
-        "timezone": {"type": "string"},
         "ssh": {
             "type": "object",
             "properties": {"install-server": {"type": "boolean"}, "allow-pw": {"const": False}},

@@ -90,6 +90,14 @@ def test_tree_is_published_in_one_step_and_only_when_it_changed(place: Place) ->
     assert sorted(path.name for path in (place.published / "releases").iterdir()) == ["2", "3"]
 
 
+def test_file_that_was_only_written_anew_is_no_change(place: Place) -> None:
+    place.publish()
+    os.utime(place.stage("pxelinux.cfg/01-a", b"serial 0 9600\n" + SCRIPT), ns=(5, 5))
+    assert not place.publish()
+    os.utime(place.stage("pxelinux.cfg/01-a", SCRIPT.replace(b"boot", b"exit")), ns=(6, 6))
+    assert place.publish()
+
+
 def test_file_that_is_not_written_to_its_end_is_never_published(place: Place) -> None:
     place.publish()
     torn = place.stage("pxelinux.cfg/01-a", SCRIPT[:-4])
@@ -104,6 +112,7 @@ def test_hosts_are_sorted_and_strict(place: Place) -> None:
     place.hosts("\n".join(["", *lines, lines[0], "# note"]))
     assert place.publish()
     assert (place.published / "dhcp-hosts").read_text() == "".join(f"{line}\n" for line in sorted(lines))
+    assert (place.published / "dhcp-changed").exists()
     place.hosts("set:x86_64,02:aa:00:00:00:01,10.0.0.1\n")
     assert place.publish()
     for wrong in ("dhcp-script=/bin/sh", "set:x86_64,02:aa:00:00:00:01,a b", "set:x86_64,02:aa,10.0.0.1"):

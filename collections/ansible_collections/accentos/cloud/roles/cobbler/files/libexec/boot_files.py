@@ -4,7 +4,7 @@
 Cobbler truncates its files and writes them again. So machines are served from a copy of its tree that is replaced in
 one step after each change, and each object of Cobbler is kept a second time, as it was when it was last whole.
 
-``publish`` runs as a trigger inside of cobblerd, ``mend`` before cobblerd starts, ``synchronize`` once it runs.
+``publish`` runs after changes, ``mend`` before cobblerd starts, ``synchronize`` once it runs.
 """
 
 from __future__ import annotations
@@ -122,6 +122,17 @@ def locked(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
+def accept_rewritten(staged: dict[str, Path], current: Path) -> None:
+    """Give published files the time of staged ones that say the same: Cobbler writes most files anew at each change."""
+    for name, path in staged.items():
+        old = current / name
+        if path.is_symlink() or old.is_symlink() or not old.exists() or same(path, old):
+            continue
+        if path.stat().st_size <= _CHUNK and whole(name, path.read_bytes()) == old.read_bytes():
+            time_ns = path.stat().st_mtime_ns
+            os.utime(old, ns=(time_ns, time_ns))
+
+
 def copy_staged(staged: dict[str, Path], current: Path, target: Path) -> None:
     """Copy the staged files to ``target``; those that did not change are links to the files of ``current``."""
     for name, path in staged.items():
@@ -143,6 +154,7 @@ def publish(cobbler: Path = COBBLER, published: Path = PUBLISHED) -> bool:
         staged, there = tree(cobbler / "tftpboot"), tree(current)
         hosts = host_lines((cobbler / "dhcp/hosts").read_text(encoding="utf-8")).encode()
         hosts_file = published / "dhcp-hosts"
+        accept_rewritten(staged, current)
         changed = staged.keys() != there.keys() or any(not same(path, there[name]) for name, path in staged.items())
         if changed:
             number = int(link.readlink().name) + 1 if link.is_symlink() else 1
@@ -158,6 +170,8 @@ def publish(cobbler: Path = COBBLER, published: Path = PUBLISHED) -> bool:
             fresh = hosts_file.with_name("dhcp-hosts.new")
             write(fresh, hosts)
             fresh.replace(hosts_file)
+            # By this mark DHCP is told, see accentos-dhcp-hosts.path.
+            (published / "dhcp-changed").touch()
             changed = True
         keep_objects(cobbler / "collections", cobbler / "kept")
         return changed
@@ -247,6 +261,8 @@ def main(verb: str, *arguments: str) -> int:
                 print(line)  # noqa: T201 - goes to the journal
         elif verb == "synchronize":
             synchronize(COBBLER, arguments[0])
+            os.umask(0o022)
+            publish()
         else:
             publish()
     except (BootFilesError, OSError) as error:
