@@ -13,6 +13,7 @@ description:
     the specification and the groups of the host, from which the inventory plug-in M(accentos.cloud.cobbler#inventory)
     gives the host back.
   - A port inside a bond boots alone, before there is a bond. The first one of a bond gets its address.
+positional: _input, profile, groups, variables
 options:
   _input:
     description: Host name to specification, from P(accentos.cloud.install_specifications#filter).
@@ -26,6 +27,10 @@ options:
     description: Group name to the names of its hosts, C(groups).
     type: dict
     required: true
+  variables:
+    description: >-
+      Host name to the variables that the inventory plug-in gives back, for hosts that no file of the site describes.
+    type: dict
 """
 
 EXAMPLES = r"""
@@ -52,6 +57,10 @@ _EVERYBODYS_GROUPS = ("all", "ungrouped")
 _OWNERS = ("accentos", "provisioner")
 
 
+def _compact(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
 def boot_interfaces(network: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the ports by name, with the address by which each boots."""
     lent = {bond["members"][0]: bond["addresses"] for bond in network["bonds"]}
@@ -66,9 +75,13 @@ def boot_interfaces(network: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def cobbler_systems(
-    specifications: Mapping[str, Mapping[str, Any]], profile: str, groups: Mapping[str, Iterable[str]]
+    specifications: Mapping[str, Mapping[str, Any]],
+    profile: str,
+    groups: Mapping[str, Iterable[str]],
+    variables: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> list[dict[str, Any]]:
     """Return one system for each specification, sorted by name."""
+    enrolled = variables or {}
     of_host: dict[str, list[str]] = {}
     for group, hosts in groups.items():
         if group not in _EVERYBODYS_GROUPS:
@@ -82,9 +95,10 @@ def cobbler_systems(
             "hostname": specification["fqdn"],
             "interfaces": boot_interfaces(specification["network"]),
             "autoinstall_meta": {
-                "accentos_specification": json.dumps(specification, sort_keys=True, separators=(",", ":")),
+                "accentos_specification": _compact(specification),
                 "accentos_groups": ",".join(sorted(of_host.get(name, []))),
-            },
+            }
+            | ({"accentos_variables": _compact(enrolled[name])} if name in enrolled else {}),
         }
         for name, specification in sorted(specifications.items())
     ]

@@ -15,6 +15,8 @@ description:
     commas."
   - "What Cobbler holds are the variables that begin with C(cobbler_): C(cobbler_profile), C(cobbler_hostname),
     C(cobbler_interfaces), C(cobbler_autoinstall_meta) and others, with inherited values resolved."
+  - A host that was enrolled brings its C(host_addresses), C(host_interfaces), C(host_bonds), C(host_bmc) and
+    C(host_serial).
   - Names and texts from Cobbler are never run as templates.
 options:
   plugin:

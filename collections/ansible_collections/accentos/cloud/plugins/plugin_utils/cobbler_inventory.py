@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ from ansible_collections.accentos.cloud.plugins.module_utils.cobbler.values impo
 
 Raw = Mapping[str, Any]
 GROUPS_KEY = "accentos_groups"
+VARIABLES_KEY = "accentos_variables"
+# What enrolment knows of a host. Nothing else that Cobbler holds becomes a variable under a name of its own.
+_HOST_VARIABLES = frozenset({"host_addresses", "host_interfaces", "host_bonds", "host_bmc", "host_serial"})
 _UNSAFE = re.compile(r"[^A-Za-z0-9_]")
 _RESERVED = frozenset({"all", "ungrouped"})
 # An address of a BMC is none of the host, and a member of a bond or bridge has its address by mistake.
@@ -88,6 +92,15 @@ def find_address(interfaces: Mapping[str, Raw]) -> str | None:
     return None
 
 
+def host_variables(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the host's own variables from the JSON text that enrolment left; odd text gives none."""
+    try:
+        known = json.loads(str(meta.get(VARIABLES_KEY, "{}")))
+    except ValueError:
+        return {}
+    return {name: known[name] for name in sorted(_HOST_VARIABLES & known.keys())} if isinstance(known, dict) else {}
+
+
 def read_hosts(
     systems: Mapping[str, Raw], profiles: Mapping[str, Raw], distros: Mapping[str, Raw], settings: Raw
 ) -> list[FoundHost]:
@@ -100,6 +113,7 @@ def read_hosts(
         owners = list(dict.fromkeys(variables["cobbler_owners"] or []))
         meta = resolve("autoinstall_meta", chain, settings)
         variables.update(cobbler_owners=owners, cobbler_autoinstall_meta=meta)
+        variables.update(host_variables(meta))
         address = find_address(system.get("interfaces", {}))
         if address:
             variables["ansible_host"] = address
