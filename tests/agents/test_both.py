@@ -60,10 +60,11 @@ def test_a_stranger_becomes_a_deployed_host(world: World, running: Running) -> N
             approved.append(running.admin("PUT", "enrolments", row["id"], "approval", host="compute-1")["changed"])
 
     token = enrol(running.client, {"cards": [{"mac": MAC}]}, approve)
-    install(Wire(running.client, world), token, [MAC], world.machine)
+    install(Wire(running.client, world), token, [MAC], world.machine, {"cards": [{"mac": MAC}]})
     machine = running.admin("GET", "machines", "compute-1")
     assert (machine["state"], machine["host_keys"]) == ("deployed", ["ssh-ed25519 AAAA"])
     assert [row["stage"] for row in machine["stages"]] == list(STAGES)
+    assert machine["inventory"] == {"cards": [{"mac": MAC}]}
     assert running.cobbler.token("compute-1") is None
     assert world.restarts == ["reboot"]
 
@@ -72,7 +73,13 @@ def test_a_failed_stage_is_known_with_its_reason(world: World, running: Running)
     running.arm()
     world.fails("sfdisk")
     with pytest.raises(AgentError):
-        install(Wire(running.client, world), str(running.cobbler.token("compute-1")), [MAC], world.machine)
+        install(
+            Wire(running.client, world),
+            str(running.cobbler.token("compute-1")),
+            [MAC],
+            world.machine,
+            {"cards": [{"mac": MAC}]},
+        )
     machine = running.admin("GET", "machines", "compute-1")
     assert (machine["state"], machine["stages"][-1]["stage"]) == ("failed", "disks")
     assert "it does not work" in machine["stages"][-1]["detail"]

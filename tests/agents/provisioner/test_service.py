@@ -353,7 +353,7 @@ def test_the_quarantine_is_bounded(running: Running, monkeypatch: pytest.MonkeyP
         ("/v1/specification", {"token": "t", "macs": [1]}, 400),
         ("/v1/specification", {"token": "t" * 300, "macs": [MAC]}, 400),
         ("/v1/specification", {"macs": [MAC]}, 400),
-        ("/v1/specification", {"token": "t", "macs": [MAC], "x": "y" * 40000}, 413),
+        ("/v1/specification", {"token": "t", "macs": [MAC], "x": "y" * 600000}, 413),
         ("/v1/reports", {"session": "s", "stage": "x", "status": "done"}, 400),
         ("/v1/reports", {"session": "s", "stage": "disks", "status": "done", "host_keys": ["x"]}, 400),
         ("/v1/reports", {"session": "s", "stage": "disks", "status": "done", "seconds": -1}, 400),

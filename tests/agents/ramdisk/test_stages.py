@@ -71,7 +71,7 @@ class Service:
 
     def post(self, path: str, body: Mapping[str, object], patience: float | None = None) -> dict[str, object]:
         if path == "/v1/specification":
-            assert body == {"token": "t", "macs": [MAC]}
+            assert body == {"token": "t", "macs": [MAC], "inventory": {"cards": []}}
             return {"specification": self.wanted, "session": "s"} if self.wanted else {}
         assert path == "/v1/reports"
         if body["stage"] == self.refuses:
@@ -146,7 +146,7 @@ class World:
         return self.calls_file.read_text().splitlines() if self.calls_file.exists() else []
 
     def install(self) -> None:
-        install(self.service, "t", [MAC], self.machine)
+        install(self.service, "t", [MAC], self.machine, {"cards": []})
 
 
 @pytest.fixture
@@ -383,7 +383,8 @@ def test_orders_are_carried_out(
     monkeypatch.setattr(program, "install", lambda _client, *arguments: done.append(arguments))
     monkeypatch.setattr(program, "settle_clock", lambda _authority: True)
     assert boot(booted, LINE + token, pki.authority) == 0
-    ((used, macs, machine),) = done
+    ((used, macs, machine, inventory),) = done
+    assert len(inventory["cards"]) == 2
     assert used == ("abcdefghijklmnop" if token else "enrolled with 2 cards")
     assert macs == ["52:54:00:00:00:0a", "52:54:00:00:00:0b"]
     assert (machine.uefi, machine.restart) == (False, program.restart)

@@ -86,9 +86,11 @@ def _secret(value: object) -> str:
 
 
 async def _specification(request: web.Request) -> web.Response:
-    body = await read_object(request)
+    body = await read_object(request, LARGE)
     token, macs = _secret(body.get("token")), machines.check_macs(body.get("macs"))
-    return web.json_response(await request.app[_SERVICE].hand_out(token, macs, request.remote or ""))
+    return web.json_response(
+        await request.app[_SERVICE].hand_out(token, macs, request.remote or "", body.get("inventory"))
+    )
 
 
 async def _report(request: web.Request) -> web.Response:

@@ -90,11 +90,14 @@ class Provisioner:
 
     # What machines ask for.
 
-    async def hand_out(self, token: str, macs: tuple[str, ...], peer: str) -> dict[str, Any]:
-        """Exchange TOKEN, once, for specification and session. Raises ServiceError."""
-        return await self._locked(lambda: self._hand_out(token, macs, peer))
+    async def hand_out(self, token: str, macs: tuple[str, ...], peer: str, inventory: object = None) -> dict[str, Any]:
+        """Exchange TOKEN, once, for specification and session, and keep the INVENTORY. Raises ServiceError."""
+        checked = None if inventory is None else enrolments.check_inventory(inventory)[0]
+        return await self._locked(lambda: self._hand_out(token, macs, peer, checked))
 
-    async def _hand_out(self, token: str, macs: tuple[str, ...], peer: str) -> dict[str, Any]:
+    async def _hand_out(
+        self, token: str, macs: tuple[str, ...], peer: str, inventory: dict[str, Any] | None
+    ) -> dict[str, Any]:
         wanted = digest(token)
         found = [
             row for row in self._machines.values() if row.token_sha256 and hmac.compare_digest(row.token_sha256, wanted)
@@ -106,7 +109,8 @@ class Provisioner:
             raise machines.refused()
         specification = await self._ask(self._provider.render, machine.host)
         session = secrets.token_urlsafe(32)
-        self._keep(machines.begin(machine, digest(session), self._clock()))
+        begun = machines.begin(machine, digest(session), self._clock())
+        self._keep(dataclasses.replace(begun, inventory=inventory) if inventory else begun)
         return {"specification": specification, "session": session}
 
     async def report(self, session: str, report: machines.Report) -> None:

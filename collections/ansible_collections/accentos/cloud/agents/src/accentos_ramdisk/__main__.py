@@ -51,7 +51,7 @@ def work(root: Path, authority: Path, machine: Machine) -> None:
     client = Client(orders.server, trust(authority))
     inventory = take_inventory(root)
     token = orders.token or enrol(client, inventory)
-    install(client, token, macs(inventory), machine)
+    install(client, token, macs(inventory), machine, inventory)
 
 
 def main(root: Path = Path("/"), authority: Path = AUTHORITY, machine: Machine | None = None) -> int:

@@ -119,9 +119,14 @@ def stage(reports: Reports, name: str) -> Iterator[Outcome]:
     reports.send(name, "done", seconds, outcome.detail, outcome.host_keys, patience=outcome.patience)
 
 
-def fetch_specification(service: Service, token: str, macs: Sequence[str]) -> tuple[Reports, object]:
-    """Exchange TOKEN for the specification, still unchecked, and a way to report. Raises AgentError."""
-    answer = service.post("/v1/specification", {"token": token, "macs": list(macs)})
+def fetch_specification(
+    service: Service, token: str, macs: Sequence[str], inventory: Mapping[str, object]
+) -> tuple[Reports, object]:
+    """Exchange TOKEN for the specification, still unchecked, and a way to report. Raises AgentError.
+
+    The service keeps the INVENTORY with the machine.
+    """
+    answer = service.post("/v1/specification", {"token": token, "macs": list(macs), "inventory": inventory})
     session = answer.get("session")
     if not isinstance(session, str) or "specification" not in answer:
         raise AgentError("the service answered without session or specification", "Compare the versions of both sides.")
@@ -191,9 +196,11 @@ def load_kernel(target: Target, kernel: boot_loader.Kernel, specification: Speci
     return "kexec"
 
 
-def install(service: Service, token: str, macs: Sequence[str], machine: Machine) -> None:
+def install(
+    service: Service, token: str, macs: Sequence[str], machine: Machine, inventory: Mapping[str, object]
+) -> None:
     """Install the machine as TOKEN's specification says and restart it. Raises AgentError and OSError."""
-    reports, received = fetch_specification(service, token, macs)
+    reports, received = fetch_specification(service, token, macs, inventory)
     with stage(reports, "specification") as outcome:
         specification = parse_specification(received)
         outcome.detail = f"{specification.host}, image {specification.image.name}"

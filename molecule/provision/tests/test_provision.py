@@ -1,0 +1,168 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What became of machines that knew nothing, looked at from outside Ansible."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import testinfra
+from ansible_collections.accentos.cloud.plugins.plugin_utils.secret_store import SecretStore
+from testinfra.host import Host
+
+ROOT = Path(__file__).parents[3]
+STATE = ROOT / ".lab/provision"
+SITE = ROOT / "molecule/provision/inventory"
+COBBLER = ROOT / "molecule/provision/machines.cobbler.yml"
+MACHINES = {"metal-bios-1": "10.93.0.31", "metal-uefi-1": "10.93.0.32"}
+STRANGER, NEW, NEW_ADDRESS = "stranger-1", "metal-new-1", "10.93.0.101"
+STAGES = ["specification", "disks", "image", "configuration", "boot_loader", "finish"]
+LONGEST_START = 300
+
+
+def machine(address: str) -> Host:
+    """Return an installed machine, reached as an operator reaches it: by key, and known by the key that it reported."""
+    extra = f"-o UserKnownHostsFile={STATE}/.known_hosts -o StrictHostKeyChecking=yes -o BindAddress=10.93.0.1"
+    return testinfra.get_host(
+        f"ssh://root@{address}", ssh_identity_file=str(STATE / "id_ed25519"), ssh_extra_args=extra
+    )
+
+
+def reach(address: str) -> Host:
+    """Return a machine once it answers."""
+    end = time.monotonic() + LONGEST_START
+    while True:
+        host = machine(address)
+        try:
+            if host.run("true").rc == 0:
+                return host
+        except RuntimeError:
+            # testinfra raises it when ssh itself fails.
+            pass
+        assert time.monotonic() < end, f"{address} does not answer"
+        time.sleep(2)
+
+
+def ask(host: Host, path: str) -> dict[str, object]:
+    """Ask the provisioner's own socket."""
+    found = json.loads(
+        host.check_output(f"curl -fsS --unix-socket /run/accentos-provisioner/admin.sock http://x{path}")
+    )
+    assert isinstance(found, dict)
+    return found
+
+
+def rack(*words: str) -> str:
+    """Do something in the room where the machines stand."""
+    command = ["podman", "exec", "accentos-provision-rack-1", *words]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def playbook(*words: str) -> str:
+    """Run a playbook over the site."""
+    command = [sys.executable, "-m", "ansible", "playbook", f"--inventory={SITE}", *words]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_the_machine_is_what_the_site_says(name: str) -> None:
+    host = reach(MACHINES[name])
+    assert host.check_output("hostname --fqdn") == f"{name}.provision.example.test"
+    assert host.check_output("systemctl --failed --no-legend --plain") == ""
+    firmware = "uefi" if host.file("/sys/firmware/efi").exists else "bios"
+    assert firmware == name.split("-")[1]
+    disk = host.check_output("lsblk --noheadings --output PKNAME $(findmnt --noheadings --output SOURCE /)")
+    wanted = f"{firmware.upper()}-1-ROOT"
+    assert host.check_output(f"lsblk --nodeps --noheadings --output SERIAL /dev/{disk}") == wanted
+    # The playbook prepare has been here.
+    assert host.service("chrony").is_running
+    assert host.file("/etc/accentos/pki/host.crt").exists
+    assert host.run("passwd --status root").stdout.split()[1] != "P"
+
+
+def test_no_other_disk_was_touched() -> None:
+    host = reach(MACHINES["metal-uefi-1"])
+    data = host.check_output(
+        "lsblk --nodeps --noheadings --output NAME,SERIAL | awk '$2 == \"UEFI-1-DATA\" {print $1}'"
+    )
+    assert data
+    assert host.check_output(f"wipefs --no-act /dev/{data}") == ""
+    assert host.check_output(f"head -c 16M /dev/{data} | tr -d '\\0' | wc -c") == "0"
+
+
+def test_every_stage_was_reported_with_its_time(host: Host, record_property: Callable[[str, object], None]) -> None:
+    for name in MACHINES:
+        found = ask(host, f"/v1/machines/{name}")
+        assert found["state"] == "deployed"
+        stages = found["stages"]
+        assert isinstance(stages, list)
+        done = {stage["stage"]: stage["seconds"] for stage in stages if stage["status"] == "done"}
+        assert list(done) == STAGES
+        record_property(f"seconds of {name}", json.dumps(done))
+        assert found["inventory"], "the machine shows what it is made of"
+
+
+def test_nothing_secret_is_where_machines_and_strangers_read(host: Host) -> None:
+    secrets = SecretStore(STATE).read()
+    wanted = [value for name, value in secrets.items() if name.startswith(("bmc_", "cobbler_"))]
+    assert len(wanted) > 6
+    for value in wanted:
+        found = host.run("grep -rlsF -e '%s' /srv /var/lib/cobbler /var/lib/accentos /var/log /etc/cobbler", value)
+        assert found.stdout == ""
+    # A token is in Cobbler only for as long as it can be used.
+    assert (
+        host.run("grep -rlsF accentos.token /srv/accentos/netboot/current/ /var/lib/cobbler/collections").stdout == ""
+    )
+
+
+def test_a_specification_is_for_its_machine_only(host: Host) -> None:
+    question = json.dumps({"token": "0" * 64, "macs": ["52:54:00:93:00:31"]})
+    answer = host.run(
+        "curl -sS --cacert /etc/accentos/pki/ca.crt --data '%s' --write-out '\\n%%{http_code}' "
+        "https://10.93.0.11:8443/v1/specification",
+        question,
+    )
+    assert answer.stdout.splitlines()[-1] == "403"
+    assert "ssh-ed25519" not in answer.stdout
+
+
+def test_an_installed_machine_that_boots_from_the_network_starts_from_its_disk(host: Host) -> None:
+    before = {name: reach(address).check_output("cat /etc/machine-id") for name, address in MACHINES.items()}
+    stages = {name: ask(host, f"/v1/machines/{name}")["stages"] for name in MACHINES}
+    for name in MACHINES:
+        rack("virsh", "destroy", name)
+    for name in MACHINES:
+        rack("virsh", "start", name)
+    after = {name: reach(address).check_output("cat /etc/machine-id") for name, address in MACHINES.items()}
+    assert after == before
+    assert {name: ask(host, f"/v1/machines/{name}")["stages"] for name in MACHINES} == stages
+    # It asked the network first, and Cobbler sent it to its disk.
+    assert "pxelinux.cfg/01-52-54-00-93-00-31" in rack("cat", "/var/log/rack/metal-bios-1.log").rpartition("SeaBIOS")[2]
+
+
+def test_a_machine_that_nobody_described_becomes_a_host() -> None:
+    rack("virsh", "start", STRANGER)
+    end = time.monotonic() + LONGEST_START
+    while "metal-new-1" not in (told := playbook("playbooks/enrol.yml")):
+        assert "No machine is waiting" in told
+        assert time.monotonic() < end, rack("tail", "-c", "3000", f"/var/log/rack/{STRANGER}.log")
+        time.sleep(5)
+    new = reach(NEW_ADDRESS)
+    assert new.check_output("hostname") == NEW
+    command = [sys.executable, "-m", "ansible", "inventory", f"--inventory={COBBLER}", "--list"]
+    listed = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
+    facts = listed["_meta"]["hostvars"][NEW]
+    assert facts["ansible_host"] == NEW_ADDRESS
+    assert facts["host_addresses"] == {"management": NEW_ADDRESS}
+    assert facts["host_interfaces"][0]["mac"] == "52:54:00:93:00:99"
+    assert NEW in listed["compute"]["hosts"]
+    assert set(MACHINES) <= set(listed["compute"]["hosts"])
+    # Nobody waits any more, and nothing is done twice.
+    assert "No machine is waiting" in playbook("playbooks/enrol.yml")
