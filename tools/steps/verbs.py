@@ -228,6 +228,7 @@ def lab_test_steps() -> tuple[Step, ...]:
     """Return the tests that need containers: Molecule scenarios and tests/lab. Each writes JUnit XML and names it."""
     scenario = f"{RESULTS}/molecule-prepare.xml"
     cobbler = f"{RESULTS}/molecule-cobbler.xml"
+    provision = f"{RESULTS}/molecule-provision.xml"
     faults = f"{RESULTS}/lab.xml"
     return (
         Step(
@@ -243,6 +244,13 @@ def lab_test_steps() -> tuple[Step, ...]:
             (f"{BIN}/molecule", "test", "--scenario-name", "cobbler"),
             timeout=2400,
             tests=(cobbler,),
+        ),
+        Step(
+            "molecule provision",
+            "Machines without anything on their disks are installed through Cobbler and their BMCs, and one nobody described.",
+            (f"{BIN}/molecule", "test", "--scenario-name", "provision"),
+            timeout=3600,
+            tests=(provision,),
         ),
         Step(
             "lab tests",

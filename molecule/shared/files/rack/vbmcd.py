@@ -1,8 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""VirtualBMC's daemon whose "set boot device" puts the device first and keeps the others after it, as a real BMC does.
+"""VirtualBMC's daemon whose boot device is that of the next start, with the other devices after it, as a real BMC has it.
 
 VirtualBMC leaves the named device alone in the list, and a machine told to boot from the network once could then never
-boot from its disk.
+boot from its disk. And it reads from the machine that runs, which hides what was set meanwhile.
 """
 
 from __future__ import annotations
@@ -15,6 +15,15 @@ from virtualbmc import utils, vbmc
 from virtualbmc.cmd import vbmcd
 
 IPMI_INVALID_DATA = 0xCC
+
+
+def get_boot_device(self: vbmc.VirtualBMC) -> int:
+    """Return IPMI's number of the first device in the boot order of the next start, 0 for none."""
+    with utils.libvirt_open(readonly=True, **self._conn_args) as hypervisor:
+        domain = utils.get_libvirt_domain(hypervisor, self.domain_name)
+        description = ET.fromstring(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))  # noqa: S314 - libvirt wrote it
+    first = description.find("os/boot")
+    return vbmc.GET_BOOT_DEVICES_MAP.get(None if first is None else first.get("dev"), 0)
 
 
 def set_boot_device(self: vbmc.VirtualBMC, bootdevice: str) -> int | None:
@@ -36,6 +45,7 @@ def set_boot_device(self: vbmc.VirtualBMC, bootdevice: str) -> int | None:
     return None
 
 
+vbmc.VirtualBMC.get_boot_device = get_boot_device
 vbmc.VirtualBMC.set_boot_device = set_boot_device
 
 if __name__ == "__main__":
