@@ -163,6 +163,11 @@ def test_links_lead_downward(name: str, inner: str) -> None:
     assert (ROOT / name).readlink() == Path("collections/ansible_collections/accentos/cloud") / inner
 
 
+def test_the_guide_lists_all_its_pages() -> None:
+    pages = [name for name in files() if re.fullmatch(r"docs/[^/]+\.md", name)]
+    assert sorted(re.findall(r"\]\((docs/[^)#]+)\)", (ROOT / "README.md").read_text())) == pages
+
+
 def test_nothing_of_a_machine_or_a_registry_is_in_the_tree() -> None:
     among = {name: text for name, text in texts().items() if not name.startswith("docs/sources")}
     assert hits(REGISTRY, among) == []
