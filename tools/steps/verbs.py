@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import packages, venv
-from .engine import Job, Needs, Step, StepError
+from .engine import PARALLEL, Job, Needs, Step, StepError
 from .machine import LAB, lab_folders, read
 
 BIN = ".venv/bin"
@@ -182,6 +182,9 @@ def quality_steps() -> tuple[Step, ...]:
         PYTHON,
         "-m",
         "pytest",
+        # One process would take nearly as long as all of test-quick may.
+        f"--numprocesses={PARALLEL}",
+        "--dist=loadfile",
         *(f"--ignore={folder}" for folder in ("tests/lab", *SLOW_TESTS)),
         # What is covered is judged once the slow tests have added theirs.
         "--cov",
