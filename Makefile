@@ -18,5 +18,5 @@ check: ## check a site folder without touching a host: make check SITE=inventori
 test: ## run all tests, those that need containers included
 	@tools/accentos test
 
-test-quick: ## run the tests that need no containers, in less than three minutes
+test-quick: ## run the tests that need neither containers nor much time, in less than three minutes
 	@tools/accentos test-quick

@@ -154,7 +154,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Starter]:
         server = Server(process, port, folder)
         started.append(server)
         server.renew()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not (folder / "ready").exists():
             assert process.poll() is None, (folder / "log").read_text()
             assert time.monotonic() < deadline, f"{script} is not ready: {(folder / 'log').read_text()}"

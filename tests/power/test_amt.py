@@ -13,7 +13,8 @@ from ansible_collections.accentos.cloud.plugins.module_utils.power import amt
 
 from tests.power.conftest import PASSWORD, USER, Certificates, RunModule, Server, Starter, free_port
 
-QUICK: dict[str, Any] = {"interval": 0.05, "timeout": 6, "answer_timeout": 2}
+# Time enough for a busy machine; what is about time has limits of its own.
+QUICK: dict[str, Any] = {"interval": 0.05, "timeout": 60, "answer_timeout": 10}
 
 
 @pytest.fixture(scope="module")
@@ -123,12 +124,12 @@ def test_boot_devices_that_amt_does_not_know(
 
 def test_a_command_without_effect_is_sent_again(controller: Server, power: Power) -> None:
     controller.fault(ignore=1)
-    assert power(controller, state="off", timeout=3)["commands"] == ["off", "off"]
+    assert power(controller, state="off", timeout=12)["commands"] == ["off", "off"]
 
 
 def test_a_controller_that_accepts_and_does_nothing_is_a_failure(controller: Server, power: Power) -> None:
     controller.fault(ignore=100)
-    assert "the machine is not off within 3 s: sent off, off" in power(controller, state="off", timeout=3)["msg"]
+    assert "the machine is not off within 6 s: sent off, off" in power(controller, state="off", timeout=6)["msg"]
 
 
 @pytest.mark.parametrize(
@@ -142,7 +143,7 @@ def test_states_that_are_none(controller: Server, power: Power, says: Any, words
 @pytest.mark.parametrize(("value", "words"), [(1, "with 1"), (2, "the last one refused")])
 def test_methods_that_fail(controller: Server, power: Power, value: int, words: str) -> None:
     controller.fault(returns=value)
-    assert words in power(controller, state="off", timeout=1)["msg"]
+    assert words in power(controller, state="off", timeout=4)["msg"]
     assert controller.state() == "on"
 
 
@@ -172,7 +173,7 @@ def test_a_wrong_password_is_told_at_once(controller: Server, power: Power) -> N
     begun = time.monotonic()
     failed = power(controller, state="off", timeout=60, bmc_password="wrong")  # noqa: S106 - it is not the right one
     assert "refuses the user or the password" in failed["msg"]
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 30
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ import pytest
 
 from tests.power.conftest import PASSWORD, USER, RunModule, Server, Starter, elsewhere, free_port, round_trip
 
-QUICK: dict[str, Any] = {"interval": 0.05, "timeout": 8}
+# Time enough for a busy machine; what is about time has limits of its own.
+QUICK: dict[str, Any] = {"interval": 0.05, "timeout": 60}
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +100,7 @@ def test_suite_3_is_refused_where_17_is_asked_for(controller: Server, power: Pow
 @pytest.mark.parametrize(("other", "lowest"), [("none", 3), ("none", 17), ("swap", 17)])
 def test_a_suite_that_nobody_proposed_is_refused(controller: Server, power: Power, other: str, lowest: int) -> None:
     controller.fault(other=other)
-    failed = power(state="off", bmc_cipher_suite=lowest, timeout=4)
+    failed = power(state="off", bmc_cipher_suite=lowest)
     assert "does not protect the session well enough" in failed["msg"]
     assert controller.calls() == []
 
@@ -118,13 +119,13 @@ def test_boot_device(controller: Server, power: Power) -> None:
 
 def test_a_command_without_effect_is_sent_again(controller: Server, power: Power) -> None:
     controller.fault(ignore=1)
-    assert (power(state="off", timeout=6)["commands"], controller.state()) == (["off", "off"], "off")
+    assert (power(state="off", timeout=12)["commands"], controller.state()) == (["off", "off"], "off")
 
 
 def test_a_controller_that_accepts_and_does_nothing_is_a_failure(controller: Server, power: Power) -> None:
     controller.fault(ignore=100)
-    failed = power(state="off", timeout=3)
-    assert failed["msg"].startswith("the machine is not off within 3 s: sent off, off")
+    failed = power(state="off", timeout=6)
+    assert failed["msg"].startswith("the machine is not off within 6 s: sent off, off")
     assert failed["msg"].endswith("last readings on, on, on")
 
 
@@ -143,7 +144,7 @@ def test_a_refusal_because_it_is_off_already_is_success(controller: Server, powe
 def test_a_session_that_drops_is_opened_again(controller: Server, power: Power) -> None:
     # The status is lost twice; pyghmi asks again by itself, in a new session when need be.
     controller.fault(mute=True, mute_times=2)
-    assert power(state="off", timeout=20)["power"] == "off"
+    assert power(state="off")["power"] == "off"
 
 
 def test_silence_in_the_middle_is_no_success(controller: Server, power: Power) -> None:
@@ -163,7 +164,7 @@ def test_a_wrong_password_is_told_at_once(controller: Server, power: Power) -> N
     begun = time.monotonic()
     failed = power(state="off", timeout=60, bmc_password="wrong")  # noqa: S106 - it is not the right one
     assert "refuses the user or the password: Incorrect password provided" in failed["msg"]
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 30
     assert controller.state() == "on"
 
 
@@ -173,7 +174,7 @@ def test_a_wrong_password_is_told_at_once(controller: Server, power: Power) -> N
 )
 def test_completion_codes(controller: Server, power: Power, code: int, words: str) -> None:
     controller.fault(code=code)
-    assert words in power(state="off", timeout=1, answer_timeout=1)["msg"]
+    assert words in power(state="off", timeout=1, answer_timeout=5)["msg"]
 
 
 def test_many_machines_at_once(controller: Server, run_module: RunModule) -> None:
@@ -188,8 +189,8 @@ def test_round_trip_here_or_where_the_environment_says(controller: Server, run_m
 
 def test_an_answer_that_is_cut_short_is_none(controller: Server, power: Power) -> None:
     controller.fault(short=True)
-    assert "no answer within 1 s" in power(state="off", timeout=1, answer_timeout=1)["msg"]
-    assert "does not tell a boot device" in power(boot_device="pxe", answer_timeout=1)["msg"]
+    assert "no answer within 1 s" in power(state="off", timeout=1, answer_timeout=5)["msg"]
+    assert "does not tell a boot device" in power(boot_device="pxe", answer_timeout=5)["msg"]
 
 
 def test_a_controller_of_ipmi_1_5_is_refused(controller: Server, power: Power) -> None:

@@ -21,7 +21,8 @@ from tests.power.conftest import (
     round_trip,
 )
 
-QUICK: dict[str, Any] = {"interval": 0.05, "timeout": 6, "answer_timeout": 3}
+# Time enough for a busy machine; what is about time has limits of its own.
+QUICK: dict[str, Any] = {"interval": 0.05, "timeout": 60, "answer_timeout": 10}
 
 
 @pytest.fixture(scope="module")
@@ -132,14 +133,14 @@ def test_a_boot_device_that_is_not_offered(emulator: Server, power: Power) -> No
 
 def test_a_command_without_effect_is_sent_again(emulator: Server, power: Power) -> None:
     emulator.fault(ignore=1)
-    done = power(emulator, state="off", timeout=3)
+    done = power(emulator, state="off", timeout=12)
     assert (done["commands"], emulator.calls(), emulator.state()) == (["off", "off"], ["ignored", "ForceOff"], "off")
 
 
 def test_a_controller_that_accepts_and_does_nothing_is_a_failure(emulator: Server, power: Power) -> None:
     emulator.fault(ignore=100)
-    failed = power(emulator, state="off", timeout=3)
-    assert failed["msg"].startswith("the machine is not off within 3 s: sent off, off")
+    failed = power(emulator, state="off", timeout=6)
+    assert failed["msg"].startswith("the machine is not off within 6 s: sent off, off")
     assert failed["msg"].endswith("last readings on, on, on")
     assert set(emulator.calls()) == {"ignored"}
 
@@ -160,8 +161,8 @@ def test_off_while_it_runs_is_found_out_by_insisting(emulator: Server, power: Po
 
 def test_on_is_not_reached_by_a_controller_that_says_off_for_ever(emulator: Server, power: Power) -> None:
     emulator.fault(says="Off", conflict=True)
-    failed = power(emulator, state="on", timeout=3)
-    assert failed["msg"].startswith("the machine is not on within 3 s: sent on, on")
+    failed = power(emulator, state="on", timeout=6)
+    assert failed["msg"].startswith("the machine is not on within 6 s: sent on, on")
     assert "the last one refused" in failed["msg"]
 
 
@@ -190,7 +191,7 @@ def test_answers_that_are_too_slow_are_no_success(emulator: Server, power: Power
     failed = power(emulator, state="off", timeout=2, answer_timeout=0.5)
     assert failed["msg"].startswith("no answer within 2 s, which says nothing about the machine")
     assert "timed out" in failed["msg"]
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 30
 
 
 def test_a_controller_that_never_ends_its_answer_meets_the_deadline(emulator: Server, power: Power) -> None:
@@ -210,7 +211,7 @@ def test_a_wrong_password_is_told_at_once(emulator: Server, power: Power) -> Non
     begun = time.monotonic()
     failed = power(emulator, state="off", timeout=60, bmc_password="wrong")  # noqa: S106 - it is not the right one
     assert "refuses the user or the password" in failed["msg"]
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 30
     assert emulator.state() == "on"
 
 
@@ -263,7 +264,7 @@ def test_many_machines_at_once(
     done = run_module("power", machines=machines[:2], state="off", **QUICK)
     assert {name: row["changed"] for name, row in done["machines"].items()} == {"a": True, "b": False}
     assert [row["before_header"] for row in done["diff"]] == ["a", "b"]
-    failed = run_module("power", machines=machines, state="on", pause=0.1, **{**QUICK, "timeout": 1})
+    failed = run_module("power", machines=machines, state="on", pause=0.1, **{**QUICK, "timeout": 5})
     assert failed["msg"].startswith("1 of 3 machines failed. c: no answer")
     assert failed["changed"] is True
     assert (emulator.state(), other.state(), failed["machines"]["a"]["power"]) == ("on", "on", "on")

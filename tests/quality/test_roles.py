@@ -1,13 +1,16 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The options that a role documents are the options that it has."""
+"""The options that a role documents are the options that it has; the collection tells of all that is in it."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 import pytest
 
-from tests.quality.tree import COLLECTION, load, roles
+from tests.quality.tree import COLLECTION, PREFIX, files, load, roles
+
+KINDS = ("callback", "filter", "inventory", "lookup", "modules")
 
 
 def options_of(specs: object) -> dict[str, dict[str, object]]:
@@ -53,6 +56,17 @@ def test_options_equal_defaults(role: str) -> None:
     values = load(defaults) if defaults.is_file() else {}
     assert isinstance(values, dict | None)
     assert differences(values or {}, options_of(load(folder / "meta/argument_specs.yml"))) == []
+
+
+def test_the_table_of_the_collection_names_each_role_and_plugin_once() -> None:
+    plugins = [
+        (found[1].removesuffix("s"), found[2])
+        for name in files()
+        if (found := re.fullmatch(rf"{PREFIX}plugins/({'|'.join(KINDS)})/(?!__)(\w+)\.py", name))
+    ]
+    table = re.findall(r"^\| (\w+) \| (`.*?`) \|", (COLLECTION / "README.md").read_text(), re.MULTILINE)
+    told = [(kind, name) for kind, names in table for name in re.findall(r"`(\w+)`", names)]
+    assert sorted(told) == sorted([*plugins, *(("role", role) for role in roles())])
 
 
 def test_differences_are_found() -> None:

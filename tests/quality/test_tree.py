@@ -158,9 +158,14 @@ def test_both_collections_have_one_version() -> None:
     assert site["version"] == cloud["version"] == site["dependencies"]["accentos.cloud"]
 
 
-@pytest.mark.parametrize("name", ["plugins", "agents"])
-def test_links_lead_downward(name: str) -> None:
-    assert (ROOT / name).readlink() == Path("collections/ansible_collections/accentos/cloud") / name
+@pytest.mark.parametrize(("name", "inner"), [("plugins",) * 2, ("agents",) * 2, ("cobbler", "roles/cobbler/files")])
+def test_links_lead_downward(name: str, inner: str) -> None:
+    assert (ROOT / name).readlink() == Path("collections/ansible_collections/accentos/cloud") / inner
+
+
+def test_the_guide_lists_all_its_pages() -> None:
+    pages = [name for name in files() if re.fullmatch(r"docs/[^/]+\.md", name)]
+    assert sorted(re.findall(r"\]\((docs/[^)#]+)\)", (ROOT / "README.md").read_text())) == pages
 
 
 def test_nothing_of_a_machine_or_a_registry_is_in_the_tree() -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -49,6 +50,16 @@ def test_error_lines_of_apt() -> None:
     assert packages.error_lines(["a", "b", "c", "d"]) == "b / c / d"
 
 
+def test_a_service_is_masked_unless_somebody_decided_already(tmp_path: Path) -> None:
+    folder = tmp_path / "system"
+    assert packages.mask("snmpd.service", folder)
+    assert (folder / "snmpd.service").readlink() == Path("/dev/null")
+    assert not packages.mask("snmpd.service", folder)
+    (folder / "own.service").write_text("[Service]\n")
+    assert not packages.mask("own.service", folder)
+    assert (folder / "own.service").read_text() == "[Service]\n"
+
+
 def job_in(run: Run) -> Job:
     return Job(Step("packages", "why", ("true",)), run)
 
@@ -67,5 +78,5 @@ def test_does_not_wait_for_ever(run: Run) -> None:
 
 def test_nothing_missing_starts_no_program(run: Run) -> None:
     job = job_in(run)
-    packages.install(("dpkg",))(job)
+    packages.install(("dpkg",), {"dpkg": "dpkg.service"})(job)
     assert list(job.tail) == ["nothing to install"]

@@ -60,6 +60,26 @@ def test_test_does_all_that_test_quick_does() -> None:
     assert quick < {step.name for step in steps_of("test")}
 
 
+def test_every_folder_of_tests_is_run_once() -> None:
+    run = {step.name: step.action for step in steps_of("test") if not callable(step.action)}
+    quick, slow, lab = (run[name] for name in ("unit tests", "slow tests", "lab tests"))
+    left_out = {word.removeprefix("--ignore=") for word in quick if word.startswith("--ignore=")}
+    assert left_out == {word for word in (*slow, *lab) if (ROOT / word).is_dir()}
+
+
+def test_coverage_is_judged_when_all_that_is_measured_has_run() -> None:
+    programs = [(step.action, step.group) for step in steps_of("test") if not callable(step.action)]
+    first, last = [(action, group) for action, group in programs if "--cov" in action]
+    assert ("--cov-append" in first[0], "--cov-fail-under=0" in first[0]) == (False, True)
+    assert ("--cov-append" in last[0], "--cov-fail-under=0" in last[0], last[1]) == (True, False, "")
+
+
+def test_packages_with_a_service_keep_it_asleep() -> None:
+    found = verbs.verb("test", (), ROOT)
+    assert found is not None
+    assert set(verbs.ASLEEP) <= set(found.packages)
+
+
 def test_check_takes_a_site() -> None:
     found = verbs.verb("check", ("inventories/reference",), ROOT)
     assert found is not None

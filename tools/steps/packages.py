@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from .engine import Job, StepError
 from .machine import read
 
 LOCK_SECONDS = 120
+MASKS = Path("/etc/systemd/system")
 LOCKS = (Path("/var/lib/dpkg/lock-frontend"), Path("/var/lib/dpkg/lock"))
 QUIET = {"DEBIAN_FRONTEND": "noninteractive", "APT_LISTCHANGES_FRONTEND": "none", "LC_ALL": "C.UTF-8"}
 APT = ("apt-get", "-o", f"DPkg::Lock::Timeout={LOCK_SECONDS}", "-o", "Dpkg::Use-Pty=0")
@@ -89,8 +90,24 @@ def wait_for_lock(job: Job, owner: Callable[[], str], seconds: float = LOCK_SECO
         waited += 1.0
 
 
-def install(wanted: Sequence[str]) -> Callable[[Job], None]:
-    """Return the action that installs what is missing of WANTED."""
+def mask(unit: str, folder: Path = MASKS) -> bool:
+    """Mask the systemd UNIT, which is not installed yet, in FOLDER; return False where FOLDER says something of it.
+
+    Debian starts the service of a package once it is installed, and at each boot; one that is masked it leaves alone.
+    """
+    link = folder / unit
+    if link.is_symlink() or link.exists():
+        return False
+    folder.mkdir(parents=True, exist_ok=True)
+    link.symlink_to("/dev/null")
+    return True
+
+
+def install(wanted: Sequence[str], asleep: Mapping[str, str]) -> Callable[[Job], None]:
+    """Return the action that installs what is missing of WANTED.
+
+    ASLEEP has the systemd unit of each package whose service must not run on this machine.
+    """
 
     def action(job: Job) -> None:
         lacking = missing(wanted)
@@ -104,6 +121,9 @@ def install(wanted: Sequence[str]) -> Callable[[Job], None]:
         if interrupted(audit.stdout, [path.name for path in journal.iterdir()] if journal.is_dir() else []):
             job.say("an earlier installation was interrupted; it is finished first")
             job.call("dpkg", "--configure", "-a", env=QUIET)
+        for name in lacking:
+            if name in asleep and mask(asleep[name]):
+                job.say(f"{asleep[name]} is masked, so that it is never started; `systemctl unmask` undoes it")
         try:
             # Fails when the lists are missing or do not know a package; nothing is changed by it.
             job.call(*INSTALL, "--simulate", *lacking, env=QUIET)

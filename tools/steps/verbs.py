@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import packages, venv
-from .engine import Job, Needs, Step, StepError
+from .engine import PARALLEL, Job, Needs, Step, StepError
 from .machine import LAB, lab_folders, read
 
 BIN = ".venv/bin"
@@ -35,9 +35,14 @@ LAB_PACKAGES = (
     # Tries whether KVM works; emulates bare metal where it does not.
     "qemu-system-arm" if platform.machine() == "aarch64" else "qemu-system-x86",
 )
-# zstd and e2fsprogs are for the tests of the ramdisk agent; the last two are hardware for the tests of module power:
-# outlets behind SNMP, and a controller with bad habits.
-QUICK_PACKAGES = ("shellcheck", "zstd", "e2fsprogs", "snmpd", "openipmi")
+# zstd and e2fsprogs are for the tests of the ramdisk agent.
+QUICK_PACKAGES = ("shellcheck", "zstd", "e2fsprogs")
+# Hardware for the tests of module power: outlets behind SNMP, and a controller with bad habits. The tests start their
+# programs themselves; the services of the packages are of no use.
+POWER_PACKAGES = ("snmpd", "openipmi")
+ASLEEP = {name: f"{name}.service" for name in POWER_PACKAGES}
+# Tests that start servers or whole playbooks and wait for them: too slow for test-quick, which leaves them out.
+SLOW_TESTS = ("tests/power", "tests/playbooks", "tests/stages")
 QUICK_NEEDS = Needs(disk_mib=2048)
 LAB_NEEDS = Needs(root=True, disk_mib=8192, memory_mib=4096, containers=True)
 # Python that mypy reads, and programs without the ending .py that ruff would not find.
@@ -69,7 +74,7 @@ def apt_step(wanted: tuple[str, ...]) -> Step:
     return Step(
         name="system packages",
         why=f"The steps run programs from {', '.join(wanted)}.",
-        action=packages.install(wanted),
+        action=packages.install(wanted, ASLEEP),
         timeout=1800,
         essential=True,
         remedy="Look at apt's errors above; `apt-get update` by hand shows whether the mirror answers.",
@@ -177,9 +182,14 @@ def quality_steps() -> tuple[Step, ...]:
         PYTHON,
         "-m",
         "pytest",
-        "--ignore=tests/lab",
+        # One process would take nearly as long as all of test-quick may.
+        f"--numprocesses={PARALLEL}",
+        "--dist=loadfile",
+        *(f"--ignore={folder}" for folder in ("tests/lab", *SLOW_TESTS)),
+        # What is covered is judged once the slow tests have added theirs.
         "--cov",
-        "--cov-report=term",
+        "--cov-report=",
+        "--cov-fail-under=0",
         f"--junitxml={RESULTS}/pytest.xml",
     )
     rows: tuple[tuple[str, str, tuple[str, ...]], ...] = (
@@ -192,7 +202,7 @@ def quality_steps() -> tuple[Step, ...]:
     return (
         Step(
             "unit tests",
-            "Decisions, the runner, the quality of the tree; with coverage.",
+            "Decisions, the runner, the quality of the tree.",
             pytest,
             timeout=900,
             tests=(f"{RESULTS}/pytest.xml",),
@@ -200,6 +210,27 @@ def quality_steps() -> tuple[Step, ...]:
         ),
         *(Step(name, why, argv, timeout=600, group="quick") for name, why, argv in rows),
         Step("shellcheck", "Mistakes that a linter sees in shell programs.", shellcheck, group="quick"),
+    )
+
+
+def slow_tests_step() -> Step:
+    """Return the tests that need no containers but time, and the verdict on the coverage of both."""
+    result = f"{RESULTS}/slow.xml"
+    return Step(
+        "slow tests",
+        "Power drivers against servers, the site check in whole playbooks, the terminal; coverage of all of Python.",
+        (
+            PYTHON,
+            "-m",
+            "pytest",
+            *SLOW_TESTS,
+            "--cov",
+            "--cov-append",
+            "--cov-report=term",
+            f"--junitxml={result}",
+        ),
+        timeout=1800,
+        tests=(result,),
     )
 
 
@@ -311,11 +342,12 @@ def verb(name: str, arguments: tuple[str, ...], root: Path) -> Verb | None:
             steps = (apt_step(QUICK_PACKAGES), venv.step(), *quality_steps())
             return Verb(steps, QUICK_PACKAGES, QUICK_NEEDS, keep_going=True, counts_tests=True)
         case "test":
-            wanted = LAB_PACKAGES + QUICK_PACKAGES
+            wanted = LAB_PACKAGES + QUICK_PACKAGES + POWER_PACKAGES
             steps = (
                 apt_step(wanted),
                 venv.step(),
                 *quality_steps(),
+                slow_tests_step(),
                 *ansible_test_steps(),
                 *lab_test_steps(),
                 documentation_step(root),

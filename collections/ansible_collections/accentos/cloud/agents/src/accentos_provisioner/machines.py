@@ -20,6 +20,8 @@ STAGES = ("specification", "disks", "image", "configuration", "boot_loader", "fi
 STATUSES = ("started", "done", "failed")
 # Seconds after the last sign of life for which an installation counts as going on.
 PATIENCE = 3600.0
+# Seconds that a token may live: the shortest, the longest.
+LIFETIMES = (60, 86400)
 DETAIL_LIMIT = 4000
 
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
@@ -130,8 +132,9 @@ def check_order(body: Mapping[str, Any]) -> Order:
     lifetime, reinstall = body.get("lifetime", 3600), body.get("reinstall", False)
     if unknown:
         raise ServiceError(400, f"{unknown[0]} is not known", "Mend the request.")
-    if isinstance(lifetime, bool) or not isinstance(lifetime, int | float) or not 60 <= lifetime <= 86400:  # noqa: PLR2004
-        raise ServiceError(400, "lifetime must be from 60 to 86400 seconds", "Mend the request.")
+    shortest, longest = LIFETIMES
+    if isinstance(lifetime, bool) or not isinstance(lifetime, int | float) or not shortest <= lifetime <= longest:
+        raise ServiceError(400, f"lifetime must be from {shortest} to {longest} seconds", "Mend the request.")
     if not isinstance(reinstall, bool):
         raise ServiceError(400, "reinstall must be true or false", "Mend the request.")
     return Order(check_macs(body.get("macs")), check_address(body.get("address")), float(lifetime), reinstall)

@@ -88,24 +88,18 @@ class Driver(Protocol):
 
     def power_state(self) -> Power:
         """Return what the controller says now."""
-        ...
 
     def send(self, action: Action) -> None:
         """Hand the command to the controller; return when it is accepted. Raises RefusedError, UnsupportedError."""
-        ...
 
     def boot(self) -> Boot | None:
         """Return from what the machine starts next, None if that cannot be read. Raises UnsupportedError."""
-        ...
 
     def set_boot(self, wanted: Boot) -> None:
         """Set from what the machine starts next. Raises UnsupportedError."""
-        ...
 
     def identity(self) -> Identity:
         """Return who answers and how the connection is protected."""
-        ...
 
     def close(self) -> None:
         """End the session. Does not raise."""
-        ...

@@ -98,7 +98,8 @@ class Runner:
         self.json_path = folder / "run.json"
         self.log_path = folder / "run.log"
         self.callback: Any = None
-        self.on_event: Callable[[], None] | None = None
+        # It stands still, so that what is printed does not depend on how busy the machine is.
+        self.clock: Callable[[], float] = lambda: 0.0
 
     def plugin(self, verbosity: int = 0, **options: object) -> Any:
         callback = callback_loader.get("accentos.cloud.stages")
@@ -106,6 +107,7 @@ class Runner:
         paths = {"json_path": str(self.json_path), "log_path": str(self.log_path)}
         callback.set_options(direct=paths | options)
         callback._init_callback_methods()
+        callback._clock = self.clock
         self.callback = callback
         return callback
 
@@ -252,7 +254,6 @@ class TestSuccess:
         for event in (
             "skipped: web1: only db",
             "ok: web1 -> db1: elsewhere",
-            f"included: {run.folder}/more.yml for web1, web2",
             "task: included (more.yml:1)",
             "notified: restart for web2",
             "handler: restart (site0.yml:6)",
@@ -261,6 +262,9 @@ class TestSuccess:
             "Done: 4 changes on 3 hosts, 0:00.",
         ):
             assert event in events
+        # Whichever host is ready first.
+        included = f"included: {run.folder}/more.yml for "
+        assert {f"{included}web1, web2", f"{included}web2, web1"} & set(events)
 
     def test_nothing_to_change(self, run: Runner) -> None:
         out = run("- {name: Idle, hosts: db, gather_facts: false, tasks: [{debug: {msg: x}}]}")
@@ -626,11 +630,12 @@ class TestLive:
     - {name: sleep, command: sleep 1.3, changed_when: false}
     - {name: warn, debug: {msg: x}}
 """
+        run.clock = time.monotonic
         raw = self.live(run, play).getvalue()
         drawn = [part.split("\x1b[K")[0] for part in raw.split("\r")[1:]]
         sleeping = [line for line in drawn if "sleep" in line]
         assert sleeping[0].startswith("1/1 Slow [")
-        assert {line[-4:] for line in sleeping} >= {"0:00", "0:01"}
+        assert len({line[-4:] for line in sleeping}) > 1
         assert len(drawn) < 40
         assert "start " not in raw
         shown = screen(raw)
