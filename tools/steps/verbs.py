@@ -278,7 +278,7 @@ def lab_test_steps() -> tuple[Step, ...]:
         ),
         Step(
             "molecule provision",
-            "Machines without anything on their disks are installed through Cobbler and their BMCs, and one nobody described.",
+            "Machines with empty disks become hosts by way of Cobbler and their BMCs, a stranger too.",
             (f"{BIN}/molecule", "test", "--scenario-name", "provision"),
             timeout=3600,
             tests=(provision,),

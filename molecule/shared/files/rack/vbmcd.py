@@ -1,5 +1,5 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""VirtualBMC's daemon whose boot device is that of the next start, with the other devices after it, as a real BMC has it.
+"""VirtualBMC's daemon whose boot device is that of the next start, the others after it, as a real BMC has it.
 
 VirtualBMC leaves the named device alone in the list, and a machine told to boot from the network once could then never
 boot from its disk. And it reads from the machine that runs, which hides what was set meanwhile.
