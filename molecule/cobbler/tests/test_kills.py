@@ -34,7 +34,10 @@ def read():
 reader = threading.Thread(target=read)
 reader.start()
 def pid():
-    return int(subprocess.check_output(["systemctl", "show", "--property=MainPID", "--value", "cobblerd"]))
+    # While cobblerd's start is prepared its number is 0, and a signal to 0 would hit this program itself.
+    while not (found := int(subprocess.check_output(["systemctl", "show", "--property=MainPID", "--value", "cobblerd"]))):
+        time.sleep(0.05)
+    return found
 for wait in MOMENTS:
     def work():
         try:

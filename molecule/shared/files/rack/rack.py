@@ -67,7 +67,8 @@ def describe(machine: dict[str, Any], acceleration: str) -> tuple[str, str]:
     element(domain, "name", name)
     element(domain, "uuid", system_id(name))
     element(domain, "memory", str(machine.get("memory_mib", 2048)), unit="MiB")
-    element(domain, "vcpu", str(machine.get("cpus", 2)))
+    # Emulated, two processors now and then lose a timer of each other, and the kernel stalls for ever.
+    element(domain, "vcpu", str(machine.get("cpus", 1)))
     system = element(domain, "os")
     element(system, "type", "hvm", arch="x86_64", machine="q35")
     if machine["firmware"] == "uefi":
