@@ -35,7 +35,8 @@ reader = threading.Thread(target=read)
 reader.start()
 def pid():
     # While cobblerd's start is prepared its number is 0, and a signal to 0 would hit this program itself.
-    while not (found := int(subprocess.check_output(["systemctl", "show", "--property=MainPID", "--value", "cobblerd"]))):
+    asked = ["systemctl", "show", "--property=MainPID", "--value", "cobblerd"]
+    while not (found := int(subprocess.check_output(asked))):
         time.sleep(0.05)
     return found
 for wait in MOMENTS:
