@@ -32,6 +32,13 @@ options:
     description: Whether an earlier task of this run changes any of them. It matters in check mode only.
     type: bool
     default: false
+  ignored_fields:
+    description:
+      - Fields of systems that do not count, because another program changes them. Cobbler itself writes the files of a
+        system whenever it is saved.
+    type: list
+    elements: str
+    default: []
   force:
     description: Whether to sync even if nothing changed.
     type: bool
@@ -105,7 +112,8 @@ def synchronise(module: AnsibleModule, cobbler: Cobbler) -> dict[str, Any]:
         return _sync(module, cobbler, params["systems"]) if params["systems"] else _result(None)
     inputs = [Path(path) for path in params["inputs"]]
     # Read before the sync: what changes meanwhile is written by the next one.
-    digest = digest_state({what: cobbler.objects(what) for what in TYPES}, cobbler.settings(), inputs)
+    objects = {what: cobbler.objects(what) for what in TYPES}
+    digest = digest_state(objects, cobbler.settings(), inputs, params["ignored_fields"])
     marker = marker_path(params["url"])
     known = marker.read_text(encoding="ascii", errors="replace").strip() if marker.is_file() else ""
     if known == digest and not params["force"] and not (module.check_mode and params["inputs_changed"]):
@@ -136,6 +144,7 @@ def main() -> None:
             "systems": {"type": "list", "elements": "str"},
             "inputs": {"type": "list", "elements": "path", "default": []},
             "inputs_changed": {"type": "bool", "default": False},
+            "ignored_fields": {"type": "list", "elements": "str", "default": []},
             "force": {"type": "bool", "default": False},
             "sync_timeout": {"type": "float", "default": 600},
         },

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,12 +53,18 @@ def digest_state(
     objects: Mapping[str, Mapping[str, Mapping[str, Any]]],
     settings: Mapping[str, Any],
     inputs: Iterable[Path],
+    ignored: Collection[str] = (),
 ) -> str:
-    """Digest all that boot files are written from: OBJECTS by type and name, SETTINGS, INPUTS such as templates."""
+    """Digest all that boot files are written from: OBJECTS by type and name, SETTINGS, INPUTS such as templates.
+
+    IGNORED fields of systems do not count.
+    """
+    left_out = {what: _VOLATILE | frozenset(ignored if what == "system" else ()) for what in objects}
     state = {
         "objects": {
             what: {
-                name: {key: value for key, value in raw.items() if key not in _VOLATILE} for name, raw in items.items()
+                name: {key: value for key, value in raw.items() if key not in left_out[what]}
+                for name, raw in items.items()
             }
             for what, items in objects.items()
         },

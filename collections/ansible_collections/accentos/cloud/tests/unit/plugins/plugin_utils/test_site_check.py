@@ -40,7 +40,16 @@ def single(outcome: site_check.SiteReport) -> str:
 
 
 def test_files_that_are_left_alone(tmp_path: Path) -> None:
-    names = ["README.md", "README", "secrets.yml", ".secrets.yml", "pki/ca.pem", ".pki/ca.pem", "ssh/id", ".known_hosts"]
+    names = [
+        "README.md",
+        "README",
+        "secrets.yml",
+        ".secrets.yml",
+        "pki/ca.pem",
+        ".pki/ca.pem",
+        "ssh/id",
+        ".known_hosts",
+    ]
     names += [".vault_key", ".gitignore"]
     assert lines(check(tmp_path, dict.fromkeys(names, "\x1b not: yaml: ["))) == []
 

@@ -41,5 +41,14 @@ def test_what_counts(tmp_path: Path) -> None:
     assert digest(inputs=(tmp_path / "gone",)) != digest(inputs=())
 
 
+def test_fields_of_systems_that_another_program_changes_do_not_count() -> None:
+    def digest(what: str, **fields: Any) -> str:
+        return digest_state({what: {"a": {"name": "a", **fields}}}, {}, (), ["netboot_enabled"])
+
+    assert digest("system", netboot_enabled=True) == digest("system", netboot_enabled=False)
+    assert digest("system", comment="new") != digest("system")
+    assert digest("profile", netboot_enabled=True) != digest("profile", netboot_enabled=False)
+
+
 def test_each_cobblerd_has_its_own_marker() -> None:
     assert marker_path("http://127.0.0.1:1") != marker_path("http://127.0.0.1:2")
