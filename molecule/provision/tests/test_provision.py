@@ -18,7 +18,7 @@ from testinfra.host import Host
 ROOT = Path(__file__).parents[3]
 STATE = ROOT / ".lab/provision"
 SITE = ROOT / "molecule/provision/inventory"
-COBBLER = ROOT / "molecule/provision/machines.cobbler.yml"
+COBBLER = ROOT / "molecule/provision/enrolled/machines.cobbler.yml"
 MACHINES = {"metal-bios-1": "10.93.0.31", "metal-uefi-1": "10.93.0.32"}
 STRANGER, NEW, NEW_ADDRESS = "stranger-1", "metal-new-1", "10.93.0.101"
 STAGES = ["specification", "disks", "image", "configuration", "boot_loader", "finish"]
