@@ -117,6 +117,7 @@ def test_authority_is_renewed_before_its_end_and_trusted_all_the_while(lab: Lab)
 
 
 def test_times_of_certificates_that_cannot_work_are_refused(lab: Lab) -> None:
+    lab.succeed(PREPARE)
     before = lab.manifest()
     refused = lab.run(PREPARE, "--extra-vars", "pki_renew_before_days=397")
     assert refused.code != 0
