@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 import os
 import threading
 from pathlib import Path
@@ -234,3 +235,51 @@ def test_policy(
     monkeypatch.setattr(authorization, "USERS_FILE", str(users))
     assert authorization.register() == "authz"
     assert authorization.authorize(None, user, resource, item, field) == allowed
+
+
+SYSTEM = {"name": "m", "interfaces": {"eth0": {"mac_address": "02:AA:00:00:00:01", "ip_address": "10.2.0.11"}, "x": {}}}
+
+
+def test_what_a_sync_has_not_written_yet(tmp_path: Path) -> None:
+    script = tmp_path / "script"
+    script.write_text("#!ipxe\nkernel ${base}/images/a/vmlinuz x=1\n# end\n")
+    name, line = "pxelinux.cfg/01-02-aa-00-00-00-01", "set:x,02:aa:00:00:00:01,m,10.2.0.11"
+    whole = {name: script, "images/a/vmlinuz": script}
+    assert boot_files.lacking(whole, [SYSTEM], line) == ""
+    assert boot_files.lacking({name: script}, [SYSTEM], line) == f"images/a/vmlinuz, which {name} names"
+    assert boot_files.lacking({}, [SYSTEM], line) == "the script of m"
+    assert boot_files.lacking({"grub/system/02:aa:00:00:00:01": script}, [SYSTEM], line) == ""
+    assert boot_files.lacking(whole, [SYSTEM], "") == "the DHCP host 10.2.0.11"
+    assert boot_files.lacking({}, [{"name": "without ports"}], "") == ""
+
+
+def test_nothing_is_published_while_a_sync_is_half_done(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    assert place.publish()
+    (place.cobbler / "collections/systems/m.json").write_text(json.dumps(SYSTEM))
+    place.stage("pxelinux.cfg/01-a", SCRIPT.replace(b"boot", b"exit"))
+
+    def finish() -> None:
+        assert (place.current / "pxelinux.cfg/01-a").read_bytes() == SCRIPT
+        place.hosts("set:x,02:aa:00:00:00:01,m,10.2.0.11\n")
+        place.stage("pxelinux.cfg/01-02-aa-00-00-00-01", SCRIPT)
+
+    sync = threading.Timer(0.5, finish)
+    sync.start()
+    assert place.publish()
+    sync.join()
+    assert (place.current / "pxelinux.cfg/01-02-aa-00-00-00-01").read_bytes() == SCRIPT
+
+
+def test_what_cobbler_never_writes_holds_nothing_up_for_ever(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = Place(tmp_path)
+    (place.cobbler / "collections/systems/m.json").write_text(json.dumps(SYSTEM))
+    files, hosts = boot_files.settle(place.cobbler, timeout=0.3)
+    assert list(files) == ["pxelinux.cfg/01-a"]
+    assert hosts == ""
+    assert "published without the script of m" in capsys.readouterr().err
+    (place.cobbler / "dhcp/hosts").unlink()
+    with pytest.raises(boot_files.BootFilesError, match="keep changing or are not there"):
+        boot_files.settle(place.cobbler, timeout=0.3)

@@ -19,8 +19,9 @@ import shutil
 import sys
 import time
 import xmlrpc.client
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 COBBLER = Path("/var/lib/cobbler")
 PUBLISHED = Path("/srv/accentos/netboot")
@@ -28,6 +29,7 @@ PUBLISHED = Path("/srv/accentos/netboot")
 END = b"# end"
 IPXE = b"#!ipxe"
 _ENDING = ("pxelinux.cfg/", "grub/system/")
+_NAMED = re.compile(r"\$\{base\}/(images/\S+)")
 _HOST = re.compile(
     r"set:[a-z0-9_]+,(?:[0-9a-f]{2}:){5}[0-9a-f]{2}"
     r"(?:,[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)?(?:,\d{1,3}(?:\.\d{1,3}){3})?(?:,\[[0-9a-f:]+\])?",
@@ -36,6 +38,9 @@ _HOST = re.compile(
 _KEPT = 2
 _CHUNK = 1 << 20
 _START_TIMEOUT = 90.0
+# A sync removes files before it writes them again; a cobblerd that was killed meanwhile does it at its next start.
+_SYNC_TIMEOUT = 30.0
+_SYNC_PAUSE = 0.2
 
 
 class BootFilesError(Exception):
@@ -146,13 +151,53 @@ def copy_staged(staged: dict[str, Path], current: Path, target: Path) -> None:
             write(place, whole(name, path.read_bytes()), path.stat().st_mtime_ns)
 
 
+def lacking(staged: Mapping[str, Path], systems: Iterable[Mapping[str, Any]], hosts: str) -> str:
+    """Say what a sync that goes on has not written yet of ``systems`` and of what scripts name; nothing if all is there."""
+    for name, path in staged.items():
+        if name.startswith("pxelinux.cfg/") and not path.is_symlink():
+            for file in _NAMED.findall(path.read_text(encoding="utf-8", errors="replace")):
+                if file not in staged:
+                    return f"{file}, which {name} names"
+    for system in systems:
+        ports = [port for port in system.get("interfaces", {}).values() if port.get("mac_address")]
+        macs = [str(port["mac_address"]).lower() for port in ports]
+        scripts = [f"pxelinux.cfg/01-{mac.replace(':', '-')}" for mac in macs] + [f"grub/system/{mac}" for mac in macs]
+        if scripts and not any(script in staged for script in scripts):
+            return f"the script of {system.get('name')}"
+        for port in ports:
+            address, mac = str(port.get("ip_address") or ""), str(port["mac_address"]).lower()
+            if address and not any(mac in line.lower() and address in line for line in hosts.splitlines()):
+                return f"the DHCP host {address}"
+    return ""
+
+
+def settle(cobbler: Path, timeout: float = _SYNC_TIMEOUT) -> tuple[dict[str, Path], str]:
+    """Return the staged files and the DHCP hosts once no sync is half done. Raises BootFilesError and OSError.
+
+    After ``timeout`` seconds without a change for the better Cobbler means it so; then what is lacking is said.
+    """
+    end = time.monotonic() + timeout
+    while True:
+        with contextlib.suppress(FileNotFoundError):  # It was there a moment ago: a sync goes on.
+            staged, hosts = tree(cobbler / "tftpboot"), (cobbler / "dhcp/hosts").read_text(encoding="utf-8")
+            objects = [path for path in (cobbler / "collections/systems").glob("*.json") if is_whole(path)]
+            reason = lacking(staged, [json.loads(path.read_bytes()) for path in objects], hosts)
+            if reason and time.monotonic() > end:
+                print(f"published without {reason}: Cobbler did not write it", file=sys.stderr)  # noqa: T201 - journal
+            if not reason or time.monotonic() > end:
+                return staged, host_lines(hosts)
+        if time.monotonic() > end:
+            raise BootFilesError(f"Cobbler's files in {cobbler} keep changing or are not there")
+        time.sleep(_SYNC_PAUSE)
+
+
 def publish(cobbler: Path = COBBLER, published: Path = PUBLISHED) -> bool:
     """Publish the staged tree if it changed; tell whether it did. Raises BootFilesError and OSError."""
     with locked(published):
         link, releases = published / "current", published / "releases"
         current = link / "tftp"
-        staged, there = tree(cobbler / "tftpboot"), tree(current)
-        hosts = host_lines((cobbler / "dhcp/hosts").read_text(encoding="utf-8")).encode()
+        staged, lines = settle(cobbler)
+        there, hosts = tree(current), lines.encode()
         hosts_file = published / "dhcp-hosts"
         accept_rewritten(staged, current)
         changed = staged.keys() != there.keys() or any(not same(path, there[name]) for name, path in staged.items())
