@@ -152,7 +152,7 @@ def copy_staged(staged: dict[str, Path], current: Path, target: Path) -> None:
 
 
 def lacking(staged: Mapping[str, Path], systems: Iterable[Mapping[str, Any]], hosts: str) -> str:
-    """Say what a sync that goes on has not written yet of ``systems`` and of what scripts name; nothing if all is there."""
+    """Say what a sync that goes on has not written yet of ``systems`` and of what scripts name; nothing if nothing."""
     for name, path in staged.items():
         if name.startswith("pxelinux.cfg/") and not path.is_symlink():
             for file in _NAMED.findall(path.read_text(encoding="utf-8", errors="replace")):
