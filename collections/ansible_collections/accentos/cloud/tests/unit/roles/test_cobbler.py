@@ -251,6 +251,7 @@ def test_what_a_sync_has_not_written_yet(tmp_path: Path) -> None:
     assert boot_files.lacking({"grub/system/02:aa:00:00:00:01": script}, [SYSTEM], line) == ""
     assert boot_files.lacking(whole, [SYSTEM], "") == "the DHCP host 10.2.0.11"
     assert boot_files.lacking({}, [{"name": "without ports"}], "") == ""
+    assert boot_files.lacking(whole, [], "", ["pxelinux.cfg/default"]) == "pxelinux.cfg/default"
 
 
 def test_nothing_is_published_while_a_sync_is_half_done(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ import shutil
 import sys
 import time
 import xmlrpc.client
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ PUBLISHED = Path("/srv/accentos/netboot")
 END = b"# end"
 IPXE = b"#!ipxe"
 _ENDING = ("pxelinux.cfg/", "grub/system/")
+_STRANGERS = "pxelinux.cfg/default"
 _NAMED = re.compile(r"\$\{base\}/(images/\S+)")
 _HOST = re.compile(
     r"set:[a-z0-9_]+,(?:[0-9a-f]{2}:){5}[0-9a-f]{2}"
@@ -151,8 +152,15 @@ def copy_staged(staged: dict[str, Path], current: Path, target: Path) -> None:
             write(place, whole(name, path.read_bytes()), path.stat().st_mtime_ns)
 
 
-def lacking(staged: Mapping[str, Path], systems: Iterable[Mapping[str, Any]], hosts: str) -> str:
-    """Say what a sync that goes on has not written yet of ``systems`` and of what scripts name; nothing if nothing."""
+def lacking(
+    staged: Mapping[str, Path], systems: Iterable[Mapping[str, Any]], hosts: str, there: Collection[str] = ()
+) -> str:
+    """Say what a sync that goes on has not written yet; nothing if nothing.
+
+    That is of ``systems``, of what scripts name, and the script for strangers if it is among the files ``there`` now.
+    """
+    if _STRANGERS in there and _STRANGERS not in staged:
+        return _STRANGERS
     for name, path in staged.items():
         if name.startswith("pxelinux.cfg/") and not path.is_symlink():
             for file in _NAMED.findall(path.read_text(encoding="utf-8", errors="replace")):
@@ -171,8 +179,8 @@ def lacking(staged: Mapping[str, Path], systems: Iterable[Mapping[str, Any]], ho
     return ""
 
 
-def settle(cobbler: Path, timeout: float = _SYNC_TIMEOUT) -> tuple[dict[str, Path], str]:
-    """Return the staged files and the DHCP hosts once no sync is half done. Raises BootFilesError and OSError.
+def settle(cobbler: Path, there: Collection[str] = (), timeout: float = _SYNC_TIMEOUT) -> tuple[dict[str, Path], str]:
+    """Return the staged files and the DHCP hosts once no sync is half done; ``there`` are published. Raises BootFilesError and OSError.
 
     After ``timeout`` seconds without a change for the better Cobbler means it so; then what is lacking is said.
     """
@@ -181,7 +189,7 @@ def settle(cobbler: Path, timeout: float = _SYNC_TIMEOUT) -> tuple[dict[str, Pat
         with contextlib.suppress(FileNotFoundError):  # It was there a moment ago: a sync goes on.
             staged, hosts = tree(cobbler / "tftpboot"), (cobbler / "dhcp/hosts").read_text(encoding="utf-8")
             objects = [path for path in (cobbler / "collections/systems").glob("*.json") if is_whole(path)]
-            reason = lacking(staged, [json.loads(path.read_bytes()) for path in objects], hosts)
+            reason = lacking(staged, [json.loads(path.read_bytes()) for path in objects], hosts, there)
             if reason and time.monotonic() > end:
                 print(f"published without {reason}: Cobbler did not write it", file=sys.stderr)  # noqa: T201 - journal
             if not reason or time.monotonic() > end:
@@ -196,8 +204,9 @@ def publish(cobbler: Path = COBBLER, published: Path = PUBLISHED) -> bool:
     with locked(published):
         link, releases = published / "current", published / "releases"
         current = link / "tftp"
-        staged, lines = settle(cobbler)
-        there, hosts = tree(current), lines.encode()
+        there = tree(current)
+        staged, lines = settle(cobbler, there)
+        hosts = lines.encode()
         hosts_file = published / "dhcp-hosts"
         accept_rewritten(staged, current)
         changed = staged.keys() != there.keys() or any(not same(path, there[name]) for name, path in staged.items())
