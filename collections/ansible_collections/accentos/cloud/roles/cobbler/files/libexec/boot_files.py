@@ -180,7 +180,9 @@ def lacking(
 
 
 def settle(cobbler: Path, there: Collection[str] = (), timeout: float = _SYNC_TIMEOUT) -> tuple[dict[str, Path], str]:
-    """Return the staged files and the DHCP hosts once no sync is half done; ``there`` are published. Raises BootFilesError and OSError.
+    """Return the staged files and the DHCP hosts once no sync is half done; ``there`` are published.
+
+    Raises BootFilesError and OSError.
 
     After ``timeout`` seconds without a change for the better Cobbler means it so; then what is lacking is said.
     """
