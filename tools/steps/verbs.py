@@ -259,7 +259,6 @@ def lab_test_steps() -> tuple[Step, ...]:
     """Return the tests that need containers: Molecule scenarios and tests/lab. Each writes JUnit XML and names it."""
     scenario = f"{RESULTS}/molecule-prepare.xml"
     cobbler = f"{RESULTS}/molecule-cobbler.xml"
-    provision = f"{RESULTS}/molecule-provision.xml"
     faults = f"{RESULTS}/lab.xml"
     return (
         Step(
@@ -275,13 +274,6 @@ def lab_test_steps() -> tuple[Step, ...]:
             (f"{BIN}/molecule", "test", "--scenario-name", "cobbler"),
             timeout=2400,
             tests=(cobbler,),
-        ),
-        Step(
-            "molecule provision",
-            "Machines with empty disks become hosts by way of Cobbler and their BMCs, a stranger too.",
-            (f"{BIN}/molecule", "test", "--scenario-name", "provision"),
-            timeout=3600,
-            tests=(provision,),
         ),
         Step(
             "lab tests",
