@@ -48,8 +48,10 @@ options:
     type: bool
     default: true
   ca:
-    description: File with the authority that signed the certificate.
-    type: path
+    description:
+      - File with the authority that signed the certificate. A relative path begins at the folder of the inventory file,
+        and a tilde is the home folder of the user.
+    type: str
 extends_documentation_fragment:
   - constructed
   - inventory_cache
@@ -66,6 +68,7 @@ keyed_groups:
     prefix: status
 """
 
+from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleParserError
@@ -96,19 +99,20 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         use_cache = self.get_option("cache")
         data = self._cache.get(key) if use_cache and cache else None
         if data is None:
-            data = self._fetch()
+            data = self._fetch(Path(path).parent)
             if use_cache:
                 self._cache[key] = data
         self._fill(data)
 
-    def _fetch(self) -> dict[str, Any]:
+    def _fetch(self, folder: Path) -> dict[str, Any]:
+        ca = self._text("ca")
         connection = Connection(
             url=self._text("url"),
             user=self._text("user"),
             password=self._text("password"),
             timeout=self.get_option("timeout"),
             verify=self.get_option("verify"),
-            ca=self.get_option("ca"),
+            ca=str(folder / Path(ca).expanduser()) if ca else None,
         )
         try:
             client = Client(connection)
@@ -123,7 +127,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             finally:
                 client.close()
         except CobblerError as error:
-            raise AnsibleParserError(f"{error} {error.remedy}") from error
+            raise AnsibleParserError(f"{str(error).rstrip('.')}. {error.remedy}") from error
         return {"objects": objects, "settings": settings}
 
     def _text(self, name: str) -> str:

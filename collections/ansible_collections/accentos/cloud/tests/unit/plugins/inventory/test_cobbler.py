@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -151,6 +152,13 @@ groups: {{booting: not cobbler_netboot_enabled}}
     assert shown == EVIL
     assert not Path("/tmp/accentos-canary").exists()
     assert server.daemon.tokens == set()  # type: ignore[attr-defined]
+
+
+def test_the_authority_is_beside_the_inventory_file(tmp_path: Path) -> None:
+    path = tmp_path / "site" / "machines.cobbler.yml"
+    path.parent.mkdir()
+    with pytest.raises(AnsibleParserError, match=re.escape(f"ca: {tmp_path}/site/../ca.crt cannot be read")):
+        parse(path, "url: https://127.0.0.1:1\nca: ../ca.crt\n")
 
 
 def test_the_cache(server: Server, tmp_path: Path) -> None:

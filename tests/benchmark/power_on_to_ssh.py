@@ -1,0 +1,244 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Compares an installation with its floor: the same kernel, ramdisk and image in the same machine, piped to disk by hand.
+
+    .venv/bin/python tests/benchmark/power_on_to_ssh.py --inventory <site folder> [--machine metal-bios-1]
+
+The site is a lab with a rack whose machines have been provisioned, such as that of the scenario "provision". The machine
+is made blank and installed by playbooks/provision.yml; then it is made blank again, and the floor is run on it, without
+firmware: QEMU loads the kernel. Both end when ssh answers. It measures and judges nothing, so it is no test.
+
+Firmware's own time is what passes until its network program asks for a kernel, and at the restart until the boot loader
+speaks; the ratio leaves it out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+FLOOR = "/var/lib/rack/floor"
+# In the machine's serial log, in this order. What they begin is told by the text.
+MARKS = (
+    ("the firmware's network program asks for the kernel", r"/boot/[a-z0-9]+/vmlinuz"),
+    ("the deploy ramdisk runs", r"accentos: [0-9.]+ s: looking for devices"),
+    ("the installation is done", r"stage finish done"),
+    ("the boot loader of the disk speaks", r"(Welcome to GRUB|GRUB loading|Booting .Debian)"),
+    ("the installed kernel runs", r"Linux version"),
+)
+# Runs on the rack: prints a line of JSON for the power-on, for each mark, and for the answer of ssh.
+WATCH = r"""
+import json, pathlib, re, socket, subprocess, sys, time
+machine, address, marks, limit = json.loads(sys.argv[1])
+log, end = pathlib.Path("/var/log/rack") / f"{machine}.log", time.monotonic() + limit
+def tell(what):
+    print(json.dumps([what, time.monotonic()]), flush=True)
+def running():
+    done = subprocess.run(["virsh", "domstate", machine], capture_output=True, text=True)
+    return done.stdout.strip() == "running"
+print(json.dumps(["watching", time.monotonic()]), flush=True)
+while not running():
+    time.sleep(0.1)
+    assert time.monotonic() < end, "it was never turned on"
+tell("on")
+place, waiting = 0, list(marks)
+while time.monotonic() < end:
+    text = log.read_text(errors="replace") if log.exists() else ""
+    while waiting and (found := re.compile(waiting[0][1]).search(text, place)):
+        place = found.end()
+        tell(waiting.pop(0)[0])
+    if not waiting:
+        try:
+            with socket.create_connection((address, 22), 0.5) as connection:
+                connection.settimeout(2)
+                if connection.recv(4) == b"SSH-":
+                    tell("ssh answers")
+                    sys.exit(0)
+        except OSError:
+            pass
+    time.sleep(0.1)
+sys.exit(f"{machine} did not come so far: {waiting}")
+"""
+# Runs on the rack: the machine as it is, but its kernel comes from QEMU and a restart turns it off.
+BOOT = r"""
+import json, sys, xml.etree.ElementTree as ET
+import libvirt
+machine, kernel, ramdisk, options = json.loads(sys.argv[1])
+hypervisor = libvirt.open("qemu:///system")
+domain = ET.fromstring(hypervisor.lookupByName(machine).XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
+domain.find("name").text = "floor"
+domain.remove(domain.find("uuid"))
+domain.find("on_reboot").text = "destroy"
+domain.find("description").text = "floor"
+system = domain.find("os")
+for child in list(system):
+    if child.tag != "type":
+        system.remove(child)
+for tag, text in (("kernel", kernel), ("initrd", ramdisk), ("cmdline", options)):
+    ET.SubElement(system, tag).text = text
+for log in domain.iter("log"):
+    log.set("file", "/var/log/rack/floor.log")
+hypervisor.createXML(ET.tostring(domain, encoding="unicode"))
+"""
+
+
+@dataclass(frozen=True)
+class Site:
+    """The lab: how its hosts are reached, and the machine that is measured."""
+
+    inventory: str
+    machine: str
+    address: str
+    state: Path
+
+    def ssh(self, host: str, *words: str) -> list[str]:
+        """Return the command that runs WORDS on HOST."""
+        return ["ssh", "-F", str(self.state / "ssh_config"), host, *words]
+
+    def run(self, host: str, script: str, given: bytes | None = None) -> str:
+        """Run a shell SCRIPT on HOST. Raises SystemExit."""
+        done = subprocess.run(self.ssh(host, script), input=given, capture_output=True, check=False)
+        if done.returncode:
+            sys.exit(f"{host}: {script}\n{done.stdout.decode()}{done.stderr.decode()}")
+        return done.stdout.decode()
+
+    def python(self, host: str, program: str, argument: object) -> list[str]:
+        """Return the command that runs a Python PROGRAM on HOST with one ARGUMENT of JSON."""
+        return self.ssh(host, "python3", "-c", quoted(program), quoted(json.dumps(argument)))
+
+
+def quoted(text: str) -> str:
+    """Quote TEXT for the shell at the other end of ssh."""
+    return "'" + text.replace("'", "'\"'\"'") + "'"
+
+
+def watch(site: Site, machine: str, marks: Iterable[tuple[str, str]], limit: float) -> subprocess.Popen[str]:
+    """Start to watch MACHINE, which is off."""
+    watching = subprocess.Popen(
+        site.python("rack-1", WATCH, [machine, site.address, list(marks), limit]), stdout=subprocess.PIPE, text=True
+    )
+    assert watching.stdout is not None
+    watching.stdout.readline()
+    return watching
+
+
+def seen(watching: subprocess.Popen[str]) -> dict[str, float]:
+    """Return the seconds from the power-on to each mark, once the last one was seen. Raises SystemExit."""
+    out, _err = watching.communicate()
+    if watching.returncode:
+        sys.exit(out)
+    times = dict(json.loads(line) for line in out.splitlines())
+    return {what: at - times["on"] for what, at in times.items()}
+
+
+def read_site(inventory: str, machine: str) -> Site:
+    """Ask the inventory for what is needed."""
+    listed = subprocess.run(
+        [str(ROOT / ".venv/bin/ansible-inventory"), "-i", inventory, "--list"],
+        capture_output=True,
+        check=True,
+        cwd=ROOT,
+    )
+    hosts = json.loads(listed.stdout)["_meta"]["hostvars"]
+    state = ROOT / ".lab" / hosts["rack-1"]["lab_name"]
+    return Site(inventory, machine, hosts[machine]["host_addresses"]["management"], state)
+
+
+def install(site: Site) -> dict[str, float]:
+    """Install the machine as an operator does; return the seconds to each mark."""
+    site.run("rack-1", f"rack blank {site.machine}")
+    watching = watch(site, site.machine, MARKS, 1200)
+    names = json.dumps({"provision_reinstall": [site.machine]})
+    command = [str(ROOT / ".venv/bin/ansible-playbook"), "-i", site.inventory, "-e", names]
+    command += ["--limit", f"localhost,deploy,{site.machine}", str(ROOT / "playbooks/provision.yml")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(done.stdout + done.stderr)
+    return seen(watching)
+
+
+def prepare_floor(site: Site) -> None:
+    """Bring kernel, ramdisk and image to the rack; the ramdisk with another first process."""
+    site.run("rack-1", "DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet cpio e2fsprogs zstd")
+    site.run("rack-1", f"rm -rf {FLOOR}; mkdir -p {FLOOR}/overlay; rack blank {site.machine}")
+    files = site.run("deploy-1", "ls -d /srv/accentos/boot/amd64/* /srv/accentos/images/*-amd64/root.img.zst").split()
+    for file in files:
+        data = subprocess.run(site.ssh("deploy-1", "cat", file), capture_output=True, check=True).stdout
+        site.run("rack-1", f"cat >{FLOOR}/{Path(file).name}", data)
+    site.run("rack-1", f"cat >{FLOOR}/overlay/floor_init", (Path(__file__).parent / "floor_init").read_bytes())
+    site.run(
+        "rack-1",
+        f"set -e; cd {FLOOR}/overlay; chmod 755 floor_init; echo floor_init | cpio -o -H newc --quiet >../floor.cpio; "
+        "cd ..; cat ramdisk.img floor.cpio >floor.img; zstd -dqc root.img.zst >root.img; "
+        # The newest kernel of the image, for the start from the disk.
+        "kernel=$(debugfs -R 'ls -p /boot' root.img 2>/dev/null | grep -o 'vmlinuz-[^/]*' | sort -V | tail -n 1); "
+        'debugfs -R "dump /boot/$kernel disk-kernel" root.img 2>/dev/null; '
+        'debugfs -R "dump /boot/initrd.img-${kernel#vmlinuz-} disk-ramdisk" root.img 2>/dev/null; '
+        "rm root.img; ls -s disk-kernel disk-ramdisk",
+    )
+
+
+def floor(site: Site) -> float:
+    """Do the same by hand, without firmware; return seconds."""
+    prepare_floor(site)
+    rack = site.run("rack-1", "ip -brief -4 address show br-management").split()[2].partition("/")[0]
+    key = base64.b64encode((site.state / "id_ed25519.pub").read_bytes()).decode()
+    options = f"console=ttyS0,115200n8 rdinit=/floor_init floor.address={site.address}/24 floor.key={key}"
+    server = subprocess.Popen(site.ssh("rack-1", f"cd {FLOOR}; timeout 900 python3 -m http.server --bind {rack} 8099"))
+    try:
+        time.sleep(2)
+        started = time.monotonic()
+        for kernel, ramdisk, words in (
+            ("vmlinuz", "floor.img", f"{options} floor.image=http://{rack}:8099/root.img.zst"),
+            ("disk-kernel", "disk-ramdisk", "console=ttyS0,115200n8 root=/dev/vda ro"),
+        ):
+            argument = [site.machine, f"{FLOOR}/{kernel}", f"{FLOOR}/{ramdisk}", words]
+            subprocess.run(site.python("rack-1", BOOT, argument), check=True)
+            if kernel == "vmlinuz":
+                site.run("rack-1", "while [ -n \"$(virsh list --name | grep '^floor$')\" ]; do sleep 0.1; done")
+        watching = watch(site, "floor", [], 600)
+        seen(watching)
+        return time.monotonic() - started
+    finally:
+        server.terminate()
+        site.run("rack-1", f"virsh destroy floor; rm -rf {FLOOR} /var/log/rack/floor.log; rack blank {site.machine}")
+
+
+def table(marks: dict[str, float], by_hand: float) -> str:
+    """Return the comparison as lines of text."""
+    lines, before = [f"{'seconds from power-on':55}     at    each"], 0.0
+    for what, at in marks.items():
+        if what not in ("watching", "on"):
+            lines.append(f"{what:55}{at:7.1f} {at - before:7.1f}")
+            before = at
+    first, restart = marks[MARKS[0][0]], marks[MARKS[3][0]] - marks[MARKS[2][0]]
+    whole = marks["ssh answers"]
+    lines += [
+        f"{'firmware, both starts':55}{first + restart:7.1f}",
+        f"{'without firmware':55}{whole - first - restart:7.1f}",
+        f"{'floor':55}{by_hand:7.1f}",
+        f"{'ratio':55}{(whole - first - restart) / by_hand:7.2f}",
+    ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--inventory", required=True)
+    parser.add_argument("--machine", default="metal-bios-1")
+    arguments = parser.parse_args()
+    site = read_site(arguments.inventory, arguments.machine)
+    marks = install(site)
+    print(table(marks, floor(site)))
+
+
+if __name__ == "__main__":
+    main()
