@@ -180,8 +180,8 @@ def test_machines_ask_the_deploy_host_for_a_boot_program(
         seen = json.loads(listener.stdout.read())
     record_property("seconds from power on to DHCP, two machines", round(time.monotonic() - start, 1))
     assert seen == {
-        rack.machines[BIOS]["mac"]: [0, "PXEClient:Arch:00000:UNDI:002001"],
-        rack.machines[UEFI]["mac"]: [7, "PXEClient:Arch:00007:UNDI:003001"],
+        rack.machines[BIOS]["macs"][0]: [0, "PXEClient:Arch:00000:UNDI:002001"],
+        rack.machines[UEFI]["macs"][0]: [7, "PXEClient:Arch:00007:UNDI:003001"],
     }
     assert "iPXE" in rack.sh("rack-1", f"rack log {BIOS}")
     assert "Start PXE over IPv4" in rack.sh("rack-1", f"rack log {UEFI}")

@@ -8,67 +8,26 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-import testinfra
 from ansible_collections.accentos.cloud.plugins.plugin_utils.secret_store import SecretStore
 from testinfra.host import Host
 
-ROOT = Path(__file__).parents[3]
-STATE = ROOT / ".lab/provision"
-SITE = ROOT / "molecule/provision/inventory"
-COBBLER = ROOT / "molecule/provision/enrolled/machines.cobbler.yml"
-MACHINES = {"metal-bios-1": "10.93.0.31", "metal-uefi-1": "10.93.0.32"}
-STRANGER, NEW, NEW_ADDRESS = "stranger-1", "metal-new-1", "10.93.0.101"
-STAGES = ["specification", "disks", "image", "configuration", "boot_loader", "finish"]
-LONGEST_START = 300
-
-
-def machine(address: str) -> Host:
-    """Return an installed machine, reached as an operator reaches it: by key, and known by the key that it reported."""
-    extra = f"-o UserKnownHostsFile={STATE}/.known_hosts -o StrictHostKeyChecking=yes -o BindAddress=10.93.0.1"
-    return testinfra.get_host(
-        f"ssh://root@{address}", ssh_identity_file=str(STATE / "id_ed25519"), ssh_extra_args=extra
-    )
-
-
-def reach(address: str) -> Host:
-    """Return a machine once it answers."""
-    end = time.monotonic() + LONGEST_START
-    while True:
-        host = machine(address)
-        try:
-            if host.run("true").rc == 0:
-                return host
-        except RuntimeError:
-            # testinfra raises it when ssh itself fails.
-            pass
-        assert time.monotonic() < end, f"{address} does not answer"
-        time.sleep(2)
-
-
-def ask(host: Host, path: str) -> dict[str, object]:
-    """Ask the provisioner's own socket."""
-    found = json.loads(
-        host.check_output(f"curl -fsS --unix-socket /run/accentos-provisioner/admin.sock http://x{path}")
-    )
-    assert isinstance(found, dict)
-    return found
-
-
-def rack(*words: str) -> str:
-    """Do something in the room where the machines stand."""
-    command = ["podman", "exec", "accentos-provision-rack-1", *words]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-
-def playbook(*words: str) -> str:
-    """Run a playbook over the site."""
-    command = [sys.executable, "-m", "ansible", "playbook", f"--inventory={SITE}", *words]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+from .machines import (
+    COBBLER,
+    LONGEST_START,
+    MACHINES,
+    NEW,
+    NEW_ADDRESS,
+    ROOT,
+    STAGES,
+    STATE,
+    STRANGER,
+    ask,
+    playbook,
+    rack,
+    reach,
+)
 
 
 @pytest.mark.parametrize("name", MACHINES)
@@ -85,6 +44,20 @@ def test_the_machine_is_what_the_site_says(name: str) -> None:
     assert host.service("chrony").is_running
     assert host.file("/etc/accentos/pki/host.crt").exists
     assert host.run("passwd --status root").stdout.split()[1] != "P"
+
+
+def test_two_cards_of_a_machine_act_as_one() -> None:
+    host = reach(MACHINES["metal-bios-1"])
+    bond = json.loads(host.check_output("ip -json -details address show bond0"))[0]
+    assert bond["linkinfo"]["info_data"]["mode"] == "active-backup"
+    assert [address["local"] for address in bond["addr_info"] if address["family"] == "inet"] == ["10.93.0.31"]
+    members = json.loads(host.check_output("ip -json link show master bond0"))
+    assert {member.get("permaddr", member["address"]) for member in members} == {
+        "52:54:00:93:00:31",
+        "52:54:00:93:01:31",
+    }
+    vlans = json.loads(host.check_output("ip -json -details address show type vlan"))
+    assert [vlan["addr_info"][0]["local"] for vlan in vlans] == ["10.93.1.31"]
 
 
 def test_no_other_disk_was_touched() -> None:
@@ -156,6 +129,11 @@ def test_a_machine_that_nobody_described_becomes_a_host() -> None:
         time.sleep(5)
     new = reach(NEW_ADDRESS)
     assert new.check_output("hostname") == NEW
+    # Its hardware profile asks for a mirror.
+    members = new.check_output(
+        "lsblk --inverse --noheadings --list --output SERIAL $(findmnt --noheadings --output SOURCE /)"
+    )
+    assert set(members.split()) == {"STRANGER-1", "STRANGER-2"}
     command = [sys.executable, "-m", "ansible", "inventory", f"--inventory={COBBLER}", "--list"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -92,10 +92,11 @@ def describe(machine: dict[str, Any], acceleration: str) -> tuple[str, str]:
         element(item, "source", file=str(disk_path(name, disk["serial"])))
         element(item, "target", dev=f"vd{chr(ord('a') + number)}", bus="virtio")
         element(item, "serial", disk["serial"])
-    port = element(devices, "interface", type="bridge")
-    element(port, "mac", address=machine["mac"])
-    element(port, "source", bridge=BRIDGE)
-    element(port, "model", type="virtio")
+    for mac in machine["macs"]:
+        port = element(devices, "interface", type="bridge")
+        element(port, "mac", address=mac)
+        element(port, "source", bridge=BRIDGE)
+        element(port, "model", type="virtio")
     for kind in ("serial", "console"):
         item = element(devices, kind, type="pty")
         element(item, "log", file=str(LOGS / f"{name}.log"), append="on")

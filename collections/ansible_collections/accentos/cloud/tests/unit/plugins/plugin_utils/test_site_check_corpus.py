@@ -19,7 +19,7 @@ from ansible_collections.accentos.cloud.tests.unit.plugins.plugin_utils.site_sam
 KEY = GOOD_SITE[SITE].splitlines()[17].strip().removeprefix("- ")
 
 RACK = (
-    "lab_rack_machines:\n  - {{name: metal-1, firmware: {}, mac: '{}', bmc: {{driver: {}, address: 10.5.0.9}}, "
+    "lab_rack_machines:\n  - {{name: metal-1, firmware: {}, macs: ['{}'], bmc: {{driver: {}, address: 10.5.0.9}}, "
     "disks: [{{serial: {}, size_gib: 8}}]}}\nx_note: {{"
 )
 
@@ -268,7 +268,7 @@ MISTAKES: dict[str, tuple[str, str, str, int, str, list[str]]] = {
         "x_note: {",
         RACK.format("uefi", "52:54:00", "ipmi", "DISK-1"),
         25,
-        "lab_rack_machines.0.mac",
+        "lab_rack_machines.0.macs.0",
         ["MAC address"],
     ),
     "rack machine with a BMC that the rack has not": (

@@ -1,0 +1,93 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""How the tests reach the machines, their rack, and the playbooks."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import testinfra
+from testinfra.host import Host
+
+ROOT = Path(__file__).parents[3]
+STATE = ROOT / ".lab/provision"
+SITE = ROOT / "molecule/provision/inventory"
+COBBLER = ROOT / "molecule/provision/enrolled/machines.cobbler.yml"
+MACHINES = {"metal-bios-1": "10.93.0.31", "metal-uefi-1": "10.93.0.32"}
+STRANGER, NEW, NEW_ADDRESS = "stranger-1", "metal-new-1", "10.93.0.101"
+STAGES = ["specification", "disks", "image", "configuration", "boot_loader", "finish"]
+LONGEST_START = 300
+
+
+def machine(address: str) -> Host:
+    """Return an installed machine, reached as an operator reaches it: by key, and known by the key that it reported."""
+    extra = f"-o UserKnownHostsFile={STATE}/.known_hosts -o StrictHostKeyChecking=yes -o BindAddress=10.93.0.1"
+    return testinfra.get_host(
+        f"ssh://root@{address}", ssh_identity_file=str(STATE / "id_ed25519"), ssh_extra_args=extra
+    )
+
+
+def reach(address: str) -> Host:
+    """Return a machine once it answers."""
+    end = time.monotonic() + LONGEST_START
+    while True:
+        host = machine(address)
+        try:
+            if host.run("true").rc == 0:
+                return host
+        except RuntimeError:
+            # testinfra raises it when ssh itself fails.
+            pass
+        assert time.monotonic() < end, f"{address} does not answer"
+        time.sleep(2)
+
+
+def ask(host: Host, path: str) -> dict[str, object]:
+    """Ask the provisioner's own socket."""
+    found = json.loads(
+        host.check_output(f"curl -fsS --unix-socket /run/accentos-provisioner/admin.sock http://x{path}")
+    )
+    assert isinstance(found, dict)
+    return found
+
+
+def rack(*words: str) -> str:
+    """Do something in the room where the machines stand."""
+    command = ["podman", "exec", "accentos-provision-rack-1", *words]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def start_playbook(*words: str) -> subprocess.Popen[str]:
+    """Start a playbook over the site."""
+    command = [sys.executable, "-m", "ansible", "playbook", f"--inventory={SITE}", *words]
+    settings = os.environ | {"ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default"}
+    return subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=settings,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def playbook(*words: str, code: int = 0) -> str:
+    """Run a playbook over the site, which must end with CODE; return what it said."""
+    running = start_playbook(*words)
+    out, _none = running.communicate()
+    assert running.returncode == code, out
+    return out
+
+
+def wait_until(what: str, holds: Callable[[], bool], longest: float = LONGEST_START) -> None:
+    """Wait until WHAT HOLDS."""
+    end = time.monotonic() + longest
+    while not holds():
+        assert time.monotonic() < end, f"not within {longest:.0f} s: {what}"
+        time.sleep(1)

@@ -1,0 +1,91 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What goes wrong while a machine is installed: it is told, nothing else is harmed, and the next run makes it good."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import secrets
+import signal
+from collections.abc import Callable
+
+from testinfra.host import Host
+
+from .machines import MACHINES, STAGES, ask, playbook, rack, reach, start_playbook, wait_until
+
+NAME = "metal-bios-1"
+DISK = f"/var/lib/rack/disks/{NAME}.BIOS-1-ROOT.img"
+IMAGE = "/srv/accentos/images/base-amd64/root.img.zst"
+PROVISION = ("playbooks/provision.yml", "--limit", f"localhost,deploy,{NAME}")
+SEED = int(os.environ.get("ACCENTOS_TEST_SEED", "0")) or secrets.randbelow(10**6) + 1
+
+
+def again(**variables: object) -> tuple[str, ...]:
+    """Return the words that install the machine anew, with further variables."""
+    return (*PROVISION, "--extra-vars", json.dumps({"provision_reinstall": [NAME], **variables}))
+
+
+def digest() -> str:
+    """Return a digest of the whole disk of the machine, which is off or leaves it alone."""
+    return rack("sha256sum", DISK).split()[0]
+
+
+def stages(host: Host) -> dict[str, str]:
+    """Return what became of each stage that the machine has reported."""
+    found = ask(host, f"/v1/machines/{NAME}")["stages"]
+    assert isinstance(found, list)
+    return {stage["stage"]: stage["status"] for stage in found}
+
+
+def test_a_rule_that_fits_no_disk_touches_none(host: Host) -> None:
+    rack("virsh", "destroy", NAME)
+    before = digest()
+    rule = {"serial": "ELSEWHERE"}
+    said = playbook(*again(provision_root_disk=rule, provision_attempts=1), code=2)
+    # The rule, and what the machine has instead.
+    assert "ELSEWHERE" in said
+    assert "BIOS-1-ROOT" in said
+    assert stages(host)["disks"] == "failed"
+    assert digest() == before
+    # A shell waits on its console, and without orders it starts from its disk again.
+    assert "A shell waits on each console" in rack("rack", "log", NAME)
+
+
+def test_a_corrupt_image_is_not_booted(host: Host) -> None:
+    middle = int(host.check_output(f"stat --format %s {IMAGE}")) // 2
+    flip = (
+        "import sys; file = open(sys.argv[1], 'r+b'); file.seek(int(sys.argv[2])); byte = file.read(1); "
+        "file.seek(-1, 1); file.write(bytes([byte[0] ^ 1]))"
+    )
+    try:
+        host.check_output(f'python3 -c "{flip}" {IMAGE} {middle}')
+        said = playbook(*again(provision_attempts=1), code=2)
+    finally:
+        host.check_output(f'python3 -c "{flip}" {IMAGE} {middle}')
+    assert "image" in said
+    assert "role host_image" in said
+    found = stages(host)
+    assert found["image"] == "failed"
+    assert "boot_loader" not in found
+    assert ask(host, f"/v1/machines/{NAME}")["state"] == "failed"
+
+
+def test_power_and_playbook_end_in_the_middle(host: Host, record_property: Callable[[str, object], None]) -> None:
+    stage = random.Random(SEED).choice(STAGES[1:-1])  # noqa: S311 - not a secret
+    record_property("seed", SEED)
+    record_property("power cut in stage", stage)
+    running = start_playbook(*PROVISION)
+    wait_until(f"stage {stage} begins", lambda: running.poll() is not None or stage in stages(host))
+    rack("virsh", "destroy", NAME)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    assert ask(host, f"/v1/machines/{NAME}")["state"] in ("installing", "failed")
+    # For all that the next run knows the machine goes on by itself, so it waits for a stage before it starts it again.
+    patience = {"boot": 240} | dict.fromkeys(STAGES, 90)
+    said = playbook(*PROVISION, "--extra-vars", json.dumps({"provision_timeouts": patience}))
+    assert NAME in said
+    assert ask(host, f"/v1/machines/{NAME}")["state"] == "deployed"
+    assert reach(MACHINES[NAME]).check_output("hostname") == NAME
+    assert not re.search(r"changed=[1-9]", playbook(*PROVISION))
