@@ -134,7 +134,7 @@ print(sorted(os.listdir("/var/lib/cobbler/tftpboot/images/accentos-amd64")), os.
 def test_torn_objects_and_cached_files_are_mended(site: Site) -> None:
     collections = "/var/lib/cobbler/collections"
     before = site.sh("deploy-1", f"cat {collections}/systems/machine-1.json")
-    site.sh("deploy-1", "systemctl kill --signal=KILL cobblerd")
+    site.sh("deploy-1", "systemctl kill --signal=KILL cobblerd; systemctl stop cobblerd")
     site.sh("deploy-1", f"truncate --size=40 {collections}/systems/machine-1.json")
     site.sh("deploy-1", "truncate --size=0 /var/lib/cobbler/.mtime")
     site.sh("deploy-1", f"echo '{{' >{collections}/profiles/never-saved.json")

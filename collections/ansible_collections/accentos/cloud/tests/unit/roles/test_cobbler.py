@@ -317,11 +317,16 @@ def turns(place: Place, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return module
 
 
+def clean(place: Place) -> None:
+    """Do what Cobbler does at the begin of a full sync."""
+    shutil.rmtree(place.cobbler / "tftpboot/pxelinux.cfg")
+    (place.cobbler / "tftpboot/pxelinux.cfg").mkdir()
+
+
 def end_sync(place: Place, full: bool) -> list[str]:
-    """Do what Cobbler does at the end of a sync, and return the marks that are there then."""
+    """Do what Cobbler does in a sync, and return the marks that are there at its end."""
     if full:
-        shutil.rmtree(place.cobbler / "tftpboot/pxelinux.cfg")
-        (place.cobbler / "tftpboot/pxelinux.cfg").mkdir()
+        clean(place)
     script = (PROGRAMS / "synced").read_text().replace("/var/lib/cobbler", str(place.cobbler))
     subprocess.run(["sh", "-c", script], check=True)
     assert not (place.cobbler / "tftpboot/pxelinux.cfg/accentos-sync").exists()
@@ -339,6 +344,13 @@ def test_only_a_full_sync_makes_whole_what_was_not(place: Place, turns: ModuleTy
     assert turns.run(None, []) == turns.run(None, []) == 0
     marks.append(end_sync(place, False))
     assert marks == [["whole"]] * 3
+    # A full one fails.
+    turns.run(None, [])
+    clean(place)
+    turns.run(None, [])
+    assert end_sync(place, False) == []
+    turns.run(None, [])
+    assert end_sync(place, True) == ["whole"]
     # One was cut off together with cobblerd.
     turns.run(None, [])
     boot_files.mend(place.cobbler)

@@ -7,7 +7,6 @@ neither would end in a whole tree. A save of a system is a sync of this system o
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import threading
 from pathlib import Path
@@ -55,7 +54,11 @@ def run(_api_handle: object, _arguments: object) -> int:
     if not TURNS.take():
         logging.getLogger().error("an earlier sync does not end; restart cobblerd")
         return 1
-    with contextlib.suppress(FileNotFoundError):
-        (COBBLER / "whole").rename(COBBLER / "whole.before")
-    (COBBLER / MARK).touch()
+    whole, before, mark = COBBLER / "whole", COBBLER / "whole.before", COBBLER / MARK
+    if whole.exists():
+        whole.rename(before)
+    elif not mark.exists():
+        # The last one was a full sync that failed: only another makes whole what it left.
+        before.unlink(missing_ok=True)
+    mark.touch()
     return 0
