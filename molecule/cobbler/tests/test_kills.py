@@ -31,10 +31,12 @@ def read():
         looked += 1
         if sizes != {300_000} or not all(text.startswith(b"#!ipxe") and text.endswith(b"# end\\n") for text in texts):
             torn.append(f"{tree}: {sizes}, {[text[-20:] for text in texts]}")
-        if len(texts) < 2 or any(line.count(",") < 2 for line in (root / "dhcp-hosts").read_text().splitlines()):
+        if len(texts) < 2:
             torn.append(f"{tree}: {len(texts)} scripts")
-        if not (root / "dhcp-hosts").read_text():
-            torn.append("no DHCP hosts")
+        # Cobbler leaves the line of a system that was removed, such as one of another test, until its next sync.
+        hosts = (root / "dhcp-hosts").read_text()
+        if HOST not in hosts:
+            torn.append(f"DHCP hosts: {hosts}")
         for path in objects.glob("*/*.json"):
             try:
                 json.loads(path.read_text())
@@ -92,7 +94,8 @@ print(json.dumps({"torn": sorted(set(torn))[:9], "looked": looked}))
 
 def test_boot_files_are_whole_whenever_cobbler_is_killed(site: Site) -> None:
     moments = [round(CHANCE.uniform(0.0, 0.9), 3) for _kill in range(KILLS)]
-    told = site.direct(KILLER.replace("MOMENTS", repr(moments)), timeout=900)
+    host = f",02:aa:00:00:00:01,machine-1.example.test,{site.address.rsplit('.', 1)[0]}.61\n"
+    told = site.direct(KILLER.replace("MOMENTS", repr(moments)).replace("HOST", repr(host)), timeout=900)
     assert '"torn": []' in told
     assert int(told.rsplit(": ", 1)[1].rstrip("}")) > 100
     # What Cobbler knew is known again, and is published.

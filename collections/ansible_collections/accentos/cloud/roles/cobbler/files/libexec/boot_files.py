@@ -154,9 +154,10 @@ def copy_staged(staged: dict[str, Path], current: Path, target: Path) -> None:
             write(place, whole(name, path.read_bytes()), path.stat().st_mtime_ns)
 
 
-def stamps(cobbler: Path, staged: Mapping[str, Path]) -> list[tuple[object, ...]]:
-    """Return what differs if anything is written meanwhile, of the staged tree and the DHCP hosts. Raises OSError."""
-    return [stamp(path) for path in staged.values()] + [stamp(cobbler / "dhcp/hosts"), stamp(cobbler / "whole")]
+def stamps(cobbler: Path, staged: Mapping[str, Path]) -> dict[str, tuple[object, ...]]:
+    """Return what differs if anything is written meanwhile to tree, DHCP hosts or mark. Raises OSError."""
+    watched = {"hosts": cobbler / "dhcp/hosts", "mark": cobbler / "whole"}
+    return {name: stamp(path) for name, path in {**watched, **staged}.items()}
 
 
 def publish_once(cobbler: Path, published: Path) -> bool:
@@ -182,8 +183,7 @@ def publish_once(cobbler: Path, published: Path) -> bool:
         # A killed run may have left one of this number; nobody was ever led to it.
         shutil.rmtree(release, ignore_errors=True)
         copy_staged(staged, current, release / "tftp")
-    staged = tree(cobbler / "tftpboot")
-    if stamps(cobbler, staged) != before:
+    if stamps(cobbler, tree(cobbler / "tftpboot")) != before:
         raise BootFilesError(f"Cobbler's files in {cobbler} keep changing")
     if changed:
         replace_link(link, f"releases/{number}")
