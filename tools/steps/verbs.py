@@ -258,6 +258,7 @@ def ansible_test_steps() -> tuple[Step, ...]:
 def lab_test_steps() -> tuple[Step, ...]:
     """Return the tests that need containers: Molecule scenarios and tests/lab. Each writes JUnit XML and names it."""
     scenario = f"{RESULTS}/molecule-prepare.xml"
+    cobbler = f"{RESULTS}/molecule-cobbler.xml"
     faults = f"{RESULTS}/lab.xml"
     return (
         Step(
@@ -266,6 +267,13 @@ def lab_test_steps() -> tuple[Step, ...]:
             (f"{BIN}/molecule", "test", "--scenario-name", "prepare"),
             timeout=1800,
             tests=(scenario,),
+        ),
+        Step(
+            "molecule cobbler",
+            "A deploy host gets Cobbler; another host boots from it, tries its doors, and looks on while it is killed.",
+            (f"{BIN}/molecule", "test", "--scenario-name", "cobbler"),
+            timeout=2400,
+            tests=(cobbler,),
         ),
         Step(
             "lab tests",

@@ -50,16 +50,16 @@ class Site:
     ssh_config: Path
     address: str = ""
 
-    def sh(self, host: str, command: str, given: str = "", *, check: bool = True) -> str:
-        """Run a command on a host and return what it prints."""
+    def sh(self, host: str, command: str, given: str = "", *, check: bool = True, timeout: float = 180) -> str:
+        """Run a command on a host, for ``timeout`` seconds at most, and return what it prints."""
         argv = ["ssh", "-F", str(self.ssh_config), host, command]
-        done = subprocess.run(argv, input=given, capture_output=True, text=True, check=False)
+        done = subprocess.run(argv, input=given, capture_output=True, text=True, check=False, timeout=timeout)
         assert not check or done.returncode == 0, f"{host}: {command}\n{done.stdout}\n{done.stderr}"
         return done.stdout.strip()
 
-    def direct(self, program: str) -> str:
+    def direct(self, program: str, *, timeout: float = 180) -> str:
         """Run a program on the deploy host that begins with a session at Cobbler; wait until its changes are out."""
-        return self.sh("deploy-1", f"python3 -; code=$?{SETTLED}", DIRECT + program)
+        return self.sh("deploy-1", f"python3 -; code=$?{SETTLED}", DIRECT + program, timeout=timeout)
 
     def machine(self, verb: str, *, host: str = "compute-1", **question: object) -> Any:
         """Let a host ask as a machine would, see machines.py."""

@@ -7,7 +7,12 @@ import hashlib
 import importlib.util
 import json
 import os
+import shutil
+import socket
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -44,6 +49,7 @@ class Place:
             (self.cobbler / name).mkdir(parents=True)
         (self.published / "releases").mkdir(parents=True)
         self.hosts("")
+        (self.cobbler / "whole").touch()
         self.stage("pxelinux.cfg/01-a", SCRIPT)
 
     def stage(self, name: str, content: bytes) -> Path:
@@ -55,8 +61,8 @@ class Place:
     def hosts(self, text: str) -> None:
         (self.cobbler / "dhcp/hosts").write_text(text)
 
-    def publish(self) -> bool:
-        return bool(boot_files.publish(self.cobbler, self.published))
+    def publish(self, timeout: float = 0) -> bool:
+        return bool(boot_files.publish(self.cobbler, self.published, timeout))
 
 
 @pytest.fixture
@@ -177,12 +183,12 @@ def test_synchronize_logs_in_and_waits(tmp_path: Path) -> None:
         address = f"http://127.0.0.1:{server.server_address[1]}"
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        boot_files.synchronize(tmp_path, address, 10)
+        boot_files.synchronize(tmp_path, address, os.getpid(), 10)
         server.shutdown()
         thread.join()
     assert calls == [("", "secret"), ("", "secret"), ("token",)]
     with pytest.raises(boot_files.BootFilesError, match="does not synchronize within 0 s"):
-        boot_files.synchronize(tmp_path, address, 0)
+        boot_files.synchronize(tmp_path, address, os.getpid(), 0)
 
 
 def test_verbs(place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -193,7 +199,7 @@ def test_verbs(place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     assert capsys.readouterr().out == "x was torn\n"
     monkeypatch.setattr(boot_files, "_START_TIMEOUT", 0.0)
     monkeypatch.setattr(boot_files, "synchronize", lambda *_arguments: boot_files.host_lines("wrong"))
-    assert boot_files.main("synchronize", "http://127.0.0.1:1") == 1
+    assert boot_files.main("synchronize", "http://127.0.0.1:1", "1") == 1
     assert "is no DHCP host" in capsys.readouterr().err
 
 
@@ -237,50 +243,188 @@ def test_policy(
     assert authorization.authorize(None, user, resource, item, field) == allowed
 
 
-SYSTEM = {"name": "m", "interfaces": {"eth0": {"mac_address": "02:AA:00:00:00:01", "ip_address": "10.2.0.11"}, "x": {}}}
-
-
-def test_what_a_sync_has_not_written_yet(tmp_path: Path) -> None:
-    script = tmp_path / "script"
-    script.write_text("#!ipxe\nkernel ${base}/images/a/vmlinuz x=1\n# end\n")
-    name, line = "pxelinux.cfg/01-02-aa-00-00-00-01", "set:x,02:aa:00:00:00:01,m,10.2.0.11"
-    whole = {name: script, "images/a/vmlinuz": script}
-    assert boot_files.lacking(whole, [SYSTEM], line) == ""
-    assert boot_files.lacking({name: script}, [SYSTEM], line) == f"images/a/vmlinuz, which {name} names"
-    assert boot_files.lacking({}, [SYSTEM], line) == "the script of m"
-    assert boot_files.lacking({"grub/system/02:aa:00:00:00:01": script}, [SYSTEM], line) == ""
-    assert boot_files.lacking(whole, [SYSTEM], "") == "the DHCP host 10.2.0.11"
-    assert boot_files.lacking({}, [{"name": "without ports"}], "") == ""
-    assert boot_files.lacking(whole, [], "", ["pxelinux.cfg/default"]) == "pxelinux.cfg/default"
-
-
-def test_nothing_is_published_while_a_sync_is_half_done(tmp_path: Path) -> None:
-    place = Place(tmp_path)
+def test_nothing_is_published_that_is_not_whole(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
     assert place.publish()
-    (place.cobbler / "collections/systems/m.json").write_text(json.dumps(SYSTEM))
-    place.stage("pxelinux.cfg/01-a", SCRIPT.replace(b"boot", b"exit"))
-
-    def finish() -> None:
-        assert (place.current / "pxelinux.cfg/01-a").read_bytes() == SCRIPT
-        place.hosts("set:x,02:aa:00:00:00:01,m,10.2.0.11\n")
-        place.stage("pxelinux.cfg/01-02-aa-00-00-00-01", SCRIPT)
-
-    sync = threading.Timer(0.5, finish)
-    sync.start()
-    assert place.publish()
-    sync.join()
-    assert (place.current / "pxelinux.cfg/01-02-aa-00-00-00-01").read_bytes() == SCRIPT
+    (place.cobbler / "whole").rename(place.cobbler / "whole.before")
+    (place.cobbler / "tftpboot/pxelinux.cfg/01-a").unlink()
+    place.hosts("set:x,02:aa:00:00:00:01,m,10.2.0.11\n")
+    assert not place.publish()
+    assert "a sync of Cobbler goes on or was cut off" in capsys.readouterr().err
+    assert (place.current / "pxelinux.cfg/01-a").read_bytes() == SCRIPT
+    assert (place.published / "dhcp-hosts").read_text() == ""
+    # What was cut off is whole again only after a full sync, which makes the mark anew.
+    assert boot_files.mend(place.cobbler) == []
+    assert not (place.cobbler / "whole.before").exists()
 
 
-def test_what_cobbler_never_writes_holds_nothing_up_for_ever(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_what_changes_meanwhile_is_not_published_but_looked_at_again(
+    place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = Place(tmp_path)
-    (place.cobbler / "collections/systems/m.json").write_text(json.dumps(SYSTEM))
-    files, hosts = boot_files.settle(place.cobbler, timeout=0.3)
-    assert list(files) == ["pxelinux.cfg/01-a"]
-    assert hosts == ""
-    assert "published without the script of m" in capsys.readouterr().err
-    (place.cobbler / "dhcp/hosts").unlink()
-    with pytest.raises(boot_files.BootFilesError, match="keep changing or are not there"):
-        boot_files.settle(place.cobbler, timeout=0.3)
+    place.publish()
+    copy, looks = boot_files.copy_staged, []
+
+    def copy_and_change(staged: Any, current: Path, target: Path) -> None:
+        copy(staged, current, target)
+        looks.append(sorted(staged))
+        assert (place.current / "pxelinux.cfg/01-a").read_bytes() == SCRIPT
+        if len(looks) == 1:
+            place.stage("pxelinux.cfg/01-c", SCRIPT)
+
+    monkeypatch.setattr(boot_files, "copy_staged", copy_and_change)
+    monkeypatch.setattr(boot_files, "_PAUSE", 0.0)
+    place.stage("pxelinux.cfg/01-b", SCRIPT)
+    assert place.publish(timeout=10)
+    assert [len(names) for names in looks] == [2, 3]
+    assert (place.current / "pxelinux.cfg/01-c").read_bytes() == SCRIPT
+    place.stage("pxelinux.cfg/01-c", SCRIPT.replace(b"boot", b"exit"))
+    looks.clear()
+    with pytest.raises(boot_files.BootFilesError, match="keep changing"):
+        place.publish()
+    assert (place.current / "pxelinux.cfg/01-c").read_bytes() == SCRIPT
+
+
+def test_file_without_which_cobbler_would_never_start_again_is_mended(place: Place) -> None:
+    mark = place.cobbler / ".mtime"
+    for content, done in (("1700000000.5", 0), ("", 1), ("17000.00.5", 1)):
+        mark.write_text(content)
+        assert len(boot_files.mend(place.cobbler)) == done
+        assert mark.exists() == (not done)
+    assert boot_files.mend(place.cobbler) == []
+
+
+def test_cobblerd_that_never_answers_ends_the_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "web.ss").write_text("secret")
+    monkeypatch.setattr(boot_files, "_CALL_TIMEOUT", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        address = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        with pytest.raises(boot_files.BootFilesError, match="does not synchronize within 0 s: timed out"):
+            boot_files.synchronize(tmp_path, address, os.getpid(), 0.1)
+
+
+def test_nobody_waits_for_a_cobblerd_that_is_gone(tmp_path: Path) -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    began = time.monotonic()
+    with pytest.raises(boot_files.BootFilesError, match="ended before it had synchronized"):
+        boot_files.synchronize(tmp_path, "http://127.0.0.1:1", gone.pid, 60)
+    assert time.monotonic() - began < 10
+
+
+@pytest.fixture
+def turns(place: Place, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    module = load("turns")
+    monkeypatch.setattr(module, "COBBLER", place.cobbler)
+    return module
+
+
+def clean(place: Place) -> None:
+    """Do what Cobbler does at the begin of a full sync."""
+    shutil.rmtree(place.cobbler / "tftpboot/pxelinux.cfg")
+    (place.cobbler / "tftpboot/pxelinux.cfg").mkdir()
+
+
+def end_sync(place: Place, full: bool) -> list[str]:
+    """Do what Cobbler does in a sync, and return the marks that are there at its end."""
+    if full:
+        clean(place)
+    script = (PROGRAMS / "synced").read_text().replace("/var/lib/cobbler", str(place.cobbler))
+    subprocess.run(["sh", "-c", script], check=True)
+    assert not (place.cobbler / "tftpboot/pxelinux.cfg/accentos-sync").exists()
+    return sorted(path.name for path in place.cobbler.glob("whole*"))
+
+
+def test_only_a_full_sync_makes_whole_what_was_not(place: Place, turns: ModuleType) -> None:
+    assert turns.register() == "/var/lib/cobbler/triggers/sync/pre/*"
+    marks = []
+    for full in (False, True):
+        assert turns.run(None, []) == 0
+        assert [path.name for path in place.cobbler.glob("whole*")] == ["whole.before"]
+        marks.append(end_sync(place, full))
+    # One fails, and the next does not.
+    assert turns.run(None, []) == turns.run(None, []) == 0
+    marks.append(end_sync(place, False))
+    assert marks == [["whole"]] * 3
+    # A full one fails.
+    turns.run(None, [])
+    clean(place)
+    turns.run(None, [])
+    assert end_sync(place, False) == []
+    turns.run(None, [])
+    assert end_sync(place, True) == ["whole"]
+    # One was cut off together with cobblerd.
+    turns.run(None, [])
+    boot_files.mend(place.cobbler)
+    turns.run(None, [])
+    assert end_sync(place, False) == []
+    turns.run(None, [])
+    assert end_sync(place, True) == ["whole"]
+
+
+def test_syncs_come_one_after_the_other(place: Place, turns: ModuleType) -> None:
+    order: list[str] = []
+
+    def sync(name: str) -> None:
+        assert turns.run(None, []) == turns.run(None, []) == 0
+        order.append(name)
+        time.sleep(0.05)
+        order.append(name)
+
+    threads = [threading.Thread(target=sync, args=(name,)) for name in "abc"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert order[::2] == order[1::2]
+    assert sorted(order[::2]) == ["a", "b", "c"]
+
+
+def test_sync_fails_before_it_removes_anything_if_another_never_ends(
+    place: Place, turns: ModuleType, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(turns, "TURNS", turns.Turns(0.1))
+    taken, ended = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        turns.TURNS.take()
+        taken.set()
+        ended.wait()
+
+    other = threading.Thread(target=hang)
+    other.start()
+    taken.wait()
+    assert turns.run(None, []) == 1
+    assert "does not end" in caplog.text
+    assert (place.cobbler / "whole").exists()
+    ended.set()
+    other.join()
+    assert turns.run(None, []) == 0
+
+
+def test_object_is_written_in_one_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = dict.fromkeys(["serialize_delete", "deserialize_raw", "deserialize", "deserialize_item"], print)
+    plain = SimpleNamespace(libpath=str(tmp_path), register=lambda: "serializer", **left)
+    monkeypatch.setitem(sys.modules, "cobbler.modules.serializers.file", plain)
+    serializer = load("serializer")
+    assert serializer.register() == "serializer"
+    assert serializer.what() == "serializer/accentos"
+    (tmp_path / "systems").mkdir()
+
+    class Systems(list[Any]):
+        def collection_types(self) -> str:
+            return "systems"
+
+    def item(value: object) -> SimpleNamespace:
+        return SimpleNamespace(name="m.1", serialize=lambda: {"name": "m.1", "comment": value})
+
+    serializer.serialize(Systems([item("ä")]))
+    path = tmp_path / "systems/m.1.json"
+    with path.open() as reader:
+        serializer.serialize_item(Systems(), item("new"))
+        # Who reads the old one reads it to its end.
+        assert json.load(reader) == {"name": "m.1", "comment": "ä"}
+    assert boot_files.is_whole(path)
+    assert path.read_text() == json.dumps({"comment": "new", "name": "m.1"}, indent=4)
+    with pytest.raises(TypeError):
+        serializer.serialize_item(Systems(), item({1, 2}))
+    assert "new" in path.read_text()
+    assert len(list(path.parent.glob("*.json"))) == 1

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import http.client
 import json
 import os
 import re
@@ -19,9 +20,10 @@ import shutil
 import sys
 import time
 import xmlrpc.client
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from xml.parsers.expat import ExpatError
 
 COBBLER = Path("/var/lib/cobbler")
 PUBLISHED = Path("/srv/accentos/netboot")
@@ -29,8 +31,6 @@ PUBLISHED = Path("/srv/accentos/netboot")
 END = b"# end"
 IPXE = b"#!ipxe"
 _ENDING = ("pxelinux.cfg/", "grub/system/")
-_STRANGERS = "pxelinux.cfg/default"
-_NAMED = re.compile(r"\$\{base\}/(images/\S+)")
 _HOST = re.compile(
     r"set:[a-z0-9_]+,(?:[0-9a-f]{2}:){5}[0-9a-f]{2}"
     r"(?:,[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)?(?:,\d{1,3}(?:\.\d{1,3}){3})?(?:,\[[0-9a-f:]+\])?",
@@ -39,9 +39,11 @@ _HOST = re.compile(
 _KEPT = 2
 _CHUNK = 1 << 20
 _START_TIMEOUT = 90.0
-# A sync removes files before it writes them again; a cobblerd that was killed meanwhile does it at its next start.
-_SYNC_TIMEOUT = 30.0
-_SYNC_PAUSE = 0.2
+# For one answer of cobblerd. A sync of many machines takes long; systemd ends it all at TimeoutStartSec.
+_CALL_TIMEOUT = 150.0
+# Cobbler writes some files outside of a sync, and within milliseconds.
+_CHANGE_TIMEOUT = 5.0
+_PAUSE = 0.2
 
 
 class BootFilesError(Exception):
@@ -152,85 +154,67 @@ def copy_staged(staged: dict[str, Path], current: Path, target: Path) -> None:
             write(place, whole(name, path.read_bytes()), path.stat().st_mtime_ns)
 
 
-def lacking(
-    staged: Mapping[str, Path], systems: Iterable[Mapping[str, Any]], hosts: str, there: Collection[str] = ()
-) -> str:
-    """Say what a sync that goes on has not written yet; nothing if nothing.
+def stamps(cobbler: Path, staged: Mapping[str, Path]) -> dict[str, tuple[object, ...]]:
+    """Return what differs if anything is written meanwhile to tree, DHCP hosts or mark. Raises OSError."""
+    watched = {"hosts": cobbler / "dhcp/hosts", "mark": cobbler / "whole"}
+    return {name: stamp(path) for name, path in {**watched, **staged}.items()}
 
-    That is of ``systems``, of what scripts name, and the script for strangers if it is among the files ``there`` now.
+
+def publish_once(cobbler: Path, published: Path) -> bool:
+    """Publish the staged tree if it is whole and changed; tell whether it did.
+
+    Raises BootFilesError and FileNotFoundError if it changes meanwhile.
     """
-    if _STRANGERS in there and _STRANGERS not in staged:
-        return _STRANGERS
-    for name, path in staged.items():
-        if name.startswith("pxelinux.cfg/") and not path.is_symlink():
-            for file in _NAMED.findall(path.read_text(encoding="utf-8", errors="replace")):
-                if file not in staged:
-                    return f"{file}, which {name} names"
-    for system in systems:
-        ports = [port for port in system.get("interfaces", {}).values() if port.get("mac_address")]
-        macs = [str(port["mac_address"]).lower() for port in ports]
-        scripts = [f"pxelinux.cfg/01-{mac.replace(':', '-')}" for mac in macs] + [f"grub/system/{mac}" for mac in macs]
-        if scripts and not any(script in staged for script in scripts):
-            return f"the script of {system.get('name')}"
-        for port in ports:
-            address, mac = str(port.get("ip_address") or ""), str(port["mac_address"]).lower()
-            if address and not any(mac in line.lower() and address in line for line in hosts.splitlines()):
-                return f"the DHCP host {address}"
-    return ""
+    if not (cobbler / "whole").exists():
+        # Cut off it stays so until cobblerd, at its start, has done a whole one.
+        print("not published now: a sync of Cobbler goes on or was cut off", file=sys.stderr)  # noqa: T201 - journal
+        return False
+    link, releases = published / "current", published / "releases"
+    current = link / "tftp"
+    there, staged = tree(current), tree(cobbler / "tftpboot")
+    before = stamps(cobbler, staged)
+    hosts = host_lines((cobbler / "dhcp/hosts").read_text(encoding="utf-8")).encode()
+    hosts_file = published / "dhcp-hosts"
+    accept_rewritten(staged, current)
+    changed = staged.keys() != there.keys() or any(not same(path, there[name]) for name, path in staged.items())
+    number = int(link.readlink().name) + 1 if link.is_symlink() else 1
+    release = releases / str(number)
+    if changed:
+        # A killed run may have left one of this number; nobody was ever led to it.
+        shutil.rmtree(release, ignore_errors=True)
+        copy_staged(staged, current, release / "tftp")
+    if stamps(cobbler, tree(cobbler / "tftpboot")) != before:
+        raise BootFilesError(f"Cobbler's files in {cobbler} keep changing")
+    if changed:
+        replace_link(link, f"releases/{number}")
+        for old in releases.iterdir():
+            if int(old.name) <= number - _KEPT:
+                shutil.rmtree(old)
+    if not hosts_file.exists() or hosts_file.read_bytes() != hosts:
+        fresh = hosts_file.with_name("dhcp-hosts.new")
+        write(fresh, hosts)
+        fresh.replace(hosts_file)
+        # By this mark DHCP is told, see accentos-dhcp-hosts.path.
+        (published / "dhcp-changed").touch()
+        changed = True
+    keep_objects(cobbler / "collections", cobbler / "kept")
+    return changed
 
 
-def settle(cobbler: Path, there: Collection[str] = (), timeout: float = _SYNC_TIMEOUT) -> tuple[dict[str, Path], str]:
-    """Return the staged files and the DHCP hosts once no sync is half done; ``there`` are published.
+def publish(cobbler: Path = COBBLER, published: Path = PUBLISHED, timeout: float = _CHANGE_TIMEOUT) -> bool:
+    """Publish the staged tree if it is whole and changed; tell whether it did. Raises BootFilesError and OSError.
 
-    Raises BootFilesError and OSError.
-
-    After ``timeout`` seconds without a change for the better Cobbler means it so; then what is lacking is said.
+    What goes on changing for ``timeout`` seconds is left to the run that the last change starts.
     """
     end = time.monotonic() + timeout
-    while True:
-        with contextlib.suppress(FileNotFoundError):  # It was there a moment ago: a sync goes on.
-            staged, hosts = tree(cobbler / "tftpboot"), (cobbler / "dhcp/hosts").read_text(encoding="utf-8")
-            objects = [path for path in (cobbler / "collections/systems").glob("*.json") if is_whole(path)]
-            reason = lacking(staged, [json.loads(path.read_bytes()) for path in objects], hosts, there)
-            if reason and time.monotonic() > end:
-                print(f"published without {reason}: Cobbler did not write it", file=sys.stderr)  # noqa: T201 - journal
-            if not reason or time.monotonic() > end:
-                return staged, host_lines(hosts)
-        if time.monotonic() > end:
-            raise BootFilesError(f"Cobbler's files in {cobbler} keep changing or are not there")
-        time.sleep(_SYNC_PAUSE)
-
-
-def publish(cobbler: Path = COBBLER, published: Path = PUBLISHED) -> bool:
-    """Publish the staged tree if it changed; tell whether it did. Raises BootFilesError and OSError."""
     with locked(published):
-        link, releases = published / "current", published / "releases"
-        current = link / "tftp"
-        there = tree(current)
-        staged, lines = settle(cobbler, there)
-        hosts = lines.encode()
-        hosts_file = published / "dhcp-hosts"
-        accept_rewritten(staged, current)
-        changed = staged.keys() != there.keys() or any(not same(path, there[name]) for name, path in staged.items())
-        if changed:
-            number = int(link.readlink().name) + 1 if link.is_symlink() else 1
-            release = releases / str(number)
-            # A killed run may have left one of this number; nobody was ever led to it.
-            shutil.rmtree(release, ignore_errors=True)
-            copy_staged(staged, current, release / "tftp")
-            replace_link(link, f"releases/{number}")
-            for old in releases.iterdir():
-                if int(old.name) <= number - _KEPT:
-                    shutil.rmtree(old)
-        if not hosts_file.exists() or hosts_file.read_bytes() != hosts:
-            fresh = hosts_file.with_name("dhcp-hosts.new")
-            write(fresh, hosts)
-            fresh.replace(hosts_file)
-            # By this mark DHCP is told, see accentos-dhcp-hosts.path.
-            (published / "dhcp-changed").touch()
-            changed = True
-        keep_objects(cobbler / "collections", cobbler / "kept")
-        return changed
+        while True:
+            try:
+                return publish_once(cobbler, published)
+            except (BootFilesError, FileNotFoundError):
+                if time.monotonic() > end:
+                    raise
+            time.sleep(_PAUSE)
 
 
 def is_whole(path: Path) -> bool:
@@ -240,6 +224,17 @@ def is_whole(path: Path) -> bool:
     except (OSError, ValueError):
         return False
     return isinstance(value, dict) and value.get("name") == path.stem
+
+
+def is_number(path: Path) -> bool:
+    """Tell whether a file holds a number, or is not there."""
+    try:
+        float(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return True
+    except ValueError:
+        return False
+    return True
 
 
 def keep_objects(collections: Path, kept: Path) -> None:
@@ -256,8 +251,14 @@ def keep_objects(collections: Path, kept: Path) -> None:
 
 
 def mend(cobbler: Path = COBBLER) -> list[str]:
-    """Put whole objects in the place of torn ones, and remove torn files of the cache; return what was done."""
+    """Put whole objects in the place of torn ones, remove torn files of the cache and marks; return what was done."""
     done = []
+    # A cobblerd that was killed during a sync of single systems has a whole tree again after a full one.
+    (cobbler / "whole.before").unlink(missing_ok=True)
+    if not is_number(cobbler / ".mtime"):
+        # cobblerd would not start with half of it, ever again. Without it the time of the last change is unknown.
+        (cobbler / ".mtime").unlink()
+        done.append(f"{cobbler / '.mtime'} was torn and is gone")
     for path in sorted((cobbler / "collections").glob("*/*.json")):
         if is_whole(path):
             continue
@@ -290,19 +291,44 @@ def digest(path: Path) -> str:
     return total.hexdigest()
 
 
-def synchronize(cobbler: Path, address: str, timeout: float = _START_TIMEOUT) -> None:
-    """Wait until cobblerd answers at ``address`` and let it write all its files anew. Raises BootFilesError."""
+class Transport(xmlrpc.client.Transport):
+    """HTTP that waits for an answer for a limited time."""
+
+    def make_connection(self, host: Any) -> http.client.HTTPConnection:
+        """Connect as the base class does, and limit the time."""
+        connection = super().make_connection(host)
+        connection.timeout = _CALL_TIMEOUT
+        return connection
+
+
+def is_alive(process: int) -> bool:
+    """Tell whether a process of this user is there."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def synchronize(cobbler: Path, address: str, process: int, timeout: float = _START_TIMEOUT) -> None:
+    """Wait until the cobblerd of number ``process`` answers at ``address`` and let it write all its files anew.
+
+    Raises BootFilesError, at once if that process is gone: systemd starts another only after this one has ended.
+    """
     end = time.monotonic() + timeout
     while True:
         try:
-            server = xmlrpc.client.ServerProxy(address)
+            server = xmlrpc.client.ServerProxy(address, transport=Transport())
             # Made anew at each start of cobblerd, and readable to its user only.
             token = server.login("", (cobbler / "web.ss").read_text(encoding="utf-8"))
             server.sync(token)
-        except (OSError, xmlrpc.client.ProtocolError, xmlrpc.client.Fault) as error:
+        except (OSError, http.client.HTTPException, xmlrpc.client.Error, ExpatError) as error:
+            # The last two: an answer that was cut off.
+            if not is_alive(process):
+                raise BootFilesError(f"cobblerd ended before it had synchronized: {error}") from None
             if time.monotonic() > end:
                 raise BootFilesError(f"cobblerd does not synchronize within {timeout:.0f} s: {error}") from None
-            time.sleep(0.2)
+            time.sleep(_PAUSE)
         else:
             return
 
@@ -316,7 +342,7 @@ def main(verb: str, *arguments: str) -> int:
             for line in mend():
                 print(line)  # noqa: T201 - goes to the journal
         elif verb == "synchronize":
-            synchronize(COBBLER, arguments[0])
+            synchronize(COBBLER, arguments[0], int(arguments[1]))
             os.umask(0o022)
             publish()
         else:
