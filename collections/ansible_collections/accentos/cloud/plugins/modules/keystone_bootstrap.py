@@ -168,9 +168,10 @@ def as_user(name: str, do: Callable[[], None]) -> None:
     if child == 0:
         told = b""
         try:
-            os.initgroups(account.pw_name, account.pw_gid)
-            os.setgid(account.pw_gid)
-            os.setuid(account.pw_uid)
+            if os.geteuid() != account.pw_uid:
+                os.initgroups(account.pw_name, account.pw_gid)
+                os.setgid(account.pw_gid)
+                os.setuid(account.pw_uid)
             # Ansible's own archive of the module is closed to this user, and an import that meets it fails.
             sys.path[:] = [entry for entry in sys.path if os.access(entry, os.R_OK)]
             do()

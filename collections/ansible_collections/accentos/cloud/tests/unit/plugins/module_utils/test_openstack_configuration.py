@@ -124,7 +124,7 @@ ERROR:root:rbd/rbd_pool is not part of the sample config
 ERROR:root:os_glance_tasks_store/filesystem_store_datadir is not part of the sample config
 ERROR:root:a/b/c is not part of the sample config
 """
-    sections = {
+    sections: dict[str, dict[str, Any]] = {
         "DEFAULT": {"enabled_backends": ["rbd:ceph"]},
         "placement": {"auth_type": "password", "username": "nova", "usename": "nova"},
     }
