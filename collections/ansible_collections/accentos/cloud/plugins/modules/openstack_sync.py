@@ -26,7 +26,9 @@ options:
         type: str
         required: true
       argv:
-        description: The command and its arguments. It must bring about the same whenever it runs again.
+        description:
+          - The command and its arguments. It must bring about the same whenever it runs again, unless
+            O(syncs[].unless_argv) tells that it did.
         type: list
         elements: str
         required: true
@@ -39,6 +41,15 @@ options:
         type: list
         elements: str
         default: []
+      unless_argv:
+        description: A command that is asked first, for one that would bring about the same twice.
+        type: list
+        elements: str
+        default: []
+      unless_matches:
+        description: Regular expression. If the output of O(syncs[].unless_argv) matches it, the command need not run.
+        type: str
+        default: ""
       codes:
         description: Exit codes that mean success.
         type: list
@@ -110,7 +121,7 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -165,12 +176,24 @@ def versions_of(module: AnsibleModule, packages: set[str]) -> dict[str, str]:
 
 
 def run(sync: Mapping[str, Any], *, lock: int, timeout: float) -> None:
-    """Run a command as its user. Raises SyncError."""
-    shown = shlex.join(sync["argv"])
+    """Run a command as its user, unless another one says that there is no need. Raises SyncError."""
+    if sync["unless_argv"]:
+        _code, out = call(sync["unless_argv"], sync["user"], lock=lock, timeout=timeout)
+        if re.search(sync["unless_matches"], out):
+            return
+    code, out = call(sync["argv"], sync["user"], lock=lock, timeout=timeout)
+    if code not in sync["codes"]:
+        end = "\n".join(out.strip().splitlines()[-_LINES:])
+        raise SyncError(f"{shlex.join(sync['argv'])} ended with code {code}:\n{end}")
+
+
+def call(argv: Sequence[str], user: str, *, lock: int, timeout: float) -> tuple[int, str]:
+    """Run a command as a user; return its exit code and what it printed. Raises SyncError."""
+    shown = shlex.join(argv)
     try:
-        account = pwd.getpwnam(sync["user"])
+        account = pwd.getpwnam(user)
         process = subprocess.Popen(  # noqa: S603 (running what the caller names is what the module is for)
-            sync["argv"],
+            argv,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -183,7 +206,7 @@ def run(sync: Mapping[str, Any], *, lock: int, timeout: float) -> None:
             start_new_session=True,
         )
     except KeyError as error:
-        raise SyncError(f"{shown} cannot run: there is no user {sync['user']}.") from error
+        raise SyncError(f"{shown} cannot run: there is no user {user}.") from error
     except OSError as error:
         raise SyncError(f"{shown} cannot run: {error.strerror}.") from error
     try:
@@ -192,9 +215,7 @@ def run(sync: Mapping[str, Any], *, lock: int, timeout: float) -> None:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         raise SyncError(f"{shown} did not end within {timeout:.0f} seconds and was stopped.") from error
-    if process.returncode not in sync["codes"]:
-        end = "\n".join(out.decode(errors="replace").strip().splitlines()[-_LINES:])
-        raise SyncError(f"{shown} ended with code {process.returncode}:\n{end}")
+    return process.returncode, out.decode(errors="replace")
 
 
 def bring_about(module: AnsibleModule) -> dict[str, float]:
@@ -249,6 +270,8 @@ def main() -> None:
         "argv": {"type": "list", "elements": "str", "required": True},
         "user": {"type": "str", "required": True},
         "after": {"type": "list", "elements": "str", "default": []},
+        "unless_argv": {"type": "list", "elements": "str", "default": []},
+        "unless_matches": {"type": "str", "default": ""},
         "codes": {"type": "list", "elements": "int", "default": [0]},
         "reads": {"type": "dict", "default": {}},
         "packages": {"type": "list", "elements": "str", "default": []},

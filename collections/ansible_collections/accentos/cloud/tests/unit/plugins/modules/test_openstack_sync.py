@@ -130,6 +130,14 @@ def test_other_codes_can_mean_success(host: Host) -> None:
     assert (host.run(sync)["changed"], host.run(sync)["changed"]) == (True, False)
 
 
+def test_a_command_that_did_its_work_already_is_not_run_again(host: Host) -> None:
+    sync = host.sync("first", unless_argv=["/bin/echo", "| cell1 |"], unless_matches=r"\|\s+cell1\s+\|")
+    assert (host.run(sync)["changed"], host.ran()) == (True, [])
+    assert not host.run(sync)["changed"]
+    other = host.sync("second", unless_argv=["/bin/echo", "| cell10 |"], unless_matches=r"\|\s+cell1\s+\|")
+    assert (host.run(other)["changed"], host.ran()) == (True, ["second"])
+
+
 def test_a_command_that_does_not_end_is_stopped_with_its_children(host: Host) -> None:
     argv = ["/bin/sh", "-c", f"sleep 600 & echo $! >{host.folder}/child; wait"]
     refused = host.run(host.sync("slow", argv=argv), timeout=1)
