@@ -9,8 +9,8 @@ author: AccentOS contributors (@accentos)
 version_added: 1.0.0
 short_description: Network device of a host by network
 description:
-  - Tells over which device of the host each network is reached, a port, a bond, or a VLAN on one of them. A network that the
-    host has no device for is left out.
+  - Tells over which device of the host each network is reached, a port, a bond, or a VLAN on one of them. A network
+    that the host has no device for is left out.
 positional: host_bonds, site_networks
 options:
   _input:
@@ -49,7 +49,9 @@ from ansible_collections.accentos.cloud.plugins.plugin_utils.install_specificati
 
 
 def host_devices(
-    interfaces: Sequence[Mapping[str, Any]], bonds: Sequence[Mapping[str, Any]], networks: Mapping[str, Mapping[str, Any]]
+    interfaces: Sequence[Mapping[str, Any]],
+    bonds: Sequence[Mapping[str, Any]],
+    networks: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, str]:
     """Return network name to device name. Raises AnsibleFilterError for a tagged network without a number."""
     found: dict[str, str] = {}

@@ -59,7 +59,7 @@ def reading_arguments() -> list[str]:
 
 def _plain(value: Any) -> Any:
     """Turn a value in OVSDB's notation for JSON into a dictionary, a list, or itself."""
-    if isinstance(value, list) and len(value) == 2:
+    if isinstance(value, list):
         kind, inner = value
         if kind == "map":
             return {str(key): str(item) for key, item in inner}
@@ -85,7 +85,7 @@ def parse_switch(text: str) -> Switch:
     """Read what ``ovs-vsctl`` printed for ``reading_arguments``. Raises SwitchError for anything else."""
     try:
         tables = dict(zip(_TABLES, (_rows(line) for line in text.splitlines() if line), strict=True))
-        root = tables["Open_vSwitch"][0] if tables["Open_vSwitch"] else dict.fromkeys(_MAPS, ["map", []])
+        root = tables["Open_vSwitch"][0] if tables["Open_vSwitch"] else {column: ["map", []] for column in _MAPS}
         ports = {_plain(row["_uuid"]): str(row["name"]) for row in tables["Port"]}
         bridges = {
             str(row["name"]): Bridge(
@@ -144,7 +144,9 @@ def _bridge_commands(switch: Switch, wanted: Mapping[str, Any]) -> Iterator[list
         yield from _map_commands("Bridge", name, column, getattr(now, column), wanted.get(column) or {})
     for port in wanted.get("interfaces") or []:
         _checked(_NAME, "interface name", port)
-        other = next((other for other, bridge in switch.bridges.items() if port in bridge.ports and other != name), None)
+        other = next(
+            (other for other, bridge in switch.bridges.items() if port in bridge.ports and other != name), None
+        )
         if other is not None:
             raise SwitchError(
                 f"The interface {port} is wanted in the bridge {name}, but it is in {other}.",

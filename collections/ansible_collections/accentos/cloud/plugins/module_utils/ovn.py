@@ -31,7 +31,7 @@ def plan_file(kind: Kind, wanted: Mapping[str, Any]) -> Sequence[str]:
     if kind is Kind.STANDALONE:
         raise OvnError(
             f"{wanted['path']} holds a database that is in no cluster.",
-            "If its content is needed, stop its server and convert it with ovsdb-tool create-cluster; otherwise move it away.",
+            "If its content is needed, stop the server and convert it with ovsdb-tool create-cluster, else move it.",
         )
     if kind is Kind.MEMBER:
         return []

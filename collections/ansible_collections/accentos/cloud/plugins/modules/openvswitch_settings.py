@@ -10,8 +10,8 @@ author: AccentOS contributors (@accentos)
 version_added: 1.0.0
 short_description: Settings, bridges and managers of Open vSwitch in one transaction
 description:
-  - Compares the database of Open vSwitch with what is wanted and changes what differs, in one transaction. A run that is
-    killed leaves all of it done or nothing.
+  - Compares the database of Open vSwitch with what is wanted and changes what differs, in one transaction. A run that
+    is killed leaves all of it done or nothing.
   - Bridges, ports and keys that are not named here stay as they are; OVN and Nova have their own.
   - Fails if Open vSwitch has an error with a bridge or an interface that is named here, such as a missing device or a
     datapath that the kernel does not have.
@@ -137,7 +137,7 @@ def manage(module: AnsibleModule) -> list[str]:
         if errors := wanted_errors(switch, module.params):
             raise SwitchError(
                 f"Open vSwitch cannot do what is wanted. {'; '.join(errors)}",
-                "See whether the devices exist and the kernel has the datapath. More: journalctl -u ovs-vswitchd.service",
+                "See whether devices exist and the kernel has the datapath. More: journalctl --unit ovs-vswitchd",
             )
     return [" ".join(command) for command in commands]
 

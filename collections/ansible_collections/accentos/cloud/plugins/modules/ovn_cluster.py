@@ -10,8 +10,8 @@ author: AccentOS contributors (@accentos)
 version_added: 1.0.0
 short_description: Create or join clustered OVN databases
 description:
-  - Makes the file with which a server of an OVN database starts its cluster or joins one, and leaves the file of a member
-    alone. The servers must not make it by themselves; one that lost its file would start a second cluster.
+  - Makes the file with which a server of an OVN database starts its cluster or joins one, and leaves the file of a
+    member alone. The servers must not make it by themselves; one that lost its file would start a second cluster.
   - A file is written beside its place and renamed.
   - In check mode it tells which clusters the host is in, which is what decides whether one may be created at all.
 options:
@@ -44,7 +44,7 @@ options:
         required: true
       create:
         description:
-          - Whether this host creates the cluster if it is in none. True on one host only, and only if no host is in one.
+          - Whether this host creates the cluster if it is in none. True on one host, and only if no host is in one.
         type: bool
         default: false
 attributes:
@@ -136,7 +136,10 @@ def manage(module: AnsibleModule) -> dict[str, Any]:
         wanted["name"]: look(module, program, Path(wanted["path"])) if program else (Kind.ABSENT, "")
         for wanted in module.params["databases"]
     }
-    plans = [(Path(wanted["path"]), list(plan_file(found[wanted["name"]][0], wanted))) for wanted in module.params["databases"]]
+    plans = [
+        (Path(wanted["path"]), list(plan_file(found[wanted["name"]][0], wanted)))
+        for wanted in module.params["databases"]
+    ]
     plans = [(path, arguments) for path, arguments in plans if arguments]
     if program and not module.check_mode:
         for path, arguments in plans:

@@ -62,7 +62,7 @@ def addresses_of(device: str, links: Sequence[Mapping[str, Any]]) -> tuple[str, 
 
 
 def routes_of(device: str, routes: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], ...]:
-    """Return the routes over a device, those that come with an address left out, from what ``ip -json route`` prints."""
+    """Return the routes over a device from what ``ip -json route`` prints, without those that an address brings."""
     return tuple(
         (route["dst"], *(word for key, name in _ROUTE_WORDS if key in route for word in (name, str(route[key]))))
         for route in routes
@@ -100,9 +100,7 @@ def ip(arguments: Sequence[str]) -> str:
 def observed(device: str) -> Note:
     """Return what a device has now. Raises AddressError."""
     links = json.loads(ip(["-json", "address", "show"]))
-    routes = [
-        route for family in ("-4", "-6") for route in json.loads(ip(["-json", family, "route", "show"]) or "[]")
-    ]
+    routes = [route for family in ("-4", "-6") for route in json.loads(ip(["-json", family, "route", "show"]) or "[]")]
     return Note(addresses_of(device, links), routes_of(device, routes))
 
 
@@ -116,7 +114,7 @@ def wait_for(device: str) -> None:
 
 
 def move(settings: Mapping[str, Any], notes: Path) -> None:
-    """Move the addresses of all bridges in ``settings``; ``notes`` is the file of notes. Raises AddressError, OSError."""
+    """Move the addresses of all bridges in ``settings``; ``notes`` is a file. Raises AddressError and OSError."""
     known = json.loads(notes.read_text(encoding="utf-8")) if notes.exists() else {}
     for entry in settings["bridges"]:
         bridge, interface = entry["bridge"], entry["interface"]
