@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.accentos.cloud.plugins.modules import openvswitch_settings
 
@@ -104,7 +105,7 @@ def test_a_database_that_does_not_answer(switch: Switch) -> None:
 def test_a_host_without_the_package(switch: Switch, monkeypatch: pytest.MonkeyPatch) -> None:
     (switch.folder / "bin/ovs-vsctl").unlink()
     monkeypatch.setenv("PATH", str(switch.folder / "bin"))
-    monkeypatch.setattr(openvswitch_settings.AnsibleModule, "get_bin_path", lambda *_arguments, **_options: None)
+    monkeypatch.setattr(AnsibleModule, "get_bin_path", lambda *_arguments, **_options: None)
     result = switch.run(external_ids={"ovn-bridge": "br-int"})
     assert (result["failed"], result["msg"]) == (True, "There is no ovs-vsctl on this host.")
     # An earlier task of the run would install it.

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.accentos.cloud.plugins.modules import ovn_cluster
 
@@ -112,7 +113,7 @@ def test_a_folder_that_cannot_be_made(host: Host) -> None:
 
 
 def test_a_host_without_the_package(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ovn_cluster.AnsibleModule, "get_bin_path", lambda *_arguments, **_options: None)
+    monkeypatch.setattr(AnsibleModule, "get_bin_path", lambda *_arguments, **_options: None)
     result = host.run(create=True)
     assert (result["failed"], result["msg"]) == (True, "There is no ovsdb-tool on this host.")
     # An earlier task of the run would install it.
