@@ -24,13 +24,13 @@ options:
 """
 
 EXAMPLES = r"""
-# -> [{"name": "glance-api", "port": 9292, "path": "/healthcheck"}]
+# -> [{"name": "glance-api", "port": 9292, "mode": "http", "check": "/healthcheck"}]
 ports: "{{ known | accentos.cloud.openstack_listeners(['glance']) }}"
 """
 
 RETURN = r"""
 _value:
-  description: Name, port, and the path that shows whether a back end works.
+  description: Services as the role accentos.cloud.load_balancer takes them.
   type: list
   elements: dict
 """

@@ -110,13 +110,9 @@ def plan_host(
     twice = sorted({path for path in paths if paths.count(path) > 1})
     if twice:
         raise ServiceError(f"Two services want to write {', '.join(twice)}. Let only one of them have it.")
-    databases = [database for name in names for database in _databases(name, known[name])]
+    databases = _databases(known, names)
     catalogue = _catalogue(known, names, context)
-    messaging = [
-        {"user": name, "password": f"{{secret:{name}_messaging_password}}"}
-        for name in names
-        if known[name].get("messaging")
-    ]
+    messaging = _messaging(known, names)
     return {
         "packages": sorted(
             {
@@ -144,7 +140,7 @@ def plan_host(
 
 
 def listeners(known: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:
-    """Return what the load balancer hands on for services: name, port and path to check. Raises ServiceError."""
+    """Return what the load balancer hands on for services, as its role takes it. Raises ServiceError."""
     found = []
     for name in names:
         if name not in known:
@@ -153,8 +149,8 @@ def listeners(known: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> l
             wsgi = data.get("wsgi")
             if wsgi and data["group"] == "controller":
                 path = data.get("health", {}).get("path", "/")
-                found.append({"name": f"{name}-{component}", "port": wsgi["port"], "path": path})
-            found += [{"name": f"{name}-{component}", **listener} for listener in data.get("listeners", ())]
+                found.append({"name": f"{name}-{component}", "port": wsgi["port"], "mode": "http", "check": path})
+            found += [{"name": f"{name}-{component}", "mode": "http", **other} for other in data.get("listeners", ())]
     return found
 
 
@@ -310,9 +306,26 @@ def _checks(component: Component, context: Context) -> Iterator[dict[str, Any]]:
     }
 
 
-def _databases(name: str, service: Mapping[str, Any]) -> Iterator[dict[str, str]]:
-    for database in service.get("database", ()):
-        yield {"name": database["name"], "user": name, "password": f"{{secret:{name}_database_password}}"}
+def _databases(known: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> dict[str, Any]:
+    """Return the databases of services and the users who own them, as the module database_access takes them."""
+    owned = {name: [database["name"] for database in known[name].get("database", ())] for name in names}
+    return {
+        "databases": [{"name": database} for databases in owned.values() for database in databases],
+        "users": [
+            {"name": name, "password": f"{{secret:{name}_database_password}}", "databases": databases}
+            for name, databases in owned.items()
+            if databases
+        ],
+    }
+
+
+def _messaging(known: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the users of the message queue, as the module messaging_access takes them."""
+    return [
+        {"name": name, "password": f"{{secret:{name}_messaging_password}}", "permissions": [{"vhost": "/"}]}
+        for name in names
+        if known[name].get("messaging")
+    ]
 
 
 def _catalogue(known: Mapping[str, Mapping[str, Any]], names: Sequence[str], context: Context) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def test_a_plan_of_a_host() -> None:
 
 def test_ports_of_the_load_balancer() -> None:
     ports = openstack_listeners.FilterModule().filters()["openstack_listeners"]
-    assert ports(KNOWN, ["glance"]) == [{"name": "glance-api", "port": 9292, "path": "/"}]
+    assert ports(KNOWN, ["glance"]) == [{"name": "glance-api", "port": 9292, "mode": "http", "check": "/"}]
     with pytest.raises(AnsibleFilterError, match="no service 'glanze'"):
         ports(KNOWN, ["glanze"])
 

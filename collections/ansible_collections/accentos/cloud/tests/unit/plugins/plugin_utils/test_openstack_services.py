@@ -34,7 +34,7 @@ CONSOLE: dict[str, Any] = {
     "certificate": True,
     "units": ["nova-novncproxy.service"],
     "idle": ["nova-serialproxy.service"],
-    "listeners": [{"port": 6080, "path": "/"}],
+    "listeners": [{"port": 6080, "sticky": True}],
 }
 COMPUTE: dict[str, Any] = {
     "group": "compute",
@@ -197,10 +197,14 @@ def test_options_of_the_operator_win() -> None:
 
 def test_accounts_and_catalogue_refer_to_secrets() -> None:
     planned = plan()
-    assert planned["databases"] == [
-        {"name": name, "user": "nova", "password": "{secret:nova_database_password}"} for name in ("nova", "nova_cell0")
+    owned = ["nova", "nova_cell0"]
+    assert planned["databases"] == {
+        "databases": [{"name": name} for name in owned],
+        "users": [{"name": "nova", "password": "{secret:nova_database_password}", "databases": owned}],
+    }
+    assert planned["messaging"] == [
+        {"name": "nova", "password": "{secret:nova_messaging_password}", "permissions": [{"vhost": "/"}]}
     ]
-    assert planned["messaging"] == [{"user": "nova", "password": "{secret:nova_messaging_password}"}]
     services, users = planned["catalogue"]["services"], planned["catalogue"]["users"]
     assert [(one["name"], one["type"], one["endpoints"]["internal"]) for one in services] == [
         ("nova", "compute", "https://api.example.test:8774/v2.1"),
@@ -213,8 +217,8 @@ def test_accounts_and_catalogue_refer_to_secrets() -> None:
 
 def test_the_load_balancer_hands_on_what_controllers_answer() -> None:
     assert listeners(KNOWN, ["nova", "other"]) == [
-        {"name": "nova-api", "port": 8774, "path": "/healthy"},
-        {"name": "nova-console", "port": 6080, "path": "/"},
+        {"name": "nova-api", "port": 8774, "mode": "http", "check": "/healthy"},
+        {"name": "nova-console", "port": 6080, "mode": "http", "sticky": True},
     ]
     with pytest.raises(ServiceError, match="no service 'novA'"):
         listeners(KNOWN, ["novA"])
