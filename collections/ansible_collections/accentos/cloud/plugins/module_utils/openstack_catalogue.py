@@ -22,6 +22,10 @@ class CatalogueError(Exception):
     """The catalogue cannot be as wanted. The first argument says why, the second what helps."""
 
 
+class UnknownCatalogueError(CatalogueError):
+    """The service lets nobody in, or is not there: nobody knows what it holds."""
+
+
 @dataclass(frozen=True)
 class Step:
     """One change: ``create`` or ``update`` of an object; ``values`` are the properties that are set."""

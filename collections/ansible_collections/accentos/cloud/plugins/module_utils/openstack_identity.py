@@ -11,6 +11,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.openstack_catalogue
     Key,
     State,
     Step,
+    UnknownCatalogueError,
 )
 
 # A service that starts, or one that is busy, is asked again with growing pauses; one that refuses is not.
@@ -24,15 +25,17 @@ class Identity:
     def __init__(self, auth: Mapping[str, Any], *, ca_file: str | None, timeout: int) -> None:
         """Log in. ``auth`` holds url, username, password, project and domain; ``timeout`` is in seconds.
 
-        Raises CatalogueError.
+        Raises UnknownCatalogueError.
         """
         try:
             import openstack  # noqa: PLC0415 (it is on the hosts only, and module_utils are imported for tests too)
             from keystoneauth1 import exceptions, session  # noqa: PLC0415
             from keystoneauth1.identity import v3  # noqa: PLC0415
         except ImportError as error:
-            raise CatalogueError(f"{error.name} cannot be imported.", "Install python3-openstacksdk.") from error
-        self._exceptions, self._v3 = exceptions, v3
+            raise UnknownCatalogueError(f"{error.name} cannot be imported.", "Install python3-openstacksdk.") from error
+        self._v3, self._unauthorized = v3, exceptions.Unauthorized
+        # Those of the library below and those of openstacksdk itself have nothing in common.
+        self._errors = (exceptions.ClientException, openstack.exceptions.SDKException)
         self._auth = auth
         self._session = session.Session(
             auth=self._password(auth["username"], auth["password"], auth["domain"], auth["project"]),
@@ -52,8 +55,8 @@ class Identity:
                 identity_retriable_status_codes=_RETRIABLE,
             )
             self._session.get_token()
-        except exceptions.ClientException as error:
-            raise self._explain("log in", error) from error
+        except self._errors as error:
+            raise UnknownCatalogueError(*self._explain("log in", error).args) from error
         self._api = connection.identity
 
     def _password(self, username: str, password: str, domain: str, project: str | None) -> Any:
@@ -65,7 +68,7 @@ class Identity:
     def _explain(self, doing: str, error: Exception) -> CatalogueError:
         remedy = (
             "Compare the password of the administrator in the site's secrets with that of the cloud."
-            if isinstance(error, self._exceptions.Unauthorized)
+            if isinstance(error, self._unauthorized)
             else "See whether the service runs and what it logged: journalctl --unit keystone, /var/log/keystone."
         )
         return CatalogueError(f"The identity service at {self._auth['url']} does not let us {doing}: {error}", remedy)
@@ -74,7 +77,7 @@ class Identity:
         """Return what the service holds of the kinds of ``wanted``, by name. Raises CatalogueError."""
         try:
             return self._read(wanted)
-        except self._exceptions.ClientException as error:
+        except self._errors as error:
             raise self._explain("read its catalogue", error) from error
 
     def _read(self, wanted: State) -> dict[str, dict[Key, dict[str, Any]]]:
@@ -154,7 +157,7 @@ class Identity:
         domain, name = user
         try:
             self._password(name, password, domain, None).get_token(self._session)
-        except self._exceptions.Unauthorized:
+        except self._unauthorized:
             return False
         return True
 
@@ -166,7 +169,7 @@ class Identity:
                 getattr(self._api, f"update_{step.kind}")(self._ids[step.kind, step.key], **values)
             else:
                 self._create(step.kind, step.key, values)
-        except self._exceptions.ClientException as error:
+        except self._errors as error:
             raise self._explain(f"{step.verb} the {step.kind} {' / '.join(step.key)}", error) from error
 
     def _create(self, kind: str, key: Key, values: dict[str, Any]) -> None:

@@ -112,7 +112,9 @@ options:
           system: {description: Whether the role holds in the system and not in a project., type: bool, default: false}
 attributes:
   check_mode:
-    description: Can run in check mode and tells what it would do without doing it.
+    description: >-
+      Can run in check mode and tells what it would do without doing it. There a service that lets nobody in counts as
+      an empty one, since an earlier task would start it and make its administrator.
     support: full
   diff_mode:
     description: Shows each object and property before and after, without passwords.
@@ -155,7 +157,9 @@ from typing import NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.accentos.cloud.plugins.module_utils.openstack_catalogue import (
+    KINDS,
     CatalogueError,
+    UnknownCatalogueError,
     plan,
     wanted_state,
 )
@@ -222,8 +226,16 @@ def main() -> None:
     steps = []
     try:
         wanted = wanted_state({name: module.params[name] for name in _WANTED})
-        identity = Identity(module.params["auth"], ca_file=module.params["ca_file"], timeout=module.params["timeout"])
-        steps = plan(wanted, identity.read(wanted))
+        try:
+            identity = Identity(
+                module.params["auth"], ca_file=module.params["ca_file"], timeout=module.params["timeout"]
+            )
+            found = identity.read(wanted)
+        except UnknownCatalogueError:
+            if not module.check_mode:
+                raise
+            found = {kind: {} for kind in KINDS}
+        steps = plan(wanted, found)
         if not module.check_mode:
             for step in steps:
                 identity.apply(step)
