@@ -72,3 +72,14 @@ def plan_unit(
     elif not started and running:
         commands.append(["stop"])
     return commands
+
+
+def join_commands(plans: Sequence[tuple[str, Sequence[Sequence[str]]]]) -> list[list[str]]:
+    """Return the commands of several units, given by name with the plan of each, one command for each verb.
+
+    ``daemon-reload`` comes first and without names, then what prepares a unit, then what starts it.
+    """
+    verbs = ("enable", "disable", "reset-failed", "stop", "start", "restart", "reload")
+    found = {verb: [name for name, plan in plans if [verb] in [list(command) for command in plan]] for verb in verbs}
+    reload = any(list(command) == ["daemon-reload"] for _name, plan in plans for command in plan)
+    return [["daemon-reload"]] * reload + [[verb, *names] for verb, names in found.items() if names]

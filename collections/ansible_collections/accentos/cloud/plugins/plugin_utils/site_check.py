@@ -346,7 +346,8 @@ class _SiteChecker:
                 gateway = self._text(site_networks, node.fields.get("gateway"), name, "gateway")
                 networks.append(SiteNetwork(name, cidr, gateway))
         hosts = [self._host(name, self.hosts.get(name, {})) for name in self.inventory.hosts]
-        self.findings += find_conflicts(networks, hosts)
+        api = self.site.get("site_api_address")
+        self.findings += find_conflicts(networks, hosts, self._text(api, api.node) if api else None)
         days = {name: self._days(name) for name in LIVES}
         known = {name: value for name, value in days.items() if value}
         if len(known) == len(LIVES):

@@ -65,8 +65,10 @@ class _Use:
     derived: bool = False
 
 
-def find_conflicts(networks: Sequence[SiteNetwork], hosts: Sequence[SiteHost]) -> list[Finding]:
-    """Return the findings of all rules."""
+def find_conflicts(
+    networks: Sequence[SiteNetwork], hosts: Sequence[SiteHost], api: Located | None = None
+) -> list[Finding]:
+    """Return the findings of all rules. ``api`` is the address in management at which the cloud is reached."""
     findings, parsed = _overlaps(networks)
     uses: list[_Use] = []
     for network in networks:
@@ -76,6 +78,8 @@ def find_conflicts(networks: Sequence[SiteNetwork], hosts: Sequence[SiteHost]) -
             _place_in(network.name, parsed, use, uses, findings)
     for host in hosts:
         findings += _host_addresses(host, parsed, uses)
+    if api:
+        _place_in(BASE, parsed, _Use("the address of the API", parse_address(api.text), api), uses, findings)
     findings += _duplicate_addresses(uses)
     macs = [(f"host {host.name}", mac) for host in hosts for mac in host.macs]
     findings += _duplicates("MAC address", macs, normal_mac)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.accentos.cloud.plugins.module_utils.units import (
     UnitState,
+    join_commands,
     parse_properties,
     plan_unit,
 )
@@ -93,3 +94,20 @@ def test_from_properties() -> None:
     text = "LoadState=not-found\nActiveState=inactive\nUnitFileState=\nNeedDaemonReload=no\n"
     assert UnitState.from_properties(parse_properties(text)) == UnitState("not-found", "inactive", "", False)
     assert UnitState.from_properties({}) == UnitState("", "", "", False)
+
+
+def test_plans_of_several_units_become_one_command_for_each_verb() -> None:
+    plans = [
+        ("a.service", [["daemon-reload"], ["enable"], ["start"]]),
+        ("b.service", [["daemon-reload"], ["restart"]]),
+        ("c.service", []),
+        ("d.service", [["reset-failed"], ["start"]]),
+    ]
+    assert join_commands(plans) == [
+        ["daemon-reload"],
+        ["enable", "a.service"],
+        ["reset-failed", "d.service"],
+        ["start", "a.service", "d.service"],
+        ["restart", "b.service"],
+    ]
+    assert join_commands([]) == []

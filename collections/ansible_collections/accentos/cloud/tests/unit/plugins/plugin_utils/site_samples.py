@@ -72,6 +72,7 @@ site_ntp_servers: [ntp.example.test]
 site_timezone: Europe/Berlin
 site_apt_mirror: http://deb.example.test/debian
 x_note: {anything: [1, true, 2025-01-01]}
+site_api_address: 10.1.0.5
 """,
     CONTROLLER: """\
 ---

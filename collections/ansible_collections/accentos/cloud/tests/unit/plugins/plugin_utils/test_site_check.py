@@ -204,6 +204,7 @@ def test_no_folder(tmp_path: Path) -> None:
 def test_an_empty_folder_has_every_required_value_missing(tmp_path: Path) -> None:
     assert [(finding.file, finding.key) for finding in check_site(tmp_path, ROLES).findings] == [
         (SITE, "site_admins"),
+        (SITE, "site_api_address"),
         (SITE, "site_domain"),
         (SITE, "site_name"),
         (SITE, "site_networks"),
@@ -344,7 +345,7 @@ def test_main_says_that_all_is_well(tmp_path: Path, capsys: pytest.CaptureFixtur
     write_site(tmp_path, {CONTROLLER: None})
     assert main([f"{tmp_path}/"]) == 0
     out, err = capsys.readouterr()
-    assert re.fullmatch(re.escape(str(tmp_path)) + r": 5 hosts, 37 values checked, no mistakes \(\d\.\d\d s\)\n", out)
+    assert re.fullmatch(re.escape(str(tmp_path)) + r": 5 hosts, 38 values checked, no mistakes \(\d\.\d\d s\)\n", out)
     assert err == ""
 
 
@@ -391,7 +392,7 @@ def test_the_script(tmp_path: Path) -> None:
     assert (good.returncode, good.stderr) == (0, "")
     (tmp_path / SITE).unlink()
     bad = subprocess.run([sys.executable, SCRIPT, tmp_path], capture_output=True, text=True, check=False)
-    assert (bad.returncode, bad.stdout, len(bad.stderr.splitlines())) == (2, "", 4)
+    assert (bad.returncode, bad.stdout, len(bad.stderr.splitlines())) == (2, "", 5)
 
 
 # --- what the values of a role say together ---
@@ -400,9 +401,9 @@ def test_the_script(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "line", "problem"),
     [
-        ("pki_validity_days: 30", 25, "renewed 30 days before their end, at every run"),
-        ("pki_renew_before_days: 397", 25, "valid for 397 days and renewed 397 days"),
-        ("pki_ca_validity_days: 427", 25, "must last longer than 427"),
+        ("pki_validity_days: 30", 26, "renewed 30 days before their end, at every run"),
+        ("pki_renew_before_days: 397", 26, "valid for 397 days and renewed 397 days"),
+        ("pki_ca_validity_days: 427", 26, "must last longer than 427"),
     ],
 )
 def test_lives_of_certificates_that_cannot_work(tmp_path: Path, text: str, line: int, problem: str) -> None:

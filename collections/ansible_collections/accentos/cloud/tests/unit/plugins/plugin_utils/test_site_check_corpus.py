@@ -35,6 +35,22 @@ MISTAKES: dict[str, tuple[str, str, str, int, str, list[str]]] = {
         "site_domain",
         ["missing", "site_domain: cloud.example.com"],
     ),
+    "no address of the API": (
+        SITE,
+        "site_api_address: 10.1.0.5\n",
+        "",
+        1,
+        "site_api_address",
+        ["missing", "site_api_address: 10.20.0.5"],
+    ),
+    "address of the API that a host has": (
+        SITE,
+        "site_api_address: 10.1.0.5",
+        "site_api_address: 10.1.0.12",
+        25,
+        "site_api_address",
+        ["host controller-2 (management)", "hosts.yml:13", "the same address 10.1.0.12"],
+    ),
     "no management network": (
         SITE,
         "  management:\n    cidr: 10.1.0.0/24\n    gateway: 10.1.0.1\n",
@@ -1057,7 +1073,7 @@ FOUND_IN_HOSTS = {"derived address of a gateway", "derived address has no room",
 def test_the_good_site_is_good(tmp_path: Path) -> None:
     outcome = check(tmp_path)
     assert lines(outcome) == []
-    assert (outcome.hosts, outcome.values) == (5, 46)
+    assert (outcome.hosts, outcome.values) == (5, 47)
 
 
 def test_the_table_is_long_enough() -> None:

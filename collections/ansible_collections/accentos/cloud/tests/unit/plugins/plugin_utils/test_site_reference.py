@@ -92,5 +92,5 @@ def test_every_address_of_a_controller_is_required(host: str, tmp_path: Path) ->
 def test_a_site_with_three_controllers_needs_at_most_twenty_values() -> None:
     addresses = list(scalars(controllers()))
     assert len(addresses) == 3
-    assert len(site_values()) == 10
+    assert len(site_values()) == 11
     assert len(site_values()) + len(addresses) <= 20

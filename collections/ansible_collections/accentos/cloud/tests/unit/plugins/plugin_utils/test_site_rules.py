@@ -63,6 +63,21 @@ def test_nothing_follows_from_a_management_address_that_is_outside() -> None:
     assert findings(NETWORKS, SiteHost("a", {"tunnel": at(10, "10.2.0.11")})) == []
 
 
+def test_the_address_of_the_api_is_in_management_and_nobody_elses() -> None:
+    host = SiteHost("a", {"management": at(10, "10.1.0.11")})
+
+    def found(text: str) -> list[tuple[int, str]]:
+        return [(item.line, item.problem) for item in find_conflicts(NETWORKS, [host], at(7, text))]
+
+    assert found("10.1.0.5") == []
+    assert found("10.2.0.5") == [(7, "is outside network management (10.1.0.0/24)")]
+    assert found("10.1.0.255") == [(7, "is the broadcast address of network management (10.1.0.0/24)")]
+    same = "the address of the API and {} have the same address {}"
+    assert found("10.1.0.11") == [(7, same.format("host a (management) in f.yml:10", "10.1.0.11"))]
+    assert found("10.1.0.1") == [(7, same.format("the gateway of management in f.yml:2", "10.1.0.1"))]
+    assert find_conflicts(NETWORKS[1:], [], at(7, "10.1.0.5")) == []
+
+
 def test_networks_without_room_are_named_together() -> None:
     networks = [*NETWORKS, SiteNetwork("storage", at(5, "10.3.0.0/28")), SiteNetwork("external", at(6, "10.4.0.0/28"))]
     host = SiteHost("a", {"management": at(10, "10.1.0.15")})

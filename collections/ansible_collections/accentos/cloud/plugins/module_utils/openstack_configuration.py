@@ -1,0 +1,174 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Renders configuration files of OpenStack services and describes them without their secrets.
+
+A file of sections is a mapping of section names to mappings of option names to values. A value is a text, number or
+boolean; a list, which is written with commas; ``{"repeat": [...]}`` for an option that is written once for each value;
+or None for an option that is left out. In texts ``{secret:name}`` stands for a secret, ``{secret-in-url:name}`` for
+one with the characters quoted that have a meaning in URLs; ``name`` may end in ``:kind``, see the lookup ``secret``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from urllib.parse import quote
+
+HEADER = "# Written by AccentOS, which overwrites changes. Options of your own belong in openstack_service_overrides.\n"
+_REFERENCE = re.compile(r"\{secret(-in-url)?:([a-z0-9_]+)(?::([a-z_]+))?\}")
+_LIKE_REFERENCE = re.compile(r"\{secret")
+_SENSITIVE = re.compile(r"pass|secret|token|key|connection|url|credential", re.IGNORECASE)
+_NAME = re.compile(r"[A-Za-z0-9_.:/*-][A-Za-z0-9_.:/* -]*")
+_UNKNOWN = re.compile(r"^ERROR:root:(.+)/([^/]+) is not part of the sample config$", re.MULTILINE)
+# Options of the plug-ins of keystoneauth, which the sample configuration of no service holds.
+_IDENTITY_OPTIONS = frozenset(
+    re.findall(
+        r"\w+",
+        """auth_type auth_url auth_section username user_id user_domain_name
+        user_domain_id password project_name project_id project_domain_name project_domain_id
+        domain_name domain_id system_scope default_domain_name region_name endpoint_override
+        interface valid_interfaces service_type service_name cafile certfile
+        keyfile insecure""",
+    )
+)
+
+_OWN_STORES = {"os_glance_staging_store", "os_glance_tasks_store"}
+
+Sections = Mapping[str, Mapping[str, object]]
+
+
+class ConfigurationError(Exception):
+    """A file cannot be as wanted. The first argument says why, the second what helps."""
+
+
+def find_references(value: object) -> Iterator[tuple[str, str]]:
+    """Give name and kind of every secret that a value, at any depth, refers to. Raises ConfigurationError."""
+    if isinstance(value, str):
+        found = _REFERENCE.findall(value)
+        if len(found) != len(_LIKE_REFERENCE.findall(value)):
+            raise ConfigurationError(
+                f"{value!r} refers to a secret in a way that is not understood.",
+                "Write {secret:name}, {secret-in-url:name} or {secret:name:kind}, name in lower case.",
+            )
+        for _in_url, name, kind in found:
+            yield name, kind or "password"
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from find_references(inner)
+    elif isinstance(value, Sequence):
+        for inner in value:
+            yield from find_references(inner)
+
+
+def fill(text: str, secrets: Mapping[str, str] | None, *, dollar: str) -> str:
+    """Put secrets in the place of references; without secrets leave the references. ``dollar`` is an escaped ``$``.
+
+    Raises ConfigurationError.
+    """
+    if secrets is None:
+        return text
+
+    def secret(found: re.Match[str]) -> str:
+        if found[2] not in secrets:
+            raise ConfigurationError(f"The secret {found[2]} is not given.", "Name it in secrets.")
+        value = secrets[found[2]]
+        return quote(value, safe="") if found[1] else value.replace("$", dollar)
+
+    return _REFERENCE.sub(secret, text)
+
+
+def _texts(value: object) -> Iterator[str]:
+    if value is None:
+        return
+    if isinstance(value, Mapping):
+        if set(value) != {"repeat"} or not isinstance(value["repeat"], list):
+            raise ConfigurationError(f"{value!r} is no value.", "Write a mapping as {repeat: [...]}, with a list.")
+        for part in value["repeat"]:
+            yield from _texts(part)
+    elif isinstance(value, bool):
+        yield "true" if value else "false"
+    elif isinstance(value, list):
+        yield ",".join(text for part in value for text in _texts(part))
+    else:
+        yield str(value)
+
+
+def render_sections(path: str, sections: Sections, secrets: Mapping[str, str] | None = None) -> str:
+    """Return the text of a file; without ``secrets`` it holds the references to them. Raises ConfigurationError.
+
+    The same content gives the same text in whatever order it comes: DEFAULT first, then everything by its name.
+    """
+    parts = [HEADER]
+    for section in sorted(sections, key=lambda name: (name != "DEFAULT", name)):
+        lines = []
+        for option, value in sorted(sections[section].items()):
+            for text in _texts(value):
+                line = f"{option} = {fill(text, secrets, dollar='$$')}"
+                if not _NAME.fullmatch(option) or not _NAME.fullmatch(section) or "\n" in line:
+                    raise ConfigurationError(
+                        f"[{section}] {option} of {path} cannot be written on one line.",
+                        "Take line breaks out of the value, and all but letters, digits and . : / * - _ out of names.",
+                    )
+                lines.append(line.rstrip())
+        if lines:
+            parts.append(f"[{section}]\n" + "\n".join(lines) + "\n")
+    return "\n".join(parts)
+
+
+def parse_lines(text: str) -> dict[tuple[str, str], list[str]]:
+    """Return the values of each section and option of a file of sections; what is none of these is left out."""
+    found: dict[tuple[str, str], list[str]] = {}
+    section = ""
+    for raw in text.splitlines():
+        line = raw.strip()
+        if line.startswith("[") and line.endswith("]"):
+            section = line[1:-1]
+        elif line and line[0] not in "#;" and "=" in line:
+            option, _equals, value = line.partition("=")
+            found.setdefault((section, option.strip()), []).append(value.strip())
+    return found
+
+
+def describe_sections(text: str, rendered: str, referring: str) -> str:
+    """Describe the content of a file for people, without comments and secrets.
+
+    ``rendered`` is what shall be in the file, ``referring`` the same with references to secrets. Where the file has a
+    wanted secret, the reference stands; any other value in its place, or one whose option sounds secret, is hidden.
+    """
+    wanted, shown = parse_lines(rendered), parse_lines(referring)
+    lines: list[str] = []
+    last = None
+    for place, values in sorted(parse_lines(text).items(), key=lambda item: (item[0][0] != "DEFAULT", item[0])):
+        if place[0] != last:
+            last = place[0]
+            lines.append(f"[{last}]")
+        secret = any(_REFERENCE.search(value) for value in shown.get(place, []))
+        known = dict(zip(wanted.get(place, []), shown.get(place, []), strict=True))
+        for value in values:
+            if value in known:
+                told = known[value]
+            elif secret or _SENSITIVE.search(place[1]):
+                told = "(another value)"
+            else:
+                told = value
+            lines.append(f"{place[1]} = {told}".rstrip())
+    return "".join(f"{line}\n" for line in lines)
+
+
+def find_unknown(output: str, sections: Sections) -> list[str]:
+    """Return the options that oslo-config-validator does not know, as ``[section] option``.
+
+    Options of an identity plug-in are known where a section names one, and so is all of a section that is named after
+    one of ``enabled_backends``, or after a store that glance keeps for itself: the validator cannot see them.
+    """
+    back_ends = {
+        name
+        for text in _texts(sections.get("DEFAULT", {}).get("enabled_backends"))
+        for part in text.split(",")
+        for name in part.split(":")
+    }
+    return [
+        f"[{section}] {option}"
+        for section, option in _UNKNOWN.findall(output)
+        if section not in back_ends | _OWN_STORES
+        and not (option in _IDENTITY_OPTIONS and {"auth_type", "auth_section"} & set(sections.get(section, {})))
+    ]

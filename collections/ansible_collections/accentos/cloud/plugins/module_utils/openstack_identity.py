@@ -1,0 +1,206 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Talks to the identity service of a cloud through openstacksdk. All remote calls of the catalogue are in this file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.accentos.cloud.plugins.module_utils.openstack_catalogue import (
+    CatalogueError,
+    Key,
+    State,
+    Step,
+    UnknownCatalogueError,
+)
+
+# A service that starts, or one that is busy, is asked again with growing pauses; one that refuses is not.
+_RETRIES = 5
+_RETRIABLE = [429, 502, 503, 504]
+
+
+class Identity:
+    """The identity service, as an administrator sees it."""
+
+    def __init__(self, auth: Mapping[str, Any], *, ca_file: str | None, timeout: int) -> None:
+        """Log in. ``auth`` holds url, username, password, project and domain; ``timeout`` is in seconds.
+
+        Raises UnknownCatalogueError.
+        """
+        try:
+            import openstack  # noqa: PLC0415 (it is on the hosts only, and module_utils are imported for tests too)
+            from keystoneauth1 import exceptions, session  # noqa: PLC0415
+            from keystoneauth1.identity import v3  # noqa: PLC0415
+        except ImportError as error:
+            raise UnknownCatalogueError(f"{error.name} cannot be imported.", "Install python3-openstacksdk.") from error
+        self._v3, self._unauthorized = v3, exceptions.Unauthorized
+        # Those of the library below and those of openstacksdk itself have nothing in common.
+        self._errors = (exceptions.ClientException, openstack.exceptions.SDKException)
+        self._auth = auth
+        self._session = session.Session(
+            auth=self._password(auth["username"], auth["password"], auth["domain"], auth["project"]),
+            verify=ca_file or True,
+            timeout=timeout,
+            app_name="accentos",
+        )
+        self._ids: dict[tuple[str, Key], str] = {}
+        try:
+            connection = openstack.connection.Connection(
+                session=self._session,
+                identity_api_version="3",
+                # The address that we are given, not one from the catalogue that we are about to write.
+                identity_endpoint_override=auth["url"],
+                identity_connect_retries=_RETRIES,
+                identity_status_code_retries=_RETRIES,
+                identity_retriable_status_codes=_RETRIABLE,
+            )
+            self._session.get_token()
+        except self._errors as error:
+            raise UnknownCatalogueError(*self._explain("log in", error).args) from error
+        self._api = connection.identity
+
+    def _password(self, username: str, password: str, domain: str, project: str | None) -> Any:
+        scope = {"project_name": project, "project_domain_name": domain} if project else {"unscoped": True}
+        return self._v3.Password(
+            auth_url=self._auth["url"], username=username, password=password, user_domain_name=domain, **scope
+        )
+
+    def _explain(self, doing: str, error: Exception) -> CatalogueError:
+        remedy = (
+            "Compare the password of the administrator in the site's secrets with that of the cloud."
+            if isinstance(error, self._unauthorized)
+            else "See whether the service runs and what it logged: journalctl --unit keystone, /var/log/keystone."
+        )
+        return CatalogueError(f"The identity service at {self._auth['url']} does not let us {doing}: {error}", remedy)
+
+    def read(self, wanted: State) -> dict[str, dict[Key, dict[str, Any]]]:
+        """Return what the service holds of the kinds of ``wanted``, by name. Raises CatalogueError."""
+        try:
+            return self._read(wanted)
+        except self._errors as error:
+            raise self._explain("read its catalogue", error) from error
+
+    def _read(self, wanted: State) -> dict[str, dict[Key, dict[str, Any]]]:
+        api = self._api
+        domains = {one.id: one.name for one in api.domains()}
+        projects = {one.id: (domains[one.domain_id], one.name, one) for one in api.projects()}
+        services = {one.id: one for one in api.services()}
+        users = {one.id: (domains[one.domain_id], one.name, one) for one in api.users()}
+        roles = {one.id: one.name for one in api.roles() if one.domain_id is None}
+        state: dict[str, dict[Key, dict[str, Any]]] = {}
+        state["region"] = self._known("region", {(one.id,): (one.id, one) for one in api.regions()}, "description")
+        state["domain"] = self._known(
+            "domain", {(one.name,): (one.id, one) for one in api.domains()}, "description", "is_enabled"
+        )
+        state["project"] = self._known(
+            "project",
+            {(domain, name): (number, one) for number, (domain, name, one) in projects.items()},
+            "description",
+            "is_enabled",
+        )
+        state["role"] = self._known("role", {(name,): (number, None) for number, name in roles.items()})
+        state["service"] = self._known(
+            "service",
+            {(one.type, one.name): (number, one) for number, one in services.items()},
+            "description",
+            "is_enabled",
+        )
+        state["endpoint"] = self._known(
+            "endpoint",
+            {
+                (one.region_id or "", services[one.service_id].type, one.interface): (one.id, one)
+                for one in api.endpoints()
+                if one.service_id in services
+            },
+            "url",
+            "is_enabled",
+        )
+        state["user"] = self._known(
+            "user",
+            {(domain, name): (number, one) for number, (domain, name, one) in users.items()},
+            "description",
+            "is_enabled",
+        )
+        for key, values in wanted["user"].items():
+            if key in state["user"]:
+                state["user"][key]["password"] = self._works(key, values["password"])
+        grants = [self._assignment(one, users, roles, projects) for one in api.role_assignments()]
+        state["assignment"] = {key: {} for key in grants if key}
+        return state
+
+    def _known(self, kind: str, found: dict[Key, tuple[str, Any]], *names: str) -> dict[Key, dict[str, Any]]:
+        self._ids.update({(kind, key): number for key, (number, _one) in found.items()})
+        return {
+            key: {
+                name.removeprefix("is_"): getattr(one, name) or (False if name == "is_enabled" else "")
+                for name in names
+            }
+            for key, (_number, one) in found.items()
+        }
+
+    @staticmethod
+    def _assignment(
+        one: Any, users: Mapping[str, Any], roles: Mapping[str, str], projects: Mapping[str, Any]
+    ) -> Key | None:
+        """Return the key of an assignment of a role to a user in a project or the system; None for any other."""
+        user, role, scope = one.user or {}, one.role or {}, one.scope or {}
+        if user.get("id") not in users or role.get("id") not in roles:
+            return None
+        owner = (*users[user["id"]][:2], roles[role["id"]])
+        if "system" in scope:
+            return (*owner, "system")
+        project = projects.get((scope.get("project") or {}).get("id", ""))
+        return (*owner, *project[:2]) if project else None
+
+    def _works(self, user: Key, password: str) -> bool:
+        """Tell whether a user can log in with a password."""
+        domain, name = user
+        try:
+            self._password(name, password, domain, None).get_token(self._session)
+        except self._unauthorized:
+            return False
+        return True
+
+    def apply(self, step: Step) -> None:
+        """Do one step. Raises CatalogueError."""
+        values = {("is_enabled" if name == "enabled" else name): value for name, value in step.values.items()}
+        try:
+            if step.verb == "update":
+                getattr(self._api, f"update_{step.kind}")(self._ids[step.kind, step.key], **values)
+            else:
+                self._create(step.kind, step.key, values)
+        except self._errors as error:
+            raise self._explain(f"{step.verb} the {step.kind} {' / '.join(step.key)}", error) from error
+
+    def _create(self, kind: str, key: Key, values: dict[str, Any]) -> None:
+        api = self._api
+        if kind == "assignment":
+            user, role = self._id("user", key[:2]), self._id("role", key[2:3])
+            if key[3:] == ("system",):
+                api.assign_system_role_to_user(user, role, "all")
+            else:
+                api.assign_project_role_to_user(self._id("project", key[3:]), user, role)
+            return
+        match kind:
+            case "region":
+                made = api.create_region(id=key[0], **values)
+            case "domain" | "role":
+                made = getattr(api, f"create_{kind}")(name=key[0], **values)
+            case "project" | "user":
+                made = getattr(api, f"create_{kind}")(name=key[1], domain_id=self._id("domain", key[:1]), **values)
+            case "service":
+                made = api.create_service(type=key[0], name=key[1], **values)
+            case _:
+                region, service_type, interface = key
+                service = next(
+                    number for (of, name), number in self._ids.items() if of == "service" and name[0] == service_type
+                )
+                made = api.create_endpoint(region_id=region, service_id=service, interface=interface, **values)
+        self._ids[kind, key] = made.id
+
+    def _id(self, kind: str, key: Key) -> str:
+        if (kind, key) not in self._ids:
+            raise CatalogueError(
+                f"There is no {kind} {' / '.join(key)}, which something else refers to.", "Add it, or mend the name."
+            )
+        return self._ids[kind, key]

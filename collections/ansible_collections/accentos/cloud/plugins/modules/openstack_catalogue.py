@@ -1,0 +1,253 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Ansible module: the whole catalogue of a cloud's identity service."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: openstack_catalogue
+author: AccentOS contributors (@accentos)
+version_added: 1.0.0
+short_description: Reconcile regions, domains, projects, roles, services, endpoints and users of a cloud
+description:
+  - Reads what the identity service holds, plans what is missing or different, and does exactly that, in one process.
+  - What nobody asked for is left alone.
+  - Whether the password of a user is the wanted one is found out by logging in as the user.
+  - The host that it runs on needs C(python3-openstacksdk).
+options:
+  auth:
+    description: How to reach the identity service as an administrator.
+    type: dict
+    required: true
+    suboptions:
+      url:
+        description: Address of version 3 of the service.
+        type: str
+        required: true
+      username:
+        description: Name of the administrator.
+        type: str
+        default: admin
+      password:
+        description: Password of the administrator.
+        type: str
+        required: true
+      project:
+        description: Project of the administrator.
+        type: str
+        default: admin
+      domain:
+        description: Domain of the administrator and the project.
+        type: str
+        default: Default
+  ca_file:
+    description: Authorities that the certificate of the service is checked with. By default those of the system.
+    type: path
+  timeout:
+    description: Seconds to wait for one answer.
+    type: int
+    default: 30
+  regions:
+    description: Regions.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name: {description: Name of the region., type: str, required: true}
+      description: {description: What it is., type: str, default: ""}
+  domains:
+    description: Domains.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name: {description: Name of the domain., type: str, required: true}
+      description: {description: What it is., type: str, default: ""}
+  projects:
+    description: Projects.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name: {description: Name of the project., type: str, required: true}
+      domain: {description: Its domain., type: str, default: Default}
+      description: {description: What it is., type: str, default: ""}
+  roles:
+    description: Roles.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name: {description: Name of the role., type: str, required: true}
+  services:
+    description: Services with their endpoints.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name: {description: Name of the service., type: str, required: true}
+      type: {description: Its type, such as compute., type: str, required: true}
+      description: {description: What it is., type: str, default: ""}
+      region: {description: Region of its endpoints., type: str, required: true}
+      endpoints: {description: Addresses by interface - public, internal, admin., type: dict, default: {}}
+  users:
+    description: Users with their roles.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name: {description: Name of the user., type: str, required: true}
+      domain: {description: Its domain., type: str, default: Default}
+      description: {description: What it is., type: str, default: ""}
+      password: {description: Its password., type: str, required: true}
+      grants:
+        description: Roles of the user, each in a project or in the system.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          role: {description: Name of the role., type: str, required: true}
+          project: {description: Name of the project., type: str}
+          domain: {description: Domain of the project., type: str, default: Default}
+          system: {description: Whether the role holds in the system and not in a project., type: bool, default: false}
+attributes:
+  check_mode:
+    description: >-
+      Can run in check mode and tells what it would do without doing it. There a service that lets nobody in counts as
+      an empty one, since an earlier task would start it and make its administrator.
+    support: full
+  diff_mode:
+    description: Shows each object and property before and after, without passwords.
+    support: full
+  idempotence:
+    description: A second run with the same options changes nothing.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Let the image service be known
+  accentos.cloud.openstack_catalogue:
+    auth:
+      url: https://api.example.test:5000/v3
+      password: "{{ lookup('accentos.cloud.secret', 'keystone_admin_password') }}"
+    projects:
+      - name: service
+    services:
+      - name: glance
+        type: image
+        region: RegionOne
+        endpoints: {public: "https://api.example.test:9292", internal: "https://api.example.test:9292"}
+    users:
+      - name: glance
+        password: "{{ lookup('accentos.cloud.secret', 'glance_identity_password') }}"
+        grants:
+          - {role: service, project: service}
+"""
+
+RETURN = r"""
+steps:
+  description: What was done, in check mode what would be.
+  returned: always
+  type: list
+  elements: dict
+  sample: [{verb: create, kind: user, name: Default / glance}]
+"""
+
+from typing import NoReturn
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.accentos.cloud.plugins.module_utils.openstack_catalogue import (
+    KINDS,
+    CatalogueError,
+    UnknownCatalogueError,
+    plan,
+    wanted_state,
+)
+from ansible_collections.accentos.cloud.plugins.module_utils.openstack_identity import Identity
+
+_WANTED = ("regions", "domains", "projects", "roles", "services", "users")
+_TEXT = {"type": "str", "default": ""}
+_NAME = {"type": "str", "required": True}
+_DOMAIN = {"type": "str", "default": "Default"}
+
+
+def _described(**more: object) -> dict[str, object]:
+    return {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {"name": _NAME, "description": _TEXT, **more},
+    }
+
+
+def main() -> None:
+    """Run the module."""
+    auth = {
+        "url": _NAME,
+        "username": {"type": "str", "default": "admin"},
+        "password": {"type": "str", "required": True, "no_log": True},
+        "project": {"type": "str", "default": "admin"},
+        "domain": _DOMAIN,
+    }
+    grant = {
+        "role": _NAME,
+        "project": {"type": "str"},
+        "domain": _DOMAIN,
+        "system": {"type": "bool", "default": False},
+    }
+    grants = {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": grant,
+        "required_if": [("system", False, ["project"])],
+    }
+    module = AnsibleModule(
+        argument_spec={
+            "auth": {"type": "dict", "required": True, "options": auth},
+            "ca_file": {"type": "path"},
+            "timeout": {"type": "int", "default": 30},
+            "regions": _described(),
+            "domains": _described(),
+            "projects": _described(domain=_DOMAIN),
+            "roles": {"type": "list", "elements": "dict", "default": [], "options": {"name": _NAME}},
+            "services": _described(type=_NAME, region=_NAME, endpoints={"type": "dict", "default": {}}),
+            "users": _described(
+                domain=_DOMAIN, password={"type": "str", "required": True, "no_log": True}, grants=grants
+            ),
+        },
+        supports_check_mode=True,
+    )
+
+    def refuse(message: str, remedy: str) -> NoReturn:
+        module.fail_json(msg=message, remedy=remedy)
+        raise SystemExit(1)
+
+    steps = []
+    try:
+        wanted = wanted_state({name: module.params[name] for name in _WANTED})
+        try:
+            identity = Identity(
+                module.params["auth"], ca_file=module.params["ca_file"], timeout=module.params["timeout"]
+            )
+            found = identity.read(wanted)
+        except UnknownCatalogueError:
+            if not module.check_mode:
+                raise
+            found = {kind: {} for kind in KINDS}
+        steps = plan(wanted, found)
+        if not module.check_mode:
+            for step in steps:
+                identity.apply(step)
+    except CatalogueError as error:
+        refuse(*error.args)
+    shown = [step.describe() for step in steps]
+    module.exit_json(
+        changed=bool(steps),
+        steps=[{"verb": step.verb, "kind": step.kind, "name": " / ".join(step.key)} for step in steps],
+        diff={"before": "".join(before for before, _ in shown), "after": "".join(after for _, after in shown)},
+    )
+
+
+if __name__ == "__main__":
+    main()

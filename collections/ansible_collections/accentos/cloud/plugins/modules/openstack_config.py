@@ -1,0 +1,295 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Ansible module: all configuration files of the OpenStack services of a host."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: openstack_config
+author: AccentOS contributors (@accentos)
+version_added: 1.0.0
+short_description: Write the configuration files of OpenStack services
+description:
+  - Renders all configuration files of a host's OpenStack services in one call and replaces those that differ.
+  - Before any file is replaced, the new content of each is checked with C(oslo-config-validator), if it names the
+    namespaces of its options. What is wrong in one file leaves all files as they are.
+  - Values refer to secrets as C({secret:name}), or as C({secret-in-url:name}) within a URL. Secrets are in the files
+    only, never in the difference that is shown, and a content with references is what the validator reads.
+options:
+  files:
+    description: The files.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      path:
+        description: Path of the file. Folders that are missing are made, readable by all.
+        type: path
+        required: true
+      sections:
+        description:
+          - Sections of options. A list is written with commas, C({repeat:\ [a,\ b]}) as an option that stands twice,
+            and an option without a value (null) not at all.
+        type: dict
+      content:
+        description: Whole content of a file that has no sections.
+        type: str
+      namespaces:
+        description: Namespaces of C(oslo.config.opts) that hold all options of the file. Without one it is not checked.
+        type: list
+        elements: str
+        default: []
+      owner:
+        description: Name of the owner.
+        type: str
+        default: root
+      group:
+        description: Name of the group.
+        type: str
+        default: root
+      mode:
+        description: Mode as four octal digits in quotes. A file with a secret gives nothing to others.
+        type: str
+        default: "0640"
+  secrets:
+    description: The secrets by name.
+    type: dict
+    default: {}
+attributes:
+  check_mode:
+    description: >-
+      Can run in check mode and tells what it would do without doing it. There owner and group may be missing, since an
+      earlier task would make them, and what is not installed checks nothing.
+    support: full
+  diff_mode:
+    description: Shows options before and after without comments; a reference in the place of a secret.
+    support: full
+  idempotence:
+    description: A second run with the same options changes nothing.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Write the configuration of the image service
+  accentos.cloud.openstack_config:
+    files:
+      - path: /etc/glance/glance-api.conf
+        group: glance
+        namespaces: [glance.api, oslo.db]
+        sections:
+          DEFAULT: {enabled_import_methods: [glance-direct, copy-image], debug: false}
+          database:
+            connection: mysql+pymysql://glance:{secret-in-url:glance_database_password}@db.example.test/glance
+    secrets:
+      glance_database_password: "{{ lookup('accentos.cloud.secret', 'glance_database_password') }}"
+"""
+
+RETURN = r"""
+paths:
+  description: Files that were written, in check mode those that would be.
+  returned: always
+  type: list
+  elements: str
+  sample: [/etc/glance/glance-api.conf]
+"""
+
+import grp
+import os
+import pwd
+import re
+import stat
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.accentos.cloud.plugins.module_utils.files import leftover_name, replace_file
+from ansible_collections.accentos.cloud.plugins.module_utils.openstack_configuration import (
+    ConfigurationError,
+    describe_sections,
+    fill,
+    find_references,
+    find_unknown,
+    render_sections,
+)
+
+_MODE = re.compile(r"0[0-7]{3}")
+_OTHERS = 0o007
+_VALIDATOR = "oslo-config-validator"
+
+
+@dataclass(frozen=True)
+class File:
+    """A wanted file: its content, and the same with references in the place of secrets."""
+
+    wanted: dict[str, Any]
+    content: str
+    referring: str
+
+    @property
+    def path(self) -> Path:
+        """Return where it is."""
+        return Path(self.wanted["path"])
+
+    @property
+    def mode(self) -> int:
+        """Return its mode."""
+        return int(self.wanted["mode"], 8)
+
+
+def render(wanted: dict[str, Any], secrets: dict[str, str]) -> File:
+    """Render a file. Raises ConfigurationError."""
+    path, mode = wanted["path"], wanted["mode"]
+    remedy = 'Write it as four octal digits in quotes, such as "0640".'
+    if not _MODE.fullmatch(mode):
+        raise ConfigurationError(f"mode {mode} of {path} is not understood.", remedy)
+    body = wanted["sections"] if wanted["content"] is None else wanted["content"]
+    if any(find_references(body)) and int(mode, 8) & _OTHERS:
+        raise ConfigurationError(f"mode {mode} of {path} would show its secrets to every user of the host.", remedy)
+    if wanted["content"] is not None:
+        return File(wanted, fill(body, secrets, dollar="$"), body)
+    return File(wanted, render_sections(path, body, secrets), render_sections(path, body))
+
+
+def look_up(wanted: dict[str, Any], *, dry: bool) -> tuple[int, int] | None:
+    """Return ids of owner and group; None in check mode if they are still to be made. Raises ConfigurationError."""
+    try:
+        return pwd.getpwnam(wanted["owner"]).pw_uid, grp.getgrnam(wanted["group"]).gr_gid
+    except KeyError as error:
+        if dry:
+            return None
+        raise ConfigurationError(
+            f"{wanted['path']} cannot be given to {wanted['owner']}:{wanted['group']}: {error.args[0]}.",
+            "Install the package that makes them, or mend the names.",
+        ) from error
+
+
+def compare(file: File, owner: tuple[int, int] | None) -> dict[str, str] | None:
+    """Return the difference between a file and what is there. Raises ConfigurationError."""
+    header = {"before_header": str(file.path), "after_header": str(file.path)}
+    attributes = f"# {file.wanted['owner']}:{file.wanted['group']} {file.wanted['mode']}\n"
+    secret_text = file.wanted["content"] is not None and file.content != file.referring
+
+    def describe(text: str) -> str:
+        if secret_text:
+            return "the wanted content\n" if text == file.content else "another content\n"
+        if file.wanted["content"] is not None:
+            return text
+        return describe_sections(text, file.content, file.referring)
+
+    after = attributes + describe(file.content)
+    try:
+        state = file.path.lstat()
+    except FileNotFoundError:
+        return {**header, "before": "", "after": after}
+    if not stat.S_ISREG(state.st_mode):
+        raise ConfigurationError(f"{file.path} is no file.", "Move away what is there.")
+    text = file.path.read_text(encoding="utf-8", errors="replace")
+    right = text == file.content and stat.S_IMODE(state.st_mode) == file.mode and (state.st_uid, state.st_gid) == owner
+    if right and not file.path.with_name(leftover_name(file.path.name)).exists():
+        return None
+    before = f"# {name_of(pwd.getpwuid, state.st_uid)}:{name_of(grp.getgrgid, state.st_gid)} "
+    before += f"{stat.S_IMODE(state.st_mode):04o}\n{describe(text)}"
+    return {**header, "before": before, "after": after}
+
+
+def name_of(find: Any, number: int) -> str:
+    """Return the name of a user or group, or the number if it has none."""
+    try:
+        return str(find(number)[0])
+    except KeyError:
+        return str(number)
+
+
+def validate(module: AnsibleModule, file: File) -> None:
+    """Let the validator read the new content, with references for secrets. Raises ConfigurationError."""
+    namespaces = file.wanted["namespaces"]
+    if not namespaces or file.wanted["content"] is not None:
+        return
+    validator = module.get_bin_path(_VALIDATOR)
+    if validator is None:
+        if module.check_mode:
+            return
+        raise ConfigurationError(f"{_VALIDATOR} is not there.", "Install the package python3-oslo.config first.")
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=module.tmpdir, suffix=".conf") as candidate:
+        candidate.write(file.referring)
+        candidate.flush()
+        argv = [validator, "--input-file", candidate.name, *(f"--namespace={name}" for name in namespaces)]
+        code, _out, err = module.run_command(argv)
+    unknown = find_unknown(err, file.wanted["sections"])
+    if unknown:
+        raise ConfigurationError(
+            f"The service does not know these options of {file.path}: {', '.join(unknown)}. Nothing was written.",
+            "Mend their names or sections, for your own options in openstack_service_overrides.",
+        )
+    if code != 0 and "is not part of the sample config" not in err:
+        if module.check_mode:
+            return
+        reason = err.strip().splitlines()[-1] if err.strip() else "no reason given"
+        raise ConfigurationError(
+            f"{_VALIDATOR} cannot check {file.path}: {reason}",
+            "Install the packages of the service, or mend the namespaces.",
+        )
+
+
+def bring_about(module: AnsibleModule) -> list[dict[str, str]]:
+    """Write the files that differ; return the differences. Raises ConfigurationError and OSError."""
+    files = [render(wanted, module.params["secrets"]) for wanted in module.params["files"]]
+    owners = [look_up(file.wanted, dry=module.check_mode) for file in files]
+    found = [
+        (file, owner, difference)
+        for file, owner in zip(files, owners, strict=True)
+        if (difference := compare(file, owner)) is not None
+    ]
+    for file, _owner, _difference in found:
+        validate(module, file)
+    if not module.check_mode:
+        for file, owner, _difference in found:
+            file.path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+            replace_file(file.path, file.content.encode(), mode=file.mode, owner=owner)
+    return [difference for _file, _owner, difference in found]
+
+
+def main() -> None:
+    """Run the module."""
+    file = {
+        "path": {"type": "path", "required": True},
+        "sections": {"type": "dict"},
+        "content": {"type": "str"},
+        "namespaces": {"type": "list", "elements": "str", "default": []},
+        "owner": {"type": "str", "default": "root"},
+        "group": {"type": "str", "default": "root"},
+        "mode": {"type": "str", "default": "0640"},
+    }
+    module = AnsibleModule(
+        argument_spec={
+            "files": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": file,
+                "mutually_exclusive": [("sections", "content")],
+                "required_one_of": [("sections", "content")],
+            },
+            "secrets": {"type": "dict", "default": {}, "no_log": True},
+        },
+        supports_check_mode=True,
+    )
+
+    def refuse(message: str, remedy: str) -> NoReturn:
+        module.fail_json(msg=message, remedy=remedy)
+        raise SystemExit(1)
+
+    os.umask(0o022)
+    try:
+        found = bring_about(module)
+    except ConfigurationError as error:
+        refuse(*error.args)
+    except OSError as error:
+        refuse(f"{error.filename}: {error.strerror}", "See to the file system and to what stands at that path.")
+    module.exit_json(changed=bool(found), paths=[part["after_header"] for part in found], diff=found)
+
+
+if __name__ == "__main__":
+    main()

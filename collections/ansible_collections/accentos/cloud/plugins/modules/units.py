@@ -1,0 +1,191 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Ansible module: several systemd units run, with their present configuration and programs."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: units
+author: AccentOS contributors (@accentos)
+version_added: 1.0.0
+short_description: Let several systemd units run with their present configuration and programs
+description:
+  - Does for many units at once what M(accentos.cloud.unit) does for one, and starts them at the same time.
+  - A unit is restarted if its input files, or the versions of its packages, differ from those that it was last started
+    with. That is remembered on the host, below C(/var/lib/accentos/units), so a killed run forgets nothing.
+  - The message about units that do not start holds the end of the journal of each.
+options:
+  units:
+    description: The units.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: Name of the unit, with its suffix.
+        type: str
+        required: true
+      inputs:
+        description: Files, or folders of files, that make up the unit's configuration.
+        type: list
+        elements: path
+        default: []
+      packages:
+        description: Packages that hold the unit's programs.
+        type: list
+        elements: str
+        default: []
+  inputs_changed:
+    description: Paths that an earlier task of this run changes. It matters in check mode only.
+    type: list
+    elements: path
+    default: []
+attributes:
+  check_mode:
+    description: Can run in check mode and tells what it would do without doing it. There a unit may be missing.
+    support: full
+  diff_mode:
+    description: Shows the commands that it gives to systemd.
+    support: full
+  idempotence:
+    description: A second run with the same options changes nothing.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Let the services run with their configuration
+  accentos.cloud.units:
+    units:
+      - name: nova-scheduler.service
+        inputs: [/etc/nova/nova.conf]
+        packages: [nova-scheduler]
+      - name: nova-conductor.service
+        inputs: [/etc/nova/nova.conf]
+        packages: [nova-conductor]
+"""
+
+RETURN = r"""
+commands:
+  description: The commands given to systemd, in check mode those that would be given.
+  returned: always
+  type: list
+  elements: str
+  sample: [daemon-reload, restart nova-conductor.service nova-scheduler.service]
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.accentos.cloud.plugins.module_utils.remembered import digest_files, recall, remember
+from ansible_collections.accentos.cloud.plugins.module_utils.units import (
+    MARKER_FOLDER,
+    UnitState,
+    join_commands,
+    marker_name,
+    parse_properties,
+    plan_unit,
+)
+
+_PROPERTIES = "LoadState,ActiveState,UnitFileState,NeedDaemonReload"
+_JOURNAL_LINES = "30"
+# Other roles watch other files of the same units, such as their certificate.
+_PURPOSE = "service"
+
+
+def read_states(module: AnsibleModule, systemctl: str, names: Sequence[str]) -> list[UnitState]:
+    """Ask systemd for the states of units, in their order."""
+    _code, out, _err = module.run_command([systemctl, "show", *names, f"--property={_PROPERTIES}"], check_rc=True)
+    return [UnitState.from_properties(parse_properties(part)) for part in out.strip().split("\n\n")]
+
+
+def read_versions(module: AnsibleModule, units: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the versions of the units' packages."""
+    packages = sorted({package for unit in units for package in unit["packages"]})
+    if not packages:
+        return {}
+    argv = ["dpkg-query", "--show", "--showformat=${Package}|${Version}\\n", *packages]
+    _code, out, _err = module.run_command(argv)
+    return dict(line.split("|", 1) for line in out.splitlines() if "|" in line)
+
+
+def digest(unit: Mapping[str, Any], versions: Mapping[str, str]) -> str:
+    """Return a digest of what a unit is started with."""
+    packages = "".join(f"{name} {versions.get(name, '')}\n" for name in sorted(unit["packages"]))
+    files = digest_files(Path(path) for path in unit["inputs"])
+    return hashlib.sha256(f"{files}\n{packages}".encode()).hexdigest()
+
+
+def explain(module: AnsibleModule, systemctl: str, command: Sequence[str], err: str) -> None:
+    """End the module with the journals of those units of a command that do not run."""
+    names = list(command[1:])
+    states = read_states(module, systemctl, names)
+    failed = [name for name, state in zip(names, states, strict=True) if state.active not in ("active", "reloading")]
+    parts = []
+    for name in failed or names:
+        _code, journal, _err = module.run_command(
+            ["journalctl", "--unit", name, "--lines", _JOURNAL_LINES, "--no-pager", "--output", "cat"]
+        )
+        parts.append(f"The end of the journal of {name}:\n{journal.strip()}")
+    module.fail_json(
+        msg=f"{', '.join(failed or names)} does not {command[0]}: {err.strip()}\n" + "\n".join(parts),
+        remedy="Mend what the journal complains about, then run again. More: journalctl --unit "
+        + " --unit ".join(failed or names),
+    )
+
+
+def main() -> None:
+    """Run the module."""
+    unit = {
+        "name": {"type": "str", "required": True},
+        "inputs": {"type": "list", "elements": "path", "default": []},
+        "packages": {"type": "list", "elements": "str", "default": []},
+    }
+    module = AnsibleModule(
+        argument_spec={
+            "units": {"type": "list", "elements": "dict", "required": True, "options": unit},
+            "inputs_changed": {"type": "list", "elements": "path", "default": []},
+        },
+        supports_check_mode=True,
+    )
+    units = module.params["units"]
+    changed_paths = set(module.params["inputs_changed"])
+    systemctl = module.get_bin_path("systemctl", required=True)
+    states = read_states(module, systemctl, [unit["name"] for unit in units]) if units else []
+    versions = read_versions(module, units)
+    missing = [unit["name"] for unit, state in zip(units, states, strict=True) if state.load == "not-found"]
+    if missing and not module.check_mode:
+        module.fail_json(
+            msg=f"systemd does not know {', '.join(missing)}.",
+            remedy="Install the package that brings it, or mend the name. Known units: systemctl list-unit-files",
+        )
+    markers, plans = {}, []
+    for wanted, state in zip(units, states, strict=True):
+        marker = MARKER_FOLDER / marker_name(wanted["name"], _PURPOSE)
+        now = digest(wanted, versions)
+        differ = recall(marker) != now or (module.check_mode and bool(changed_paths & set(wanted["inputs"])))
+        if differ:
+            markers[marker] = now
+        plans.append(
+            (wanted["name"], plan_unit(state, enabled=True, started=True, inputs_differ=differ, on_change="restart"))
+        )
+    commands = join_commands(plans)
+    if not module.check_mode:
+        for command in commands:
+            code, _out, err = module.run_command([systemctl, *command])
+            if code != 0:
+                explain(module, systemctl, command, err)
+        for marker, now in markers.items():
+            remember(marker, now)
+    shown = [" ".join(command) for command in commands]
+    module.exit_json(
+        changed=bool(commands),
+        commands=shown,
+        diff={"before": "", "after": "".join(f"systemctl {line}\n" for line in shown)},
+    )
+
+
+if __name__ == "__main__":
+    main()

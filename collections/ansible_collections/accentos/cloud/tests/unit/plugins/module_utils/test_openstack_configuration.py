@@ -1,0 +1,132 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Rendering of configuration files, and their description without secrets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.accentos.cloud.plugins.module_utils.openstack_configuration import (
+    HEADER,
+    ConfigurationError,
+    describe_sections,
+    fill,
+    find_references,
+    find_unknown,
+    render_sections,
+)
+
+URL = "mysql+pymysql://nova:{secret-in-url:nova_database_password}@db/nova"
+SECRETS = {"nova_database_password": "a/b", "nova_identity_password": "pa$$word"}
+SECTIONS: dict[str, dict[str, Any]] = {
+    "vnc": {"enabled": True, "keymap": None},
+    "empty": {"gone": None},
+    "DEFAULT": {"workers": 2, "apis": ["a", "b"], "alias": {"repeat": ["x", "y"]}, "debug": False, "blank": ""},
+    "database": {"connection": URL},
+    "placement": {"password": "{secret:nova_identity_password}"},
+}
+REFERRING = f"""{HEADER}
+[DEFAULT]
+alias = x
+alias = y
+apis = a,b
+blank =
+debug = false
+workers = 2
+
+[database]
+connection = {URL}
+
+[placement]
+password = {{secret:nova_identity_password}}
+
+[vnc]
+enabled = true
+"""
+# A dollar would start a reference of oslo.config, so it stands twice.
+RENDERED = REFERRING.replace("{secret-in-url:nova_database_password}", "a%2Fb").replace(
+    "{secret:nova_identity_password}", "pa$$$$word"
+)
+
+
+def test_rendered_with_and_without_secrets_whatever_the_order() -> None:
+    for sections in (SECTIONS, dict(reversed(list(SECTIONS.items())))):
+        assert render_sections("/etc/a.conf", sections) == REFERRING
+        assert render_sections("/etc/a.conf", sections, SECRETS) == RENDERED
+
+
+@pytest.mark.parametrize(
+    ("sections", "told"),
+    [
+        ({"a": {"b": "x\ny"}}, "[a] b of /etc/a.conf cannot be written on one line."),
+        ({"a": {"b=c": "x"}}, "[a] b=c of /etc/a.conf cannot be written on one line."),
+        ({"a]": {"b": "x"}}, "[a]] b of /etc/a.conf cannot be written on one line."),
+        ({"a": {"b": {"c": 1}}}, "{'c': 1} is no value."),
+        ({"a": {"b": {"repeat": "x"}}}, "{'repeat': 'x'} is no value."),
+        ({"a": {"b": "{secret:other}"}}, "The secret other is not given."),
+    ],
+)
+def test_what_cannot_be_rendered_is_refused(sections: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        render_sections("/etc/a.conf", sections, {})
+    assert caught.value.args[0] == told
+    assert caught.value.args[1]
+
+
+def test_references_are_found_at_any_depth_with_their_kind() -> None:
+    value = [{"a": ["{secret:one} {secret-in-url:two}", 3, None]}, "{secret:three:fernet}", True]
+    assert list(find_references(value)) == [("one", "password"), ("two", "password"), ("three", "fernet")]
+
+
+@pytest.mark.parametrize("text", ["{secret:}", "{secret:Upper}", "{secret}", "{secrets:one}", "{secret:a:b:c}"])
+def test_what_looks_like_a_reference_is_not_passed_on(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="not understood"):
+        list(find_references([text]))
+
+
+def test_a_text_keeps_its_dollars() -> None:
+    assert fill("{secret:a}", {"a": "x$y"}, dollar="$") == "x$y"
+    assert fill("{secret:a}", None, dollar="$") == "{secret:a}"
+
+
+def test_a_description_holds_no_secret_old_or_new() -> None:
+    wanted = describe_sections(RENDERED, RENDERED, REFERRING)
+    assert wanted == REFERRING.removeprefix(HEADER).replace("\n\n", "\n").lstrip("\n")
+    old = """# connection = commented
+[database]
+connection = mysql://old:secret@db
+[placement]
+password = older
+region = one
+[other]
+admin_token = oldest
+plain = shown
+no value
+"""
+    assert describe_sections(old, RENDERED, REFERRING).splitlines() == [
+        "[database]",
+        "connection = (another value)",
+        "[other]",
+        "admin_token = (another value)",
+        "plain = shown",
+        "[placement]",
+        "password = (another value)",
+        "region = one",
+    ]
+
+
+def test_options_that_only_the_validator_does_not_know_are_no_mistake() -> None:
+    output = """WARNING:root:Deprecated opt DEFAULT/old found
+ERROR:root:placement/username is not part of the sample config
+ERROR:root:plain/username is not part of the sample config
+ERROR:root:placement/usename is not part of the sample config
+ERROR:root:rbd/rbd_pool is not part of the sample config
+ERROR:root:os_glance_tasks_store/filesystem_store_datadir is not part of the sample config
+ERROR:root:a/b/c is not part of the sample config
+"""
+    sections: dict[str, dict[str, Any]] = {
+        "DEFAULT": {"enabled_backends": ["rbd:ceph"]},
+        "placement": {"auth_type": "password", "username": "nova", "usename": "nova"},
+    }
+    assert find_unknown(output, sections) == ["[plain] username", "[placement] usename", "[a/b] c"]
+    assert find_unknown(output, {})[0] == "[placement] username"

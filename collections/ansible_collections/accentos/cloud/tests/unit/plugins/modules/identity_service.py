@@ -1,0 +1,132 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The part of OpenStack's identity API, version 3, that a catalogue is written with, over TLS and in memory."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+from .tls_server import TlsServer
+
+ADMIN = "admin-password"
+_COLLECTIONS = ("regions", "domains", "projects", "roles", "services", "endpoints", "users")
+
+
+class IdentityService(TlsServer):
+    """Holds objects by collection and id, assignments as tuples, and each request in ``requests``.
+
+    ``fail`` maps a method and path to a code that it is answered with.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, Handler)
+        self.numbers = itertools.count(1)
+        self.objects: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in _COLLECTIONS}
+        self.assignments: list[dict[str, Any]] = []
+        self.requests: list[tuple[str, str]] = []
+        self.fail: dict[tuple[str, str], int] = {}
+        self.add("domains", id="default", name="Default", description="", enabled=True)
+        self.add("projects", id="admin", name="admin", domain_id="default", description="", enabled=True)
+        self.add("users", id="admin", name="admin", domain_id="default", enabled=True, password=ADMIN)
+        for role in ("admin", "service", "reader"):
+            self.add("roles", id=role, name=role, domain_id=None)
+
+    def add(self, collection: str, **values: Any) -> dict[str, Any]:
+        """Add an object and return it with its id."""
+        made = {"id": f"id-{next(self.numbers)}", **values}
+        self.objects[collection][str(made["id"])] = made
+        return made
+
+    def written(self) -> list[tuple[str, str]]:
+        """Return the requests that change something since the last question, without logins."""
+        found = [one for one in self.requests if one[0] != "GET" and not one[1].endswith("/auth/tokens")]
+        self.requests.clear()
+        return found
+
+
+def shown(one: dict[str, Any]) -> dict[str, Any]:
+    """Return an object as the service shows it."""
+    return {key: value for key, value in one.items() if key != "password"}
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: IdentityService
+
+    def answer(self, code: int, body: Any = None, **headers: str) -> None:
+        text = b"" if body is None else json.dumps(body).encode()
+        self.send_response(code)
+        for name, value in {"Content-Length": str(len(text)), "Content-Type": "application/json", **headers}.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(text)
+
+    def body(self) -> dict[str, Any]:
+        text = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        found: dict[str, Any] = json.loads(text) if text else {}
+        return found
+
+    def handle_one(self, method: str) -> None:
+        path = self.path.partition("?")[0].removeprefix("/v3").rstrip("/")
+        self.server.requests.append((method, path))
+        body = self.body()
+        if (method, path) in self.server.fail:
+            code = self.server.fail[method, path]
+            self.answer(code, {"error": {"code": code, "message": "told to", "title": "Error"}})
+        elif path == "/auth/tokens":
+            self.log_in(body)
+        elif path == "":
+            link = {"rel": "self", "href": self.server.url("/v3/")}
+            self.answer(200, {"version": {"id": "v3.14", "status": "stable", "links": [link]}})
+        elif path == "/role_assignments":
+            self.answer(200, {"role_assignments": self.server.assignments, "links": {}})
+        elif method == "PUT":
+            self.assign(path.strip("/").split("/"))
+        else:
+            self.objects(method, path.strip("/").split("/"), body)
+
+    def log_in(self, body: dict[str, Any]) -> None:
+        given = body["auth"]["identity"]["password"]["user"]
+        for user in self.server.objects["users"].values():
+            if (user["name"], user.get("password")) == (given["name"], given["password"]):
+                token = {"methods": ["password"], "user": {"id": user["id"], "name": user["name"]}}
+                times = {"expires_at": "2099-01-01T00:00:00.000000Z", "issued_at": "2020-01-01T00:00:00.000000Z"}
+                self.answer(201, {"token": {**token, **times, "catalog": []}}, **{"X-Subject-Token": "token"})
+                return
+        self.answer(401, {"error": {"code": 401, "message": "Wrong password.", "title": "Unauthorized"}})
+
+    def assign(self, parts: list[str]) -> None:
+        user, role = parts[parts.index("users") + 1], parts[parts.index("roles") + 1]
+        scope: dict[str, Any] = {"system": {"all": True}} if parts[0] == "system" else {"project": {"id": parts[1]}}
+        self.server.assignments.append({"user": {"id": user}, "role": {"id": role}, "scope": scope})
+        self.answer(204)
+
+    def objects(self, method: str, parts: list[str], body: dict[str, Any]) -> None:
+        collection, known = parts[0], self.server.objects[parts[0]]
+        name = collection.removesuffix("s")
+        if method == "GET" and len(parts) == 1:
+            self.answer(200, {collection: [shown(one) for one in known.values()], "links": {"next": None}})
+        elif method == "GET":
+            self.answer(200, {name: shown(known[parts[1]])})
+        elif method == "POST":
+            self.answer(201, {name: shown(self.server.add(collection, **body[name]))})
+        else:
+            known[parts[1]].update(body[name])
+            self.answer(200, {name: shown(known[parts[1]])})
+
+    def do_GET(self) -> None:
+        self.handle_one("GET")
+
+    def do_POST(self) -> None:
+        self.handle_one("POST")
+
+    def do_PUT(self) -> None:
+        self.handle_one("PUT")
+
+    def do_PATCH(self) -> None:
+        self.handle_one("PATCH")
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the name is Python's)
+        """Say nothing."""

@@ -1,0 +1,149 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The module, run in this process: openstacksdk against an identity service that speaks the real protocol over TLS."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.accentos.cloud.plugins.modules import openstack_catalogue
+
+from .identity_service import ADMIN, IdentityService
+from .tls_server import serving
+
+CANARY = "Zq7-canary"
+WANTED: dict[str, Any] = {
+    "regions": [{"name": "RegionOne"}],
+    "domains": [{"name": "guests", "description": "People from outside"}],
+    "projects": [{"name": "service", "description": "Users of the services"}],
+    "roles": [{"name": "auditor"}],
+    "services": [
+        {
+            "name": "glance",
+            "type": "image",
+            "description": "Images",
+            "region": "RegionOne",
+            "endpoints": {"public": "https://api:9292", "internal": "https://api:9292"},
+        }
+    ],
+    "users": [
+        {
+            "name": "glance",
+            "password": CANARY,
+            "grants": [{"role": "service", "project": "service"}, {"role": "reader", "system": True}],
+        }
+    ],
+}
+
+
+@pytest.fixture
+def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[IdentityService]:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    made = IdentityService(tmp_path)
+    with serving(made):
+        yield made
+
+
+def run(service: IdentityService, capsys: pytest.CaptureFixture[str], **options: Any) -> dict[str, Any]:
+    args = {
+        "auth": {"url": service.url("/v3"), "password": ADMIN},
+        "ca_file": str(service.certificate),
+        "timeout": 20,
+        **WANTED,
+        "_ansible_diff": True,
+        **options,
+    }
+    with patch_module_args(args), pytest.raises(SystemExit):
+        openstack_catalogue.main()
+    out = capsys.readouterr().out
+    assert CANARY not in out
+    assert ADMIN not in out
+    result: dict[str, Any] = json.loads(out)
+    return result
+
+
+def test_a_catalogue_is_made_once(service: IdentityService, capsys: pytest.CaptureFixture[str]) -> None:
+    planned = run(service, capsys, _ansible_check_mode=True)
+    assert (planned["changed"], service.written()) == (True, [])
+    made = run(service, capsys)
+    assert (made["steps"], made["diff"]) == (planned["steps"], planned["diff"])
+    assert [(step["kind"], step["name"]) for step in made["steps"]] == [
+        ("region", "RegionOne"),
+        ("domain", "guests"),
+        ("project", "Default / service"),
+        ("role", "auditor"),
+        ("service", "image / glance"),
+        ("endpoint", "RegionOne / image / public"),
+        ("endpoint", "RegionOne / image / internal"),
+        ("user", "Default / glance"),
+        ("assignment", "Default / glance / service / Default / service"),
+        ("assignment", "Default / glance / reader / system"),
+    ]
+    assert len(service.written()) == len(made["steps"])
+    endpoints = service.objects["endpoints"].values()
+    assert {one["url"] for one in endpoints} == {"https://api:9292"}
+    assert {one["service_id"] for one in endpoints} == set(service.objects["services"])
+    for check_mode in (True, False):
+        again = run(service, capsys, _ansible_check_mode=check_mode)
+        assert (again["changed"], again["steps"], service.written()) == (False, [], [])
+
+
+def test_only_what_differs_is_changed(service: IdentityService, capsys: pytest.CaptureFixture[str]) -> None:
+    run(service, capsys)
+    service.written()
+    endpoint = next(iter(service.objects["endpoints"].values()))
+    user = next(one for one in service.objects["users"].values() if one["name"] == "glance")
+    endpoint["url"], user["enabled"], user["password"] = "http://old", False, "another"
+    service.add("services", name="theirs", type="theirs", enabled=True)
+    made = run(service, capsys)
+    assert made["diff"] == {
+        "before": "endpoint RegionOne / image / public: url = http://old\n"
+        "user Default / glance: enabled = False\nuser Default / glance: password = another one\n",
+        "after": "endpoint RegionOne / image / public: url = https://api:9292\n"
+        "user Default / glance: enabled = True\nuser Default / glance: password = the wanted one\n",
+    }
+    assert service.written() == [("PATCH", f"/endpoints/{endpoint['id']}"), ("PATCH", f"/users/{user['id']}")]
+    assert (endpoint["url"], user["enabled"], user["password"]) == ("https://api:9292", True, CANARY)
+    assert not run(service, capsys)["changed"]
+
+
+def test_a_wrong_password_is_told_and_no_matter_for_a_plan(
+    service: IdentityService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    auth = {"url": service.url("/v3"), "password": "older"}
+    refused = run(service, capsys, auth=auth)
+    assert refused["failed"]
+    assert refused["msg"].startswith(f"The identity service at {service.url('/v3')} does not let us log in: ")
+    assert refused["remedy"].startswith("Compare the password")
+    assert run(service, capsys, auth=auth, _ansible_check_mode=True)["changed"]
+
+
+def test_a_step_that_fails_names_the_object(service: IdentityService, capsys: pytest.CaptureFixture[str]) -> None:
+    service.fail = {("POST", "/services"): 409}
+    refused = run(service, capsys)
+    assert "does not let us create the service image / glance: " in refused["msg"]
+    service.fail = {("GET", "/services"): 403}
+    assert "does not let us read its catalogue: " in run(service, capsys)["msg"]
+
+
+def test_what_is_busy_is_asked_again(service: IdentityService, capsys: pytest.CaptureFixture[str]) -> None:
+    class Once(dict[tuple[str, str], int]):
+        """Fails the first time only."""
+
+        def __getitem__(self, key: tuple[str, str]) -> int:
+            return self.pop(key)
+
+    service.fail = Once({("GET", "/services"): 503, ("POST", "/services"): 503})
+    assert run(service, capsys)["changed"]
+    assert service.fail == {}
+
+
+def test_a_grant_of_what_is_not_there_is_refused(service: IdentityService, capsys: pytest.CaptureFixture[str]) -> None:
+    user = {"name": "glance", "password": CANARY, "grants": [{"role": "gone", "project": "service"}]}
+    refused = run(service, capsys, users=[user])
+    assert refused["msg"] == "There is no role gone, which something else refers to."
+    assert run(service, capsys, roles=[{"name": "x"}, {"name": "x"}])["msg"] == "The role x is wanted twice."

@@ -1,0 +1,199 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The module, run in this process on files of this user, with a validator that knows the options in a file."""
+
+from __future__ import annotations
+
+import grp
+import json
+import os
+import pwd
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.accentos.cloud.plugins.module_utils.files import leftover_name
+from ansible_collections.accentos.cloud.plugins.modules import openstack_config
+
+USER = pwd.getpwuid(os.geteuid()).pw_name
+GROUP = grp.getgrgid(os.getegid()).gr_name
+CANARY = "Zq7-secret"
+# It keeps what it was asked to read; "unknown" and "broken" say how it ends.
+VALIDATOR = """#!/bin/sh
+cp "$2" {folder}/validated
+echo "$3 $4" >>{folder}/calls
+[ -f {folder}/broken ] && {{ echo "No module named nova" >&2; exit 1; }}
+[ -s {folder}/unknown ] || exit 0
+sed 's/.*/ERROR:root:& is not part of the sample config/' {folder}/unknown >&2
+exit 1
+"""
+
+
+class Host:
+    """A host with a validator and Ansible on it."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder = folder
+        self.conf = folder / "etc" / "a.conf"
+        self.key = folder / "etc" / "key"
+        (folder / "bin").mkdir()
+        self.validator = folder / "bin" / "oslo-config-validator"
+        self.validator.write_text(VALIDATOR.format(folder=folder), encoding="utf-8")
+        self.validator.chmod(0o755)
+        (folder / "tmp").mkdir()
+        self._capsys = capsys
+
+    def file(self, **more: Any) -> dict[str, Any]:
+        sections = {"DEFAULT": {"debug": False}, "database": {"connection": "mysql://{secret:database_password}@db"}}
+        given = {"path": str(self.conf), "sections": sections, "owner": USER, "group": GROUP, "namespaces": ["a", "b"]}
+        return {**given, **more}
+
+    def text(self, **more: Any) -> dict[str, Any]:
+        given = {"path": str(self.key), "content": "{secret:key}\n", "owner": USER, "group": GROUP, "mode": "0600"}
+        return {**given, **more}
+
+    def run(self, *files: dict[str, Any], check_mode: bool = False, **options: Any) -> dict[str, Any]:
+        args = {
+            "files": list(files) or [self.file(), self.text()],
+            "secrets": {"database_password": CANARY, "key": "another-secret"},
+            **options,
+            "_ansible_check_mode": check_mode,
+            "_ansible_diff": True,
+            "_ansible_tmpdir": str(self.folder / "tmp"),
+        }
+        with patch_module_args(args), pytest.raises(SystemExit):
+            openstack_config.main()
+        out = self._capsys.readouterr().out
+        assert CANARY not in out
+        assert "another-secret" not in out
+        result: dict[str, Any] = json.loads(out)
+        return result
+
+    def calls(self) -> list[str]:
+        file = self.folder / "calls"
+        found = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+        file.unlink(missing_ok=True)
+        return found
+
+
+@pytest.fixture
+def host(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Host:
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
+    return Host(tmp_path, capsys)
+
+
+def test_written_once_with_secrets_that_nothing_shows(host: Host) -> None:
+    planned = host.run(check_mode=True)
+    assert (planned["changed"], host.conf.exists()) == (True, False)
+    assert host.calls() == ["--namespace=a --namespace=b"]
+    made = host.run()
+    assert made["paths"] == planned["paths"] == [str(host.conf), str(host.key)]
+    assert made["diff"] == planned["diff"]
+    assert made["diff"][0]["after"].splitlines() == [
+        f"# {USER}:{GROUP} 0640",
+        "[DEFAULT]",
+        "debug = false",
+        "[database]",
+        "connection = mysql://{secret:database_password}@db",
+    ]
+    assert made["diff"][1]["after"] == f"# {USER}:{GROUP} 0600\nthe wanted content\n"
+    assert f"connection = mysql://{CANARY}@db\n" in host.conf.read_text(encoding="utf-8")
+    assert CANARY not in (host.folder / "validated").read_text(encoding="utf-8")
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (host.conf, host.key)] == [0o640, 0o600]
+    host.calls()
+    for check_mode in (True, False):
+        again = host.run(check_mode=check_mode)
+        assert (again["changed"], again["paths"], again["diff"]) == (False, [], [])
+    # What is right is not checked again.
+    assert host.calls() == []
+    assert list((host.folder / "tmp").iterdir()) == []
+
+
+def test_only_what_differs_is_written_and_the_old_secret_is_not_shown(host: Host) -> None:
+    host.run()
+    old = host.conf.read_text(encoding="utf-8").replace(CANARY, "older-secret")
+    host.conf.write_text(old + "# a comment\n[other]\nplain = 1\n", encoding="utf-8")
+    host.key.write_text("old key\n", encoding="utf-8")
+    made = host.run()
+    assert made["paths"] == [str(host.conf), str(host.key)]
+    before = made["diff"][0]["before"]
+    assert "connection = (another value)\n[other]\nplain = 1\n" in before
+    assert "older-secret" not in json.dumps(made)
+    assert made["diff"][1]["before"] == f"# {USER}:{GROUP} 0600\nanother content\n"
+
+
+def test_a_plain_text_is_shown(host: Host) -> None:
+    file = host.text(content="[Service]\n", mode="0644")
+    made = host.run(file)
+    assert made["diff"][0]["after"] == f"# {USER}:{GROUP} 0644\n[Service]\n"
+    host.key.chmod(0o600)
+    assert host.run(file)["diff"][0]["before"] == f"# {USER}:{GROUP} 0600\n[Service]\n"
+    assert stat.S_IMODE(host.key.stat().st_mode) == 0o644
+    host.key.with_name(leftover_name(host.key.name)).touch()
+    assert host.run(file)["changed"]
+    assert not host.run(file)["changed"]
+
+
+def test_an_unknown_option_leaves_every_file_as_it_is(host: Host) -> None:
+    (host.folder / "unknown").write_text("DEFAULT/debg\n", encoding="utf-8")
+    for check_mode in (True, False):
+        refused = host.run(host.text(content="x\n", mode="0644"), host.file(), check_mode=check_mode)
+        assert refused["failed"]
+        assert (
+            refused["msg"]
+            == f"The service does not know these options of {host.conf}: [DEFAULT] debg. Nothing was written."
+        )
+        assert "openstack_service_overrides" in refused["remedy"]
+    assert not host.key.exists()
+
+
+def test_options_of_an_identity_plugin_pass(host: Host) -> None:
+    (host.folder / "unknown").write_text("nova/username\n", encoding="utf-8")
+    assert host.run(host.file(sections={"nova": {"auth_type": "password", "username": "nova"}}))["changed"]
+
+
+def test_a_validator_that_does_not_work_is_told_but_no_matter_for_a_plan(host: Host) -> None:
+    (host.folder / "broken").touch()
+    assert host.run(check_mode=True)["changed"]
+    refused = host.run()
+    assert refused["msg"] == f"oslo-config-validator cannot check {host.conf}: No module named nova"
+    host.validator.unlink()
+    assert host.run(check_mode=True)["changed"]
+    assert host.run()["msg"] == "oslo-config-validator is not there."
+    assert host.run(host.file(namespaces=[]))["changed"]
+
+
+def test_an_owner_that_an_earlier_task_would_make(host: Host) -> None:
+    file = host.file(group="no-such-group")
+    assert host.run(file, check_mode=True)["changed"]
+    refused = host.run(file)
+    assert refused["msg"].startswith(f"{host.conf} cannot be given to {USER}:no-such-group: ")
+    assert not host.conf.exists()
+
+
+def test_bad_input_is_refused(host: Host) -> None:
+    cases = [
+        (host.file(mode="640"), f"mode 640 of {host.conf} is not understood."),
+        (host.file(mode="0644"), f"mode 0644 of {host.conf} would show its secrets to every user of the host."),
+        (host.file(sections={"a": {"b": "{secret:unknown}"}}), "The secret unknown is not given."),
+        (host.file(sections={"a": {"b": "x\ny"}}), f"[a] b of {host.conf} cannot be written on one line."),
+        (host.file(content="x"), "parameters are mutually exclusive: sections|content found in files"),
+    ]
+    for file, told in cases:
+        refused = host.run(file)
+        assert (refused["failed"], refused["msg"]) == (True, told)
+
+
+def test_what_stands_at_the_path_and_is_no_file_is_left_alone(host: Host) -> None:
+    host.conf.mkdir(parents=True)
+    assert host.run()["msg"] == f"{host.conf} is no file."
+    host.conf.rmdir()
+    host.conf.parent.rmdir()
+    host.conf.parent.touch()
+    assert host.run()["msg"] == f"{host.conf}: Not a directory"
+
+
+def test_numbers_stand_for_users_that_have_no_name() -> None:
+    assert openstack_config.name_of(pwd.getpwuid, os.geteuid()) == USER
+    assert openstack_config.name_of(pwd.getpwuid, 4_000_000) == "4000000"

@@ -1,0 +1,248 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The plan of a host for services that are described as data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.accentos.cloud.plugins.plugin_utils.openstack_services import (
+    Context,
+    ServiceError,
+    listeners,
+    plan_host,
+)
+
+API: dict[str, Any] = {
+    "group": "controller",
+    "packages": ["nova-api", "uwsgi-core"],
+    "files": {"/etc/nova/nova.conf": {"database": {"connection": "mysql://{secret-in-url:nova_database_password}@db"}}},
+    "wsgi": {
+        "unit": "nova-api.service",
+        "program": "/usr/bin/nova-api-wsgi",
+        "ini": "/etc/nova/api-uwsgi.ini",
+        "port": 8774,
+        "options": {"listen": 64},
+    },
+    "syncs": [{"name": "nova", "argv": ["nova-manage", "db", "sync"], "after": ["keystone"]}],
+    "health": {"path": "/healthy", "status": [200, 300]},
+}
+CONSOLE: dict[str, Any] = {
+    "group": "controller",
+    "packages": ["nova-consoleproxy"],
+    "texts": {"/etc/default/nova-consoleproxy": {"content": "TYPE=novnc\n", "group": "root", "mode": "0644"}},
+    "certificate": True,
+    "units": ["nova-novncproxy.service"],
+    "idle": ["nova-serialproxy.service"],
+    "listeners": [{"port": 6080, "sticky": True}],
+}
+COMPUTE: dict[str, Any] = {
+    "group": "compute",
+    "packages": ["nova-compute"],
+    "files": {"/etc/nova/nova.conf": {"libvirt": {"virt_type": "kvm"}}, "/etc/nova/nova-compute.conf": {}},
+    "units": ["nova-compute.service"],
+}
+NOVA: dict[str, Any] = {
+    "description": "Compute",
+    "type": "compute",
+    "database": [{"name": "nova"}, {"name": "nova_cell0"}],
+    "messaging": True,
+    "identity": {
+        "port": 8774,
+        "path": "/v2.1",
+        "roles": ["admin", "service"],
+        "services": [{"name": "nova-ec2", "type": "ec2", "port": 8788}],
+    },
+    "files": {"/etc/nova/nova.conf": {"DEFAULT": {"my_ip": "10.0.0.21", "debug": False}}},
+    "attributes": {"/etc/nova/nova.conf": {"mode": "0600"}},
+    "namespaces": {"/etc/nova/nova.conf": ["nova.conf", "oslo.log"]},
+    "components": {"api": API, "console": CONSOLE, "compute": COMPUTE},
+}
+# Not selected in most plans: whoever reads more of it than its units fails.
+OTHER: dict[str, Any] = {"description": "Other", "components": {"a": {"group": "storage", "units": ["other.service"]}}}
+KNOWN = {"nova": NOVA, "other": OTHER}
+GROUPS = {"controller": ["controller-1", "controller-2"], "compute": ["compute-1"], "storage": ["storage-1"]}
+
+
+def plan(
+    host: str = "controller-1", *, overrides: Any = None, known: Any = None, names: Any = ("nova",)
+) -> dict[str, Any]:
+    context = Context(
+        host=host,
+        domain="example.test",
+        address="10.0.0.21",
+        groups=GROUPS,
+        pki_folder="/etc/accentos/pki",
+        api_url="https://api.example.test",
+        region="RegionOne",
+        processes=2,
+    )
+    return plan_host(known or KNOWN, names, overrides or {}, context)
+
+
+def files(planned: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {file["path"]: file for file in planned["files"]}
+
+
+def test_a_controller_gets_its_components_and_no_more() -> None:
+    planned = plan()
+    assert planned["packages"] == ["nova-api", "nova-consoleproxy", "uwsgi-core"]
+    assert planned["certificates"] == [
+        {
+            "name": "nova",
+            "owner": "nova",
+            "group": "nova",
+            "subject_alternative_names": ["DNS:controller-1.example.test", "DNS:controller-1", "IP:10.0.0.21"],
+        }
+    ]
+    assert [unit["name"] for unit in planned["units"]] == ["nova-api.service", "nova-novncproxy.service"]
+    assert planned["checks"] == [
+        {"unit": "nova-api.service", "url": "https://10.0.0.21:8774/healthy", "status": [200, 300]}
+    ]
+    assert planned["start_policy"] == [
+        "nova-api.service",
+        "nova-compute.service",
+        "nova-novncproxy.service",
+        "nova-serialproxy.service",
+        "other.service",
+    ]
+
+
+def test_a_compute_has_neither_password_of_the_database_nor_syncs() -> None:
+    planned = plan("compute-1")
+    conf = files(planned)["/etc/nova/nova.conf"]
+    assert conf["sections"] == {"DEFAULT": {"my_ip": "10.0.0.21", "debug": False}, "libvirt": {"virt_type": "kvm"}}
+    assert (planned["packages"], planned["syncs"], planned["certificates"]) == (["nova-compute"], [], [])
+    assert planned["secrets"]["files"] == []
+
+
+def test_a_host_of_no_group_gets_nothing() -> None:
+    planned = plan("storage-1")
+    assert [planned[name] for name in ("packages", "files", "units", "syncs", "checks")] == [[], [], [], [], []]
+
+
+def test_files_are_merged_and_belong_to_the_service() -> None:
+    planned = files(plan())
+    conf = planned["/etc/nova/nova.conf"]
+    assert set(conf["sections"]) == {"DEFAULT", "database"}
+    assert {name: conf[name] for name in ("owner", "group", "mode", "namespaces")} == {
+        "owner": "root",
+        "group": "nova",
+        "mode": "0600",
+        "namespaces": ["nova.conf", "oslo.log"],
+    }
+    text = planned["/etc/default/nova-consoleproxy"]
+    assert (text["group"], text["mode"], text["content"]) == ("root", "0644", "TYPE=novnc\n")
+
+
+def test_an_api_listens_with_tls_on_the_address_of_its_host_and_has_one_thread() -> None:
+    planned = files(plan())
+    options = planned["/etc/nova/api-uwsgi.ini"]["sections"]["uwsgi"]
+    assert options["https-socket"].startswith("10.0.0.21:8774,/etc/accentos/pki/nova.crt,/etc/accentos/pki/nova.key,")
+    assert (options["threads"], options["processes"], options["listen"]) == (1, 2, 64)
+    assert "http-socket" not in options
+    drop_in = planned["/etc/systemd/system/nova-api.service.d/accentos.conf"]
+    assert drop_in["content"].endswith("ExecStart=\nExecStart=/usr/bin/uwsgi --ini /etc/nova/api-uwsgi.ini\n")
+    assert "ExecStart" not in planned["/etc/systemd/system/nova-novncproxy.service.d/accentos.conf"]["content"]
+
+
+def test_a_unit_watches_its_own_files_and_packages() -> None:
+    api, console = plan()["units"]
+    assert api == {
+        "name": "nova-api.service",
+        "inputs": [
+            "/etc/accentos/pki/nova.crt",
+            "/etc/accentos/pki/nova.key",
+            "/etc/nova/api-uwsgi.ini",
+            "/etc/nova/nova.conf",
+            "/etc/systemd/system/nova-api.service.d/accentos.conf",
+        ],
+        "packages": ["nova-api", "uwsgi-core"],
+    }
+    assert "/etc/nova/api-uwsgi.ini" not in console["inputs"]
+    assert "/etc/default/nova-consoleproxy" in console["inputs"]
+
+
+def test_the_first_host_of_the_group_runs_the_syncs() -> None:
+    assert plan()["syncs"] == [
+        {
+            "name": "nova",
+            "argv": ["nova-manage", "db", "sync"],
+            "user": "nova",
+            "packages": ["nova-api", "uwsgi-core"],
+            # keystone is not among the services of this run.
+            "after": [],
+        }
+    ]
+    assert plan("controller-2")["syncs"] == []
+
+
+def test_options_of_the_operator_win() -> None:
+    overrides = {
+        "nova": {
+            "/etc/nova/nova.conf": {"DEFAULT": {"debug": True}, "new": {"a": None}},
+            # Only computes have it.
+            "/etc/nova/nova-compute.conf": {"DEFAULT": {"a": 1}},
+        }
+    }
+    conf = files(plan(overrides=overrides))["/etc/nova/nova.conf"]
+    assert conf["sections"]["DEFAULT"] == {"my_ip": "10.0.0.21", "debug": True}
+    assert conf["sections"]["new"] == {"a": None}
+    assert files(plan("compute-1", overrides=overrides))["/etc/nova/nova-compute.conf"]["sections"] == {
+        "DEFAULT": {"a": 1}
+    }
+    # What a plan makes of the data stays out of the data.
+    assert NOVA["files"]["/etc/nova/nova.conf"]["DEFAULT"]["debug"] is False
+
+
+def test_accounts_and_catalogue_refer_to_secrets() -> None:
+    planned = plan()
+    owned = ["nova", "nova_cell0"]
+    assert planned["databases"] == {
+        "databases": [{"name": name} for name in owned],
+        "users": [{"name": "nova", "password": "{secret:nova_database_password}", "databases": owned}],
+    }
+    assert planned["messaging"] == [
+        {"name": "nova", "password": "{secret:nova_messaging_password}", "permissions": [{"vhost": "/"}]}
+    ]
+    services, users = planned["catalogue"]["services"], planned["catalogue"]["users"]
+    assert [(one["name"], one["type"], one["endpoints"]["internal"]) for one in services] == [
+        ("nova", "compute", "https://api.example.test:8774/v2.1"),
+        ("nova-ec2", "ec2", "https://api.example.test:8788"),
+    ]
+    assert users[0]["grants"] == [{"role": role, "project": "service"} for role in ("admin", "service")]
+    assert planned["secrets"]["catalogue"] == [{"name": "nova_identity_password", "kind": "password"}]
+    assert planned["secrets"]["files"] == [{"name": "nova_database_password", "kind": "password"}]
+
+
+def test_the_load_balancer_hands_on_what_controllers_answer() -> None:
+    assert listeners(KNOWN, ["nova", "other"]) == [
+        {"name": "nova-api", "port": 8774, "mode": "http", "check": "/healthy"},
+        {"name": "nova-console", "port": 6080, "mode": "http", "sticky": True},
+    ]
+    with pytest.raises(ServiceError, match="no service 'novA'"):
+        listeners(KNOWN, ["novA"])
+
+
+def broken(**changes: Any) -> dict[str, Any]:
+    return {"nova": {**NOVA, **changes}}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"names": ["novA"]}, "There is no service 'novA'. Known: nova, other."),
+        ({"overrides": {"novA": {}}}, "There is no service 'novA'."),
+        ({"overrides": {"nova": {"/etc/nova.conf": {}}}}, "openstack_service_overrides names /etc/nova.conf of nova"),
+        ({"known": broken(port=1)}, "The service nova has port, which means nothing."),
+        ({"known": broken(identity={"ports": 1})}, "The identity of nova has ports"),
+        ({"known": broken(components={"a": {"group": "controller", "unit": "x"}})}, "The component a of nova has unit"),
+        ({"known": broken(components={"a": {**API, "wsgi": {"address": "x"}}})}, "The wsgi of a of nova has address"),
+        ({"known": broken(files={"/a": {"a": {"b": "{secret:}"}}})}, "'{secret:}' refers to a secret in a way"),
+        ({"known": {"nova": NOVA, "copy": NOVA}, "names": ["nova", "copy"]}, "Two services want to write /etc/"),
+    ],
+)
+def test_a_wrong_description_is_refused(arguments: dict[str, Any], told: str) -> None:
+    with pytest.raises(ServiceError) as caught:
+        plan(**arguments)
+    assert str(caught.value).startswith(told)
