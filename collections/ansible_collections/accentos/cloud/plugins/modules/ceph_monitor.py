@@ -122,7 +122,8 @@ def make(module: AnsibleModule, store: Path) -> None:
     argv = [module.get_bin_path("ceph-mon", required=True), "--mkfs", "--id", wanted["name"]]
     argv += ["--monmap", str(monmap), "--keyring", str(work / "keyring"), "--mon-data", str(work / "data")]
     run(module, [*argv, "--setuser", wanted["user"], "--setgroup", wanted["user"]])
-    # An empty folder may be there.
+    # The store holds the keys of all users. An empty folder may be at its place.
+    (work / "data").chmod(0o700)
     (work / "data").rename(store)
     shutil.rmtree(work)
 

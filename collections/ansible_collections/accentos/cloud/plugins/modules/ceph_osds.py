@@ -110,6 +110,12 @@ disks:
   type: list
   elements: str
   sample: ["make   /dev/sdb: 3726.0 GiB, rotational: empty, meant by {rotational: True}"]
+unfinished:
+  description: OSDs that an earlier run began on disks that are gone, and what to do, one text each. Also warnings.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 """
 
 import base64
@@ -187,9 +193,10 @@ def drop_note(folder: Path, name: str) -> None:
     (folder / f"{name}.json").unlink(missing_ok=True)
 
 
-def named_devices(rules: Iterable[OsdRule]) -> set[str]:
-    """Return the kernel names of the devices that rules name by path."""
-    return {Path(rule.disk.path).resolve().name for rule in rules if rule.disk.path}
+def named_devices(rules: Iterable[OsdRule], folders: Path) -> set[str]:
+    """Return the kernel names of the devices that rules name by path, or that OSDs are on."""
+    paths = [Path(rule.disk.path) for rule in rules if rule.disk.path]
+    return {path.resolve().name for path in [*paths, *folders.glob("*/block")]}
 
 
 def read_label(path: str) -> Label | None:
@@ -312,6 +319,15 @@ def describe_osd(step: Step, label: Label) -> dict[str, Any]:
     return {"id": label.number, "uuid": label.uuid, "path": step.found.disk.path}
 
 
+def describe_lost(note: Note) -> str:
+    """Return what a person is told of an OSD whose disk does not come back."""
+    return (
+        f"An OSD that an earlier run began on {note.path} {note.serial} was never finished, and the disk is gone or "
+        "holds something else. If it does not come back: on a monitor's host see whether ceph osd dump shows "
+        f"{note.uuid}, remove it with ceph osd purge, and remove {NOTES}/{note.uuid}.json here."
+    )
+
+
 def carry_out(module: AnsibleModule, steps: Sequence[Step]) -> list[dict[str, Any]]:
     """Make what is to be made and return all OSDs of the host. Raises OsdError, CephError, OSError."""
     kept = [(step, step.found.label) for step in steps if step.action == KEEP]
@@ -333,21 +349,19 @@ def bring_about(module: AnsibleModule) -> Mapping[str, Any]:
     """Return the module's result. Raises OsdError, CephError, OSError."""
     rules = [read_rule(row) for row in module.params["rules"]]
     with contextlib.nullcontext() if module.check_mode else alone(NOTES):
-        disks = [look(module, disk) for disk in read_disks(extra=named_devices(rules))]
+        disks = [look(module, disk) for disk in read_disks(extra=named_devices(rules, FOLDERS))]
         notes = read_notes(NOTES)
         steps = plan_osds(disks, rules, notes, module.params["fsid"])
-        for note in lost_notes(steps, notes):
-            module.warn(
-                f"An OSD that an earlier run began on {note.path} {note.serial} was never finished, and the disk is "
-                f"gone or holds something else. If it does not come back: on a monitor's host see whether ceph osd "
-                f"dump shows {note.uuid}, remove it with ceph osd purge, and remove {NOTES}/{note.uuid}.json here."
-            )
+        unfinished = [describe_lost(note) for note in lost_notes(steps, notes)]
+        for text in unfinished:
+            module.warn(text)
         osds = carry_out(module, steps)
     changes = [step.describe() for step in steps if step.action not in (KEEP, LEAVE)]
     return {
         "changed": bool(changes),
         "osds": osds,
         "disks": [step.describe() for step in steps],
+        "unfinished": unfinished,
         "diff": {"before": "", "after": "".join(f"{line}\n" for line in changes)},
     }
 

@@ -77,6 +77,7 @@ def test_made_once(host: Host) -> None:
     assert planned["diff"]["after"] == "one: [v2:192.0.2.1:3300]\ntwo: [v2:192.0.2.2:3300]\n"
     assert host.run()["changed"] is True
     assert [path.name for path in host.stores.iterdir()] == ["ceph-one"]
+    assert stat.S_IMODE(host.store.stat().st_mode) == 0o700
     assert KEY in (host.store / "keyring").read_text(encoding="utf-8")
     told = (host.store / "store.db/monmap").read_text(encoding="utf-8")
     assert told.startswith(f"--create --fsid {FSID} --addv one [v2:192.0.2.1:3300] --addv two [v2:192.0.2.2:3300] /")

@@ -246,7 +246,7 @@ def test_an_osd_that_was_begun_on_a_disk_that_is_gone_is_told(host: Host) -> Non
     (host.programs / "broken").unlink()
     del host.disks[0]
     result = host.run(ALL)
-    assert "was never finished" in json.dumps(result["warnings"])
+    assert "was never finished" in result["unfinished"][0]
     assert len(host.noted()) == 1
 
 
@@ -258,10 +258,12 @@ def test_two_runs_do_not_make_osds_at_the_same_time(host: Host) -> None:
         assert host.run(ALL, check_mode=True)["changed"] is True
 
 
-def test_devices_that_are_no_disks_count_when_a_rule_names_them(tmp_path: Path) -> None:
+def test_devices_that_are_no_disks_count_when_a_rule_names_them_or_an_osd_is_on_them(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("loop7")
+    (tmp_path / "osd/ceph-1").mkdir(parents=True)
+    (tmp_path / "osd/ceph-1/block").symlink_to("/dev/loop8")
     rules = [read_rule({"path": str(tmp_path / "link")}), read_rule({"serial": "X"})]
-    assert ceph_osds.named_devices(rules) == {"loop7"}
+    assert ceph_osds.named_devices(rules, tmp_path / "osd") == {"loop7", "loop8"}
 
 
 def test_rules_that_mean_everything_are_refused(host: Host) -> None:
