@@ -8,22 +8,17 @@ from pathlib import Path
 
 import pytest
 from accentos_ramdisk.block_devices import parse_vpd_serial, read_disks
+from accentos_ramdisk.disk_rules import GIB, Disk, DiskRule, Holder, matches, parse_mounts
 from accentos_ramdisk.disks import (
-    GIB,
-    Disk,
-    Holder,
     check_sizes,
     describe_disks,
     free_name,
-    matches,
-    parse_mounts,
     partition,
     partition_table,
     plan_layout,
     select_disks,
 )
 from accentos_ramdisk.errors import AgentError
-from accentos_ramdisk.specification import DiskRule
 
 SDA = Disk("/dev/sda", 480 * GIB, "SAMSUNG MZ7", "S1", rotational=False, links=("/dev/disk/by-id/wwn-0x1",))
 SDB = Disk("/dev/sdb", 480 * GIB, "SAMSUNG MZ7", "S2")

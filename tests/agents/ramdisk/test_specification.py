@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from accentos_ramdisk.command_line import Orders, parse_command_line
+from accentos_ramdisk.disk_rules import DiskRule
 from accentos_ramdisk.errors import AgentError
 from accentos_ramdisk.specification import (
     Bond,
     Boot,
-    DiskRule,
     Image,
     Interface,
     Network,

@@ -7,16 +7,14 @@ and, unlike sgdisk, needs no C++ library. systemd-repart knows neither md nor LV
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from .disk_rules import GIB, Disk, DiskRule, matches
 from .errors import AgentError
 from .programs import Command
-from .specification import DiskRule
 
-GIB = 2**30
 ESP_MIB = 256
 VOLUME_GROUP = "system"
 LOGICAL_VOLUME = "root"
@@ -28,37 +26,6 @@ _ESP = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
 _LINUX = "0FC63DAF-8483-4772-8E79-3D69D8477DE4"
 _RAID = "A19D880F-05FC-4D3B-A006-743F0F84911E"
 _LVM = "E6D6D379-F507-44C2-A23C-238F2A3DF928"
-
-
-@dataclass(frozen=True)
-class Holder:
-    """A device built on others, such as ``md127`` or ``dm-0``: its own names and all disks below it."""
-
-    name: str
-    disks: frozenset[str]
-
-
-@dataclass(frozen=True)
-class Disk:
-    """A disk as the kernel shows it. ``path`` is /dev/<name>; ``links`` are its other names; ``size`` is in bytes."""
-
-    path: str
-    size: int
-    model: str = ""
-    serial: str = ""
-    wwn: str = ""
-    rotational: bool = False
-    links: tuple[str, ...] = ()
-    partitions: tuple[str, ...] = ()
-    mounted: tuple[str, ...] = ()
-    holders: tuple[Holder, ...] = ()
-
-    def describe(self) -> str:
-        """Return one line for a person."""
-        words = [f"{self.path}: {self.size / GIB:.1f} GiB", "rotational" if self.rotational else "not rotational"]
-        words += [f"{name} {value}" for name, value in (("model", self.model), ("serial", self.serial)) if value]
-        words += [f"mounted at {', '.join(self.mounted)}"] if self.mounted else []
-        return ", ".join(words)
 
 
 @dataclass(frozen=True)
@@ -76,20 +43,6 @@ class Layout:
     boot_disks: tuple[str, ...]
     array: str | None = None
     volume_group: str | None = None
-
-
-def matches(disk: Disk, rule: DiskRule) -> bool:
-    """Tell whether every property that RULE gives holds for DISK; outer blanks do not count."""
-    return all(
-        (
-            rule.path is None or rule.path in (disk.path, *disk.links),
-            rule.serial is None or rule.serial.strip() == disk.serial,
-            rule.model is None or rule.model.strip() == disk.model,
-            rule.size_min_gib is None or disk.size >= rule.size_min_gib * GIB,
-            rule.size_max_gib is None or disk.size <= rule.size_max_gib * GIB,
-            rule.rotational is None or rule.rotational == disk.rotational,
-        )
-    )
 
 
 def select_disks(disks: Sequence[Disk], rule: DiskRule, layout: str) -> tuple[Disk, ...]:
@@ -222,22 +175,6 @@ def plan_layout(
         array=ARRAY if raid else None,
         volume_group=group,
     )
-
-
-def parse_mounts(text: str, swaps: str = "") -> dict[str, list[str]]:
-    """Return mount points by device number (8:1) from /proc/self/mountinfo, and by path for /proc/swaps."""
-    found: dict[str, list[str]] = {}
-    for line in text.splitlines():
-        words = line.split()
-        if len(words) > 4:  # noqa: PLR2004  the fifth word is the mount point
-            found.setdefault(words[2], []).append(_unescape(words[4]))
-    for line in swaps.splitlines()[1:]:
-        found.setdefault(line.split()[0], []).append("swap")
-    return found
-
-
-def _unescape(word: str) -> str:
-    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), word)
 
 
 def describe_disks(disks: Iterable[Disk]) -> list[Mapping[str, object]]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import TypedDict
 
+from .disk_rules import DiskRule
 from .errors import AgentError
 
 VERSION = 1
@@ -51,18 +52,6 @@ class Image:
     sha256: str
     size: int
     raw_size: int
-
-
-@dataclass(frozen=True)
-class DiskRule:
-    """Which disks are meant; every given property must hold. Sizes in GiB."""
-
-    path: str | None = None
-    serial: str | None = None
-    model: str | None = None
-    size_min_gib: int | None = None
-    size_max_gib: int | None = None
-    rotational: bool | None = None
 
 
 @dataclass(frozen=True)

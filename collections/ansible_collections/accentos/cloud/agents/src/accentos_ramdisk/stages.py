@@ -15,7 +15,8 @@ from typing import Protocol
 
 from . import boot_loader, configuration, image
 from .block_devices import read_disks
-from .disks import Disk, Layout, check_sizes, plan_layout, select_disks
+from .disk_rules import Disk
+from .disks import Layout, check_sizes, plan_layout, select_disks
 from .errors import AgentError
 from .programs import Command, run
 from .specification import Specification, parse_specification
