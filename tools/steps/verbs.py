@@ -259,6 +259,7 @@ def lab_test_steps() -> tuple[Step, ...]:
     """Return the tests that need containers: Molecule scenarios and tests/lab. Each writes JUnit XML and names it."""
     scenario = f"{RESULTS}/molecule-prepare.xml"
     cobbler = f"{RESULTS}/molecule-cobbler.xml"
+    provision = f"{RESULTS}/molecule-provision.xml"
     faults = f"{RESULTS}/lab.xml"
     return (
         Step(
@@ -274,6 +275,13 @@ def lab_test_steps() -> tuple[Step, ...]:
             (f"{BIN}/molecule", "test", "--scenario-name", "cobbler"),
             timeout=2400,
             tests=(cobbler,),
+        ),
+        Step(
+            "molecule provision",
+            "Machines with empty disks become hosts by way of Cobbler and their BMCs, a stranger too; faults.",
+            (f"{BIN}/molecule", "test", "--scenario-name", "provision"),
+            timeout=3600,
+            tests=(provision,),
         ),
         Step(
             "lab tests",
