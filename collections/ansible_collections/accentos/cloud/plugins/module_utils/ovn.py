@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any
 
-
 # Milliseconds without a sign of the leader after which another is elected. With OVN's default of 1000 a busy controller
 # loses its place again and again.
 ELECTION_TIMER = 4000
