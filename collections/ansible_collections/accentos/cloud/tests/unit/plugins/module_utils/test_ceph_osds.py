@@ -143,6 +143,8 @@ def test_a_begun_disk_that_somebody_uses_meanwhile_is_left_alone() -> None:
     mounted = dataclasses.replace(EMPTY.disk, mounted=("/srv",))
     begun = with_label(dataclasses.replace(EMPTY, disk=mounted), Label(OTHER_UUID, CLUSTER))
     assert plan([begun], notes=[NOTE])["/dev/sdb"][0] == LEAVE
+    other = with_label(EMPTY, Label(UUID, "another", 3))
+    assert plan([other], {"rotational": True}, notes=[NOTE])["/dev/sdb"][0] == LEAVE
     foreign = dataclasses.replace(EMPTY, signatures=("xfs",))
     (step,) = plan_osds([foreign], [], [NOTE], CLUSTER)
     assert (step.action, lost_notes([step], [NOTE])) == (LEAVE, [NOTE])
