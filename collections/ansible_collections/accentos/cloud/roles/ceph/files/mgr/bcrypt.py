@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import subprocess
 
+_PYTHON = "/usr/bin/python3"
 _PROGRAM = """\
 import bcrypt, json, sys
 name, *values = json.load(sys.stdin)
@@ -20,7 +21,7 @@ print(getattr(bcrypt, name)(*(value.encode() if isinstance(value, str) else valu
 
 def _ask(name: str, *values: str | int) -> bytes:
     result = subprocess.run(  # noqa: S603  no argument comes from outside
-        ["/usr/bin/python3", "-I", "-c", _PROGRAM],
+        [_PYTHON, "-I", "-c", _PROGRAM],
         input=json.dumps([name, *values]),
         capture_output=True,
         text=True,

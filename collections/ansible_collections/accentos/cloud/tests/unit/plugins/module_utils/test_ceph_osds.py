@@ -23,6 +23,8 @@ from ansible_collections.accentos.cloud.plugins.module_utils.ceph_osds import (
     read_rule,
 )
 from ansible_collections.accentos.cloud.plugins.module_utils.disk_rules import GIB, Disk, Holder
+from hypothesis import given
+from hypothesis import strategies as st
 
 from .ceph_samples import CLUSTER, KEY, UUID
 
@@ -141,6 +143,8 @@ def test_a_begun_disk_that_somebody_uses_meanwhile_is_left_alone() -> None:
     mounted = dataclasses.replace(EMPTY.disk, mounted=("/srv",))
     begun = with_label(dataclasses.replace(EMPTY, disk=mounted), Label(OTHER_UUID, CLUSTER))
     assert plan([begun], notes=[NOTE])["/dev/sdb"][0] == LEAVE
+    other = with_label(EMPTY, Label(UUID, "another", 3))
+    assert plan([other], {"rotational": True}, notes=[NOTE])["/dev/sdb"][0] == LEAVE
     foreign = dataclasses.replace(EMPTY, signatures=("xfs",))
     (step,) = plan_osds([foreign], [], [NOTE], CLUSTER)
     assert (step.action, lost_notes([step], [NOTE])) == (LEAVE, [NOTE])
@@ -167,6 +171,76 @@ def test_notes_are_about_disks_with_the_same_serial_number_or_the_same_link() ->
     assert bare.means(dataclasses.replace(EMPTY, disk=dataclasses.replace(EMPTY.disk, serial="")))
     assert not bare.means(EMPTY)
     assert KEY not in repr(NOTE)
+
+
+LABELS = st.builds(
+    Label,
+    uuid=st.sampled_from([UUID, OTHER_UUID]),
+    cluster=st.sampled_from(["", CLUSTER, "another"]),
+    number=st.none() | st.integers(0, 9),
+    complete=st.booleans(),
+)
+FOUND = st.builds(
+    FoundDisk,
+    disk=st.builds(
+        Disk,
+        path=st.sampled_from(["/dev/sda", "/dev/sdb"]),
+        size=st.sampled_from([GIB, 4000 * GIB]),
+        serial=st.sampled_from(["", "S1", "S2"]),
+        rotational=st.booleans(),
+        partitions=st.sampled_from([(), ("/dev/sda1",)]),
+        mounted=st.sampled_from([(), ("/srv",)]),
+        holders=st.sampled_from([(), (Holder("md0", frozenset(["/dev/sda"])),)]),
+    ),
+    signatures=st.sampled_from([(), ("ext4",), ("ceph_bluestore",)]),
+    label=st.none() | LABELS,
+    readable=st.booleans(),
+)
+RULES = st.fixed_dictionaries(
+    {"size_min_gib": st.sampled_from([0, 1, 100])},
+    optional={
+        "path": st.just("/dev/sda"),
+        "serial": st.sampled_from(["S1", "S2"]),
+        "rotational": st.booleans(),
+        "overwrite": st.booleans(),
+    },
+)
+NOTES = st.builds(
+    Note,
+    uuid=st.sampled_from([UUID, OTHER_UUID]),
+    secret=st.just(KEY),
+    path=st.sampled_from(["/dev/sda", "/dev/sdb"]),
+    serial=st.sampled_from(["", "S1"]),
+)
+
+
+@given(st.lists(FOUND, max_size=3), st.lists(RULES, max_size=3), st.lists(NOTES, max_size=2))
+def test_nothing_is_ever_lost_that_was_not_given_up(
+    disks: list[FoundDisk], rules: list[dict[str, Any]], notes: list[Note]
+) -> None:
+    try:
+        steps = plan_osds(disks, [read_rule(rule) for rule in rules], notes, CLUSTER)
+    except OsdError:
+        return
+    for step in steps:
+        found, disk, label = step.found, step.found.disk, step.found.label
+        if step.action not in (MAKE, RESUME):
+            continue
+        assert not disk.mounted
+        assert not disk.holders
+        if label is not None and label.complete and label.number is not None:
+            assert label.cluster != CLUSTER
+        empty = found.readable and not (disk.partitions or found.signatures or label)
+        begun = label is not None and label.uuid in {note.uuid for note in notes}
+        given_up = any(
+            rule.get("overwrite")
+            and ("path" in rule or "serial" in rule)
+            # What the rule names is this disk.
+            and rule.get("path", disk.path) == disk.path
+            and rule.get("serial", disk.serial) == disk.serial
+            for rule in rules
+        )
+        assert empty or begun or given_up
 
 
 def test_a_step_is_one_line() -> None:
