@@ -12,7 +12,7 @@ short_description: Let a server begin a Galera cluster with the data that it has
 description:
   - Starts a server as the first of a cluster; the others then join it and take its data. Which server that has
     to be is for the filter P(accentos.cloud.galera_start#filter) to tell.
-  - A server that runs is stopped first: the filter names none that works in a cluster.
+  - A server that runs is stopped first. The filter names none that works in a cluster.
   - What makes the server begin is used up by its start, so no later start of it begins a second cluster.
 options:
   inputs:
