@@ -23,12 +23,12 @@ SECRET = re.compile(r"password|secret|transport_url|connection$")
 PLAIN = re.compile(r"(ssl|tcp|unix):.*|ovn_.*|password_hash_algorithm")
 
 
-def trusted(value: Any) -> Any:
+def as_templates(value: Any) -> Any:
     """Return a value whose texts are templates, as those of a role are."""
     if isinstance(value, dict):
-        return {key: trusted(inner) for key, inner in value.items()}
+        return {key: as_templates(inner) for key, inner in value.items()}
     if isinstance(value, list):
-        return [trusted(inner) for inner in value]
+        return [as_templates(inner) for inner in value]
     return trust_as_template(value) if isinstance(value, str) else value
 
 
@@ -36,7 +36,7 @@ def plan(host: str) -> dict[str, Any]:
     """Return what the role plans for a host and all of its services."""
     variables: dict[str, Any] = {}
     for path in (ROLE / "defaults/main.yml", *sorted((ROLE / "vars/main").glob("*.yml"))):
-        variables |= trusted(load(path))
+        variables |= as_templates(load(path))
     # Ansible names the hosts whose variables hostvars has.
     addresses = {"controller-1": "10.0.0.21", "compute-1": "10.0.0.31", "storage-1": "10.0.0.41"}
     variables |= {
