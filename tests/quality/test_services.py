@@ -44,7 +44,10 @@ def plan(host: str) -> dict[str, Any]:
         "groups": GROUPS,
         "host_addresses": {"management": addresses[host]},
         "hostvars": {name: {"host_addresses": {"management": address}} for name, address in addresses.items()},
+        # A service that needs an answer of the operator to be whole.
+        "openstack_service_cinder_back_ends": {"ceph": {"rbd_pool": "volumes", "rbd_user": "cinder"}},
         "site_domain": "example.test",
+        "site_name": "example",
         "site_networks": {"management": {"cidr": "10.0.0.0/24"}},
     }
     templar = Templar(loader=DataLoader(), variables=variables)
@@ -107,3 +110,10 @@ def test_every_file_of_options_is_validated_or_belongs_to_uwsgi(plans: dict[str,
         if "sections" in file and not file["namespaces"] and "uwsgi" not in file["sections"]
     }
     assert unchecked == set()
+
+
+def test_a_back_end_of_volumes_is_named_and_belongs_to_the_site(plans: dict[str, dict[str, Any]]) -> None:
+    (file,) = [file for file in plans["controller-1"]["files"] if file["path"] == "/etc/cinder/cinder.conf"]
+    assert file["sections"]["DEFAULT"]["enabled_backends"] == ["ceph"]
+    assert file["sections"]["ceph"] == {"backend_host": "example", "rbd_pool": "volumes", "rbd_user": "cinder"}
+    assert "cinder-volume.service" in [unit["name"] for unit in plans["controller-1"]["units"]]

@@ -60,8 +60,8 @@ def wanted_state(wanted: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str,
     """Return the state that the options of the module describe. Raises CatalogueError.
 
     Keys: ``(region,)``, ``(domain,)``, ``(domain, project)``, ``(role,)``, ``(type, name)`` of a service,
-    ``(region, type, interface)`` of an endpoint, ``(domain, user)``, and of an assignment ``(domain, user, role,
-    domain of the project, project)`` or ``(domain, user, role, "system")``.
+    ``(region, type, interface)`` of an endpoint, ``(domain, user)``, and of an assignment ``(domain, user, role)`` with
+    ``("project", domain, project)``, ``("domain", domain)`` or ``("system",)`` behind it.
     """
     state: dict[str, dict[Key, dict[str, Any]]] = {kind: {} for kind in KINDS}
 
@@ -99,9 +99,17 @@ def wanted_state(wanted: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str,
             {"description": user["description"], "enabled": True, "password": user["password"]},
         )
         for grant in user["grants"]:
-            scope = ("system",) if grant["system"] else (grant["domain"], grant["project"])
-            add("assignment", (*owner, grant["role"], *scope), {})
+            add("assignment", (*owner, grant["role"], *_scope(grant)), {})
     return state
+
+
+def _scope(grant: Mapping[str, Any]) -> Key:
+    match grant["scope"]:
+        case "system":
+            return ("system",)
+        case "domain":
+            return ("domain", grant["domain"])
+    return ("project", grant["domain"], grant["project"])
 
 
 def plan(wanted: State, found: State) -> list[Step]:

@@ -124,7 +124,7 @@ class Identity:
         for key, values in wanted["user"].items():
             if key in state["user"]:
                 state["user"][key]["password"] = self._works(key, values["password"])
-        grants = [self._assignment(one, users, roles, projects) for one in api.role_assignments()]
+        grants = [self._assignment(one, users, roles, projects, domains) for one in api.role_assignments()]
         state["assignment"] = {key: {} for key in grants if key}
         return state
 
@@ -140,17 +140,25 @@ class Identity:
 
     @staticmethod
     def _assignment(
-        one: Any, users: Mapping[str, Any], roles: Mapping[str, str], projects: Mapping[str, Any]
+        one: Any,
+        users: Mapping[str, Any],
+        roles: Mapping[str, str],
+        projects: Mapping[str, Any],
+        domains: Mapping[str, str],
     ) -> Key | None:
-        """Return the key of an assignment of a role to a user in a project or the system; None for any other."""
+        """Return the key of an assignment of a role to a user in a project, domain or the system; else None."""
         user, role, scope = one.user or {}, one.role or {}, one.scope or {}
         if user.get("id") not in users or role.get("id") not in roles:
             return None
         owner = (*users[user["id"]][:2], roles[role["id"]])
         if "system" in scope:
             return (*owner, "system")
+        if "domain" in scope:
+            domain = domains.get(scope["domain"]["id"])
+            # A role that projects of a domain inherit is not one in the domain.
+            return (*owner, "domain", domain) if domain and "OS-INHERIT:inherited_to" not in scope else None
         project = projects.get((scope.get("project") or {}).get("id", ""))
-        return (*owner, *project[:2]) if project else None
+        return (*owner, "project", *project[:2]) if project else None
 
     def _works(self, user: Key, password: str) -> bool:
         """Tell whether a user can log in with a password."""
@@ -176,10 +184,13 @@ class Identity:
         api = self._api
         if kind == "assignment":
             user, role = self._id("user", key[:2]), self._id("role", key[2:3])
-            if key[3:] == ("system",):
-                api.assign_system_role_to_user(user, role, "all")
-            else:
-                api.assign_project_role_to_user(self._id("project", key[3:]), user, role)
+            match key[3]:
+                case "system":
+                    api.assign_system_role_to_user(user, role, "all")
+                case "domain":
+                    api.assign_domain_role_to_user(self._id("domain", key[4:]), user, role)
+                case _:
+                    api.assign_project_role_to_user(self._id("project", key[4:]), user, role)
             return
         match kind:
             case "region":

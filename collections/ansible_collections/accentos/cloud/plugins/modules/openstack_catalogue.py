@@ -101,15 +101,15 @@ options:
       description: {description: What it is., type: str, default: ""}
       password: {description: Its password., type: str, required: true}
       grants:
-        description: Roles of the user, each in a project or in the system.
+        description: Roles of the user, each in a project, a domain or the system.
         type: list
         elements: dict
         default: []
         suboptions:
           role: {description: Name of the role., type: str, required: true}
+          scope: {description: Where the role holds., type: str, choices: [project, domain, system], default: project}
           project: {description: Name of the project., type: str}
-          domain: {description: Domain of the project., type: str, default: Default}
-          system: {description: Whether the role holds in the system and not in a project., type: bool, default: false}
+          domain: {description: The domain or that of the project., type: str, default: Default}
 attributes:
   check_mode:
     description: >-
@@ -191,16 +191,16 @@ def main() -> None:
     }
     grant = {
         "role": _NAME,
+        "scope": {"type": "str", "choices": ["project", "domain", "system"], "default": "project"},
         "project": {"type": "str"},
         "domain": _DOMAIN,
-        "system": {"type": "bool", "default": False},
     }
     grants = {
         "type": "list",
         "elements": "dict",
         "default": [],
         "options": grant,
-        "required_if": [("system", False, ["project"])],
+        "required_if": [("scope", "project", ["project"])],
     }
     module = AnsibleModule(
         argument_spec={

@@ -25,7 +25,7 @@ _COMPONENT = frozenset(
     )
 )
 _WSGI = frozenset({"unit", "program", "port", "ini", "options"})
-_IDENTITY = frozenset({"roles", "port", "path", "services", "user"})
+_IDENTITY = frozenset({"roles", "port", "path", "services", "new_roles", "domains", "users"})
 # Threads stay 1: with more, replies of the message queue are lost between the threads of a process.
 _UWSGI: Mapping[str, object] = {
     "buffer-size": 65535,
@@ -329,7 +329,10 @@ def _messaging(known: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> 
 
 
 def _catalogue(known: Mapping[str, Mapping[str, Any]], names: Sequence[str], context: Context) -> dict[str, Any]:
-    services, users = [], []
+    services: list[dict[str, Any]] = []
+    users: list[dict[str, Any]] = []
+    new_roles: list[dict[str, str]] = []
+    domains: list[dict[str, str]] = []
     for name in names:
         identity = known[name].get("identity")
         if not identity:
@@ -356,7 +359,12 @@ def _catalogue(known: Mapping[str, Mapping[str, Any]], names: Sequence[str], con
                     "grants": [{"role": role, "project": "service"} for role in identity["roles"]],
                 }
             )
-    return {"services": services, "users": users}
+        users += [
+            {**user, "password": f"{{secret:{user['name']}_identity_password}}"} for user in identity.get("users", ())
+        ]
+        new_roles += [{"name": role} for role in identity.get("new_roles", ())]
+        domains += identity.get("domains", ())
+    return {"services": services, "users": users, "roles": new_roles, "domains": domains}
 
 
 def _secrets(value: object) -> list[dict[str, str]]:

@@ -14,7 +14,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.openstack_catalogue
     wanted_state,
 )
 
-GRANT = {"role": "service", "project": "service", "domain": "Default", "system": False}
+GRANT = {"role": "service", "project": "service", "domain": "Default", "scope": "project"}
 WANTED: dict[str, list[dict[str, Any]]] = {
     "regions": [{"name": "RegionOne", "description": ""}],
     "domains": [{"name": "Default", "description": "The default domain"}],
@@ -35,7 +35,11 @@ WANTED: dict[str, list[dict[str, Any]]] = {
             "domain": "Default",
             "description": "Images",
             "password": "secret-1",
-            "grants": [GRANT, {**GRANT, "role": "reader", "system": True, "project": None}],
+            "grants": [
+                GRANT,
+                {**GRANT, "role": "reader", "scope": "system"},
+                {**GRANT, "role": "admin", "scope": "domain"},
+            ],
         }
     ],
 }
@@ -63,8 +67,9 @@ def test_from_nothing_everything_is_made_in_an_order_that_works() -> None:
         ("service", ("image", "glance")),
         ("endpoint", ENDPOINT),
         ("user", USER),
-        ("assignment", (*USER, "service", "Default", "service")),
+        ("assignment", (*USER, "service", "project", "Default", "service")),
         ("assignment", (*USER, "reader", "system")),
+        ("assignment", (*USER, "admin", "domain", "Default")),
     ]
 
 

@@ -99,7 +99,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def assign(self, parts: list[str]) -> None:
         user, role = parts[parts.index("users") + 1], parts[parts.index("roles") + 1]
-        scope: dict[str, Any] = {"system": {"all": True}} if parts[0] == "system" else {"project": {"id": parts[1]}}
+        scope: dict[str, Any] = {parts[0].removesuffix("s"): {"id": parts[1]}}
+        if parts[0] == "system":
+            scope = {"system": {"all": True}}
         self.server.assignments.append({"user": {"id": user}, "role": {"id": role}, "scope": scope})
         self.answer(204)
 

@@ -34,7 +34,11 @@ WANTED: dict[str, Any] = {
         {
             "name": "glance",
             "password": CANARY,
-            "grants": [{"role": "service", "project": "service"}, {"role": "reader", "system": True}],
+            "grants": [
+                {"role": "service", "project": "service"},
+                {"role": "reader", "scope": "system"},
+                {"role": "admin", "scope": "domain", "domain": "guests"},
+            ],
         }
     ],
 }
@@ -80,8 +84,9 @@ def test_a_catalogue_is_made_once(service: IdentityService, capsys: pytest.Captu
         ("endpoint", "RegionOne / image / public"),
         ("endpoint", "RegionOne / image / internal"),
         ("user", "Default / glance"),
-        ("assignment", "Default / glance / service / Default / service"),
+        ("assignment", "Default / glance / service / project / Default / service"),
         ("assignment", "Default / glance / reader / system"),
+        ("assignment", "Default / glance / admin / domain / guests"),
     ]
     assert len(service.written()) == len(made["steps"])
     endpoints = service.objects["endpoints"].values()
@@ -109,6 +114,23 @@ def test_only_what_differs_is_changed(service: IdentityService, capsys: pytest.C
     assert service.written() == [("PATCH", f"/endpoints/{endpoint['id']}"), ("PATCH", f"/users/{user['id']}")]
     assert (endpoint["url"], user["enabled"], user["password"]) == ("https://api:9292", True, CANARY)
     assert not run(service, capsys)["changed"]
+
+
+def test_assignments_of_another_kind_are_none_of_ours(
+    service: IdentityService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(service, capsys)
+    inherited = {"domain": {"id": "default"}, "OS-INHERIT:inherited_to": "projects"}
+    service.assignments += [
+        {"group": {"id": "people"}, "role": {"id": "admin"}, "scope": {"project": {"id": "admin"}}},
+        {"user": {"id": "admin"}, "role": {"id": "of-a-domain"}, "scope": {"project": {"id": "admin"}}},
+        {"user": {"id": "admin"}, "role": {"id": "admin"}, "scope": {"project": {"id": "gone"}}},
+        {"user": {"id": "admin"}, "role": {"id": "admin"}, "scope": inherited},
+    ]
+    assert not run(service, capsys)["changed"]
+    grants = [{"role": "admin", "scope": "domain"}]
+    made = run(service, capsys, users=[{"name": "admin", "password": ADMIN, "grants": grants}])
+    assert [step["kind"] for step in made["steps"]] == ["assignment"]
 
 
 def test_a_wrong_password_is_told_and_no_matter_for_a_plan(

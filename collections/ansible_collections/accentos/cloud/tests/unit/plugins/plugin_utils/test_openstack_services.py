@@ -52,6 +52,9 @@ NOVA: dict[str, Any] = {
         "path": "/v2.1",
         "roles": ["admin", "service"],
         "services": [{"name": "nova-ec2", "type": "ec2", "port": 8788}],
+        "new_roles": ["member-of-nova"],
+        "domains": [{"name": "nova", "description": "Guests"}],
+        "users": [{"name": "nova_domain_admin", "domain": "nova", "grants": []}],
     },
     "files": {"/etc/nova/nova.conf": {"DEFAULT": {"my_ip": "10.0.0.21", "debug": False}}},
     "attributes": {"/etc/nova/nova.conf": {"mode": "0600"}},
@@ -211,7 +214,17 @@ def test_accounts_and_catalogue_refer_to_secrets() -> None:
         ("nova-ec2", "ec2", "https://api.example.test:8788"),
     ]
     assert users[0]["grants"] == [{"role": role, "project": "service"} for role in ("admin", "service")]
-    assert planned["secrets"]["catalogue"] == [{"name": "nova_identity_password", "kind": "password"}]
+    assert users[1] == {
+        "name": "nova_domain_admin",
+        "domain": "nova",
+        "grants": [],
+        "password": "{secret:nova_domain_admin_identity_password}",
+    }
+    assert planned["catalogue"]["roles"] == [{"name": "member-of-nova"}]
+    assert planned["catalogue"]["domains"] == [{"name": "nova", "description": "Guests"}]
+    assert planned["secrets"]["catalogue"] == [
+        {"name": f"nova_{name}password", "kind": "password"} for name in ("domain_admin_identity_", "identity_")
+    ]
     assert planned["secrets"]["files"] == [{"name": "nova_database_password", "kind": "password"}]
 
 
