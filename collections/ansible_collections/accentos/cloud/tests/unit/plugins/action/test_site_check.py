@@ -105,7 +105,7 @@ def test_results(folder: Path) -> None:
     assert good == {"changed": False, "path": str(folder), "findings": [], "hosts": 5, "values": 38}
     (folder / SITE).unlink()
     bad = run_here({"inventory_dir": "/nowhere"}, path=str(folder))
-    assert (bad["failed"], len(bad["findings"]), bad["hosts"]) == (True, 4, 5)
+    assert (bad["failed"], len(bad["findings"]), bad["hosts"]) == (True, 5, 5)
     assert "group_vars/all/site.yml:1:1: site_name: is missing" in bad["msg"]
 
 
