@@ -113,7 +113,13 @@ def login(wanted: Mapping[str, Any]) -> dict[str, Any]:
 
 def works(wanted: Mapping[str, Any]) -> bool:
     """Tell whether the administrator can log in, once the service answers. Raises BootstrapError."""
-    context = ssl.create_default_context(cafile=wanted["ca_file"])
+    try:
+        context = ssl.create_default_context(cafile=wanted["ca_file"])
+    except OSError as error:
+        raise BootstrapError(
+            f"The authorities in {wanted['ca_file']} cannot be read: {error}",
+            "Let the role pki write them, or name another file.",
+        ) from error
     request = urllib.request.Request(  # noqa: S310 (the address is the site's own)
         f"{wanted['url']}/auth/tokens",
         data=json.dumps(login(wanted)).encode(),
