@@ -120,20 +120,22 @@ def works(wanted: Mapping[str, Any]) -> bool:
             f"The authorities in {wanted['ca_file']} cannot be read: {error}",
             "Let the role pki write them, or name another file.",
         ) from error
+    opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context))
     request = urllib.request.Request(  # noqa: S310 (the address is the site's own)
         f"{wanted['url']}/auth/tokens",
         data=json.dumps(login(wanted)).encode(),
         headers={"Content-Type": "application/json"},
     )
     end, attempt = time.monotonic() + wanted["timeout"], 0
+    reason: object = None
     while True:
         try:
-            with urllib.request.urlopen(request, context=context, timeout=30):  # noqa: S310 (as above)
+            with opener.open(request, timeout=30):
                 return True
         except urllib.error.HTTPError as error:
             if error.code == HTTPStatus.UNAUTHORIZED:
                 return False
-            reason: object = error
+            reason = error
         except (OSError, http.client.HTTPException) as error:
             reason = error
         if time.monotonic() > end:
