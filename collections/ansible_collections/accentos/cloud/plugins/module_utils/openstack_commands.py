@@ -15,22 +15,27 @@ class SyncError(Exception):
     """A command cannot be run or failed. The first argument says why, the second, if there is one, what helps."""
 
 
-def call(argv: Sequence[str], user: str, *, lock: int, timeout: float) -> tuple[int, str]:
-    """Run a command as a user; return its exit code and what it printed. Raises SyncError."""
+def call(argv: Sequence[str], user: str, *, lock: int | None = None, timeout: float) -> tuple[int, str]:
+    """Run a command as a user; return its exit code and what it printed. Raises SyncError.
+
+    ``lock`` is a descriptor that the command keeps open as long as it runs.
+    """
     shown = shlex.join(argv)
     try:
         account = pwd.getpwnam(user)
+        # Nobody but root may become another user, and nobody needs to become the one that it is.
+        other = account.pw_uid != os.geteuid()
         process = subprocess.Popen(  # noqa: S603 (running what the caller names is what the module is for)
             argv,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            user=account.pw_uid,
-            group=account.pw_gid,
-            extra_groups=os.getgrouplist(account.pw_name, account.pw_gid),
+            user=account.pw_uid if other else None,
+            group=account.pw_gid if other else None,
+            extra_groups=os.getgrouplist(account.pw_name, account.pw_gid) if other else None,
             cwd="/",
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "HOME": account.pw_dir},
-            pass_fds=(lock,),
+            pass_fds=() if lock is None else (lock,),
             start_new_session=True,
         )
     except KeyError as error:
