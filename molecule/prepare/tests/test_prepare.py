@@ -24,6 +24,10 @@ def test_host_is_named_and_knows_the_others(host: Host) -> None:
         "compute-1.molecule.example.test",
         "compute-1",
     ]
+    assert host.check_output("getent hosts api.molecule.example.test").split() == [
+        "10.91.0.20",
+        "api.molecule.example.test",
+    ]
 
 
 def test_every_package_source_names_its_key(host: Host) -> None:

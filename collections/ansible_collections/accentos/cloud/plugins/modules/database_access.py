@@ -138,7 +138,8 @@ _SCHEMATA = (
     "SELECT SCHEMA_NAME AS name, DEFAULT_CHARACTER_SET_NAME AS character_set, DEFAULT_COLLATION_NAME AS collation"
     " FROM information_schema.SCHEMATA"
 )
-_RIGHT, _HAND_ON = "_priv", "Grant_priv"
+_RIGHT = "_priv"
+_HAND_ON = "Grant_priv"
 
 
 def read_server(query: Query) -> Server:

@@ -35,6 +35,14 @@ options:
         description: Mode of a file as four octal digits in quotes.
         type: str
         default: "0644"
+      validate:
+        description:
+          - A command that ends with 0 if the content can be used; C(%s) stands for the path of a copy of it. Otherwise
+            the file stays as it is and the module ends with what the command says.
+          - It does not run in check mode, where an earlier task may bring what the command or the content needs.
+        type: list
+        elements: str
+        default: []
   absent:
     description: Files and links to remove.
     type: list
@@ -60,6 +68,13 @@ EXAMPLES = r"""
         content: "{{ lookup('ansible.builtin.template', 'example.conf.j2') }}"
       - {path: /etc/localtime, link: /usr/share/zoneinfo/Etc/UTC}
     absent: [/etc/example.d/old.conf]
+
+- name: Write the configuration of a service that can check it
+  accentos.cloud.files:
+    files:
+      - path: /etc/haproxy/haproxy.cfg
+        content: "{{ lookup('ansible.builtin.template', 'haproxy.cfg.j2') }}"
+        validate: [haproxy, -c, -f, "%s"]
 """
 
 RETURN = r"""
@@ -73,12 +88,17 @@ paths:
 
 import os
 import re
+import shlex
 import stat
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.accentos.cloud.plugins.module_utils.files import replace_file, replace_link
+
+Try = Callable[[list[str]], tuple[int, str, str]]
 
 _MODE = re.compile(r"0[0-7]{3}")
 
@@ -109,7 +129,20 @@ def is_right(path: Path, wanted: str, content: str | None) -> bool:
     return content is None or (owned and path.read_bytes() == content.encode())
 
 
-def bring_about(file: dict[str, Any], *, dry: bool) -> dict[str, str] | None:
+def validate(path: Path, content: str, command: list[str], attempt: Try) -> None:
+    """Let a command judge the content of a file before it is written. Raises FilesError and OSError."""
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", prefix=f"{path.name}.") as copy:
+        copy.write(content)
+        copy.flush()
+        code, out, err = attempt([word.replace("%s", copy.name) for word in command])
+    if code != 0:
+        raise FilesError(
+            f"The new content of {path} is refused by {shlex.join(command)}: {(err or out).strip()}",
+            "Mend the variables that it is made from. The file is as it was.",
+        )
+
+
+def bring_about(file: dict[str, Any], attempt: Try, *, dry: bool) -> dict[str, str] | None:
     """Write a file or link if it differs; return the difference. Raises FilesError and OSError."""
     path, content, link = Path(file["path"]), file["content"], file["link"]
     if not _MODE.fullmatch(file["mode"]):
@@ -126,6 +159,8 @@ def bring_about(file: dict[str, Any], *, dry: bool) -> dict[str, str] | None:
     if is_right(path, wanted, content):
         return None
     if not dry:
+        if file["validate"] and not link:
+            validate(path, content, file["validate"], attempt)
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         if link:
             replace_link(path, link)
@@ -151,6 +186,7 @@ def main() -> None:
         "content": {"type": "str"},
         "link": {"type": "path"},
         "mode": {"type": "str", "default": "0644"},
+        "validate": {"type": "list", "elements": "str", "default": []},
     }
     module = AnsibleModule(
         argument_spec={
@@ -172,7 +208,9 @@ def main() -> None:
         raise SystemExit(1)
 
     try:
-        differences = [bring_about(wanted, dry=module.check_mode) for wanted in module.params["files"]]
+        differences = [
+            bring_about(wanted, module.run_command, dry=module.check_mode) for wanted in module.params["files"]
+        ]
         differences += [remove(Path(path), dry=module.check_mode) for path in module.params["absent"]]
     except FilesError as error:
         refuse(*error.args)

@@ -39,6 +39,22 @@ def host(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Host:
     return Host(tmp_path, capsys)
 
 
+def test_content_that_its_program_refuses_is_not_written(host: Host) -> None:
+    judge = ["sh", "-c", 'echo "line 1: $(cat "$0")" >&2; grep -q good "$0"', "%s"]
+    bad = {"path": str(host.conf), "content": "bad\n", "validate": judge}
+    failed = host.run(files=[bad])
+    assert f"new content of {host.conf} is refused by sh" in failed["msg"]
+    assert "line 1: bad" in failed["msg"]
+    assert failed["remedy"]
+    assert not host.conf.exists()
+    # What it needs may be brought by an earlier task.
+    assert host.run(files=[bad], check_mode=True)["changed"]
+    assert host.run(files=[{**bad, "content": "good\n"}])["changed"]
+    assert host.conf.read_text(encoding="utf-8") == "good\n"
+    # What is there already is not judged again.
+    assert not host.run(files=[{**bad, "content": "good\n", "validate": ["false"]}])["changed"]
+
+
 def test_written_then_unchanged_then_changed(host: Host) -> None:
     host.old.write_text("old\n", encoding="utf-8")
     planned = host.run(check_mode=True)

@@ -1,0 +1,101 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""How the role mariadb begins a cluster: with the server that came farthest, and never while one cannot be asked."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CLUSTER = "6b8b2f0e-c98f-11f0-9b7e-b2a1d3f1c6d1"
+SYSTEMCTL = """\
+#!/bin/sh
+[ "$1" = show ] || exit 9
+printf '%s\\n' LoadState=loaded ActiveState=inactive UnitFileState=enabled NeedDaemonReload=no
+"""
+POSITIONS = {"controller-1": 7, "controller-2": 9, "controller-3": 8}
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """Return a folder with three stopped servers, a playbook that begins their cluster, and its inventory."""
+    program = tmp_path / "bin" / "systemctl"
+    program.parent.mkdir()
+    program.write_text(SYSTEMCTL)
+    program.chmod(0o755)
+    for name, seqno in POSITIONS.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "grastate.dat").write_text(f"uuid: {CLUSTER}\nseqno: {seqno}\nsafe_to_bootstrap: 0\n")
+    play = {
+        "hosts": "controller",
+        "gather_facts": False,
+        "module_defaults": {"accentos.cloud.galera_state": {"folder": f"{tmp_path}/{{{{ item }}}}"}},
+        "vars": {"__mariadb_written": {"changed": False}, "site_networks": {}, "site_domain": "example.test"},
+        "tasks": [
+            {
+                "ansible.builtin.import_role": {
+                    "name": "accentos.cloud.mariadb",
+                    "tasks_from": "cluster.yml",
+                    "rolespec_validate": False,
+                }
+            }
+        ],
+    }
+    (tmp_path / "play.yml").write_text(json.dumps([play]))
+    return tmp_path
+
+
+def run(site: Path, *arguments: str, lost: str = "") -> tuple[int, str]:
+    """Run the playbook, with one server LOST that nobody reaches; return exit code and output."""
+    gone = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 9}
+    here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    hosts = {name: gone if name == lost else here for name in POSITIONS}
+    (site / "hosts.yml").write_text(json.dumps({"controller": {"hosts": hosts}}))
+    command = [sys.executable, "-m", "ansible", "playbook", f"--inventory={site}/hosts.yml", *arguments]
+    done = subprocess.run(
+        [*command, f"{site}/play.yml"],
+        cwd=ROOT,
+        env=os.environ
+        | {
+            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+            "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
+            "PATH": f"{site}/bin:{os.environ['PATH']}",
+        },
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+@pytest.mark.parametrize("limit", [(), ("--limit=controller-1",)])
+def test_nothing_is_begun_while_a_server_cannot_be_asked(site: Path, limit: tuple[str, ...]) -> None:
+    code, output = run(site, *limit, lost="controller-3")
+    assert code != 0
+    assert "how far controller-3 came cannot be found out" in output
+    assert "mariadb_start_from" in output
+    assert "TASK [accentos.cloud.mariadb : Begin" not in output
+
+
+def test_the_server_that_came_farthest_begins_and_the_others_join(site: Path) -> None:
+    code, output = run(site, "--check")
+    assert code == 0, output
+    assert "changed: [controller-1 -> controller-2]" in output
+    joined = output.partition("Let the others join")[2]
+    assert "changed: [controller-1]" in joined
+    assert "changed: [controller-3]" in joined
+    assert "skipping: [controller-2]" in joined
+
+
+def test_an_operator_may_give_up_a_server_that_is_lost(site: Path) -> None:
+    _code, output = run(site, "--check", "--extra-vars=mariadb_start_from=controller-1", lost="controller-3")
+    assert "changed: [controller-1]" in output.partition("Begin the cluster")[2].partition("TASK")[0], output
