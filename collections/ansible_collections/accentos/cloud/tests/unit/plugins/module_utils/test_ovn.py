@@ -16,7 +16,7 @@ DATABASE: dict[str, Any] = {
     "members": ["ssl:192.0.2.21:6643", "ssl:192.0.2.22:6643", "ssl:192.0.2.23:6643"],
     "create": False,
 }
-CREATE = ["create-cluster", "{file}", "/usr/share/ovn/ovn-nb.ovsschema", "ssl:192.0.2.22:6643"]
+CREATE = ["--election-timer=4000", "create-cluster", "{file}", "/usr/share/ovn/ovn-nb.ovsschema", "ssl:192.0.2.22:6643"]
 JOIN = [
     "join-cluster",
     "{file}",
