@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from testinfra.host import Host
@@ -71,14 +72,29 @@ def test_files_with_secrets_are_closed(host: Host) -> None:
         assert (path, host.file(path).mode & 0o007) == (path, 0)
 
 
-def test_no_password_is_in_the_arguments_or_environment_of_a_process(host: Host) -> None:
-    conf = host.file("/etc/nova/nova.conf").content_string
-    passwords = {line.partition(" = ")[2] for line in conf.splitlines() if line.startswith("password = ")}
-    assert passwords
-    for password in passwords:
-        found = host.run(f"grep --recursive --text --files-with-matches {password} /proc/[0-9]*/environ")
-        assert found.stdout == ""
-        assert password not in host.check_output("ps -e -o args").replace(f"matches {password}", "")
+@pytest.fixture(scope="module")
+def passwords(host: Host) -> set[str]:
+    """The passwords in the files of options, those within URLs too."""
+    text = "\n".join(host.file(path).content_string for path in SECRET_FILES)
+    found = set(re.findall(r"(?m)^\w*password = (\w{16,})$|://\w+:(\w{16,})@", text))
+    return {one or other for one, other in found}
+
+
+def test_no_password_is_in_the_arguments_or_environment_of_a_process(host: Host, passwords: set[str]) -> None:
+    assert len(passwords) > 5
+    arguments = host.check_output("cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '; true")
+    environments = host.check_output("cat /proc/[0-9]*/environ 2>/dev/null | tr '\\0' ' '; true")
+    assert "uwsgi" in arguments
+    assert [one for one in passwords if one in arguments + environments] == []
+
+
+def test_no_password_is_in_a_log_or_was_left_behind(host: Host, passwords: set[str]) -> None:
+    journal = host.check_output("journalctl --no-pager --output cat")
+    assert "openstack_config" in journal
+    assert [one for one in passwords if one in journal] == []
+    folders = "/var/log /tmp /var/tmp /root/.ansible /var/lib/accentos"
+    for one in passwords:
+        assert host.run(f"grep --recursive --text --files-with-matches {one} {folders}").stdout == ""
 
 
 def test_the_database_holds_no_password_of_a_cell(host: Host) -> None:

@@ -10,7 +10,8 @@ one with the characters quoted that have a meaning in URLs; ``name`` may end in 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 from urllib.parse import quote
 
 HEADER = "# Written by AccentOS, which overwrites changes. Options of your own belong in openstack_service_overrides.\n"
@@ -32,6 +33,13 @@ _IDENTITY_OPTIONS = frozenset(
 )
 
 _OWN_STORES = {"os_glance_staging_store", "os_glance_tasks_store"}
+
+_NUMBERS: Mapping[str, Callable[[str], float]] = {
+    "integer value": int,
+    "port value": int,
+    "floating point value": float,
+}
+_BOOLEANS = frozenset({"true", "1", "on", "yes", "false", "0", "off", "no"})
 
 Sections = Mapping[str, Mapping[str, object]]
 
@@ -152,6 +160,51 @@ def describe_sections(text: str, rendered: str, referring: str) -> str:
                 told = value
             lines.append(f"{place[1]} = {told}".rstrip())
     return "".join(f"{line}\n" for line in lines)
+
+
+def find_wrong(told: Mapping[str, Any], sections: Sections) -> list[str]:
+    """Return what the service cannot read of the values in a file, one text for each.
+
+    ``told`` is what ``oslo-config-generator --format json`` says of the service's options. Values with a secret or with
+    a reference of oslo.config, and options that it does not tell of, are not judged.
+    """
+    options: Mapping[str, Any] = told["options"]
+    return [
+        f"[{section}] {option} = {text}: {wrong}"
+        for section, values in sections.items()
+        for option, value in values.items()
+        for known in options.get(section, {}).get("opts", ())
+        if option in (known["name"], known["dest"])
+        for text in _texts(value)
+        if "{secret" not in text and "$" not in text and (wrong := _judge(known, text, value))
+    ]
+
+
+def _judge(known: Mapping[str, Any], text: str, value: object) -> str:
+    """Return what is expected of an option in the place of a text; an empty text if it is right."""
+    kind = known["type"]
+    if isinstance(value, Mapping) and kind != "multi valued":
+        return "the option stands once only"
+    if kind in _NUMBERS:
+        return _judge_number(known, text)
+    if kind == "boolean value" and text.lower() not in _BOOLEANS:
+        return "expected true or false"
+    choices = [str(choice[0]) for choice in known["choices"] or () if choice[0] is not None]
+    if choices and kind == "string value" and text.lower() not in [choice.lower() for choice in choices]:
+        return f"expected one of {', '.join(choices)}"
+    return ""
+
+
+def _judge_number(known: Mapping[str, Any], text: str) -> str:
+    kind, least, most = known["type"], known["min"], known["max"]
+    try:
+        number = _NUMBERS[kind](text)
+    except ValueError:
+        return f"expected {'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+    if (least is None or number >= least) and (most is None or number <= most):
+        return ""
+    limits = [("from", least), ("to", most)]
+    return "expected a number " + " ".join(f"{word} {limit}" for word, limit in limits if limit is not None)
 
 
 def find_unknown(output: str, sections: Sections) -> list[str]:

@@ -10,11 +10,8 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.accentos.cloud.plugins.module_utils.openstack_commands import SyncError
 from ansible_collections.accentos.cloud.plugins.module_utils.openstack_configuration import parse_lines
-
-
-class SyncError(Exception):
-    """A command cannot be run or failed. The first argument says why, the second what helps."""
 
 
 def order(syncs: Sequence[Mapping[str, Any]]) -> graphlib.TopologicalSorter[str]:

@@ -113,21 +113,29 @@ def login(wanted: Mapping[str, Any]) -> dict[str, Any]:
 
 def works(wanted: Mapping[str, Any]) -> bool:
     """Tell whether the administrator can log in, once the service answers. Raises BootstrapError."""
-    context = ssl.create_default_context(cafile=wanted["ca_file"])
+    try:
+        context = ssl.create_default_context(cafile=wanted["ca_file"])
+    except OSError as error:
+        raise BootstrapError(
+            f"The authorities in {wanted['ca_file']} cannot be read: {error}",
+            "Let the role pki write them, or name another file.",
+        ) from error
+    opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context))
     request = urllib.request.Request(  # noqa: S310 (the address is the site's own)
         f"{wanted['url']}/auth/tokens",
         data=json.dumps(login(wanted)).encode(),
         headers={"Content-Type": "application/json"},
     )
     end, attempt = time.monotonic() + wanted["timeout"], 0
+    reason: object = None
     while True:
         try:
-            with urllib.request.urlopen(request, context=context, timeout=30):  # noqa: S310 (as above)
+            with opener.open(request, timeout=30):
                 return True
         except urllib.error.HTTPError as error:
             if error.code == HTTPStatus.UNAUTHORIZED:
                 return False
-            reason: object = error
+            reason = error
         except (OSError, http.client.HTTPException) as error:
             reason = error
         if time.monotonic() > end:

@@ -86,10 +86,13 @@ options:
     default: []
     suboptions:
       name: {description: Name of the service., type: str, required: true}
-      type: {description: Its type, such as compute., type: str, required: true}
+      type: {description: Type of the service such as compute., type: str, required: true}
       description: {description: What it is., type: str, default: ""}
       region: {description: Region of its endpoints., type: str, required: true}
-      endpoints: {description: Addresses by interface - public, internal, admin., type: dict, default: {}}
+      endpoints:
+        description: Addresses by interface, C(public), C(internal) or C(admin).
+        type: dict
+        default: {}
   users:
     description: Users with their roles.
     type: list
@@ -245,7 +248,7 @@ def main() -> None:
     module.exit_json(
         changed=bool(steps),
         steps=[{"verb": step.verb, "kind": step.kind, "name": " / ".join(step.key)} for step in steps],
-        diff={"before": "".join(before for before, _ in shown), "after": "".join(after for _, after in shown)},
+        diff={"before": "".join(pair[0] for pair in shown), "after": "".join(pair[1] for pair in shown)},
     )
 
 

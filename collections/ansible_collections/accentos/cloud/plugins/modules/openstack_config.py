@@ -11,8 +11,9 @@ version_added: 1.0.0
 short_description: Write the configuration files of OpenStack services
 description:
   - Renders all configuration files of a host's OpenStack services in one call and replaces those that differ.
-  - Before any file is replaced, the new content of each is checked with C(oslo-config-validator), if it names the
-    namespaces of its options. What is wrong in one file leaves all files as they are.
+  - Before any file is replaced, the new content of each that names the namespaces of its options is checked with
+    C(oslo-config-validator), and its values against the types, ranges and choices that C(oslo-config-generator) tells.
+    What is wrong in one file leaves all files as they are.
   - Values refer to secrets as C({secret:name}), or as C({secret-in-url:name}) within a URL. Secrets are in the files
     only, never in the difference that is shown, and a content with references is what the validator reads.
 options:
@@ -93,30 +94,38 @@ paths:
   sample: [/etc/glance/glance-api.conf]
 """
 
+import concurrent.futures
 import grp
+import json
 import os
 import pwd
 import re
 import stat
 import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.accentos.cloud.plugins.module_utils.files import leftover_name, replace_file
+from ansible_collections.accentos.cloud.plugins.module_utils.openstack_commands import SyncError, call
 from ansible_collections.accentos.cloud.plugins.module_utils.openstack_configuration import (
     ConfigurationError,
     describe_sections,
     fill,
     find_references,
     find_unknown,
+    find_wrong,
     render_sections,
 )
 
 _MODE = re.compile(r"0[0-7]{3}")
 _OTHERS = 0o007
+# The validator judges names only; what the generator tells of each option is for the values.
 _VALIDATOR = "oslo-config-validator"
+_GENERATOR = "oslo-config-generator"
+_TIMEOUT = 300
 
 
 @dataclass(frozen=True)
@@ -202,34 +211,57 @@ def name_of(find: Any, number: int) -> str:
         return str(number)
 
 
-def validate(module: AnsibleModule, file: File) -> None:
-    """Let the validator read the new content, with references for secrets. Raises ConfigurationError."""
-    namespaces = file.wanted["namespaces"]
-    if not namespaces or file.wanted["content"] is not None:
-        return
-    validator = module.get_bin_path(_VALIDATOR)
-    if validator is None:
-        if module.check_mode:
-            return
-        raise ConfigurationError(f"{_VALIDATOR} is not there.", "Install the package python3-oslo.config first.")
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=module.tmpdir, suffix=".conf") as candidate:
-        candidate.write(file.referring)
-        candidate.flush()
-        argv = [validator, "--input-file", candidate.name, *(f"--namespace={name}" for name in namespaces)]
-        code, _out, err = module.run_command(argv)
-    unknown = find_unknown(err, file.wanted["sections"])
-    if unknown:
-        raise ConfigurationError(
-            f"The service does not know these options of {file.path}: {', '.join(unknown)}. Nothing was written.",
-            "Mend their names or sections, for your own options in openstack_service_overrides.",
+def validate(file: File, programs: Mapping[str, str], folder: Path) -> str:
+    """Let oslo.config judge names and values of the new content, with references for secrets; return what is wrong.
+
+    ``programs`` are the paths of its two programs, ``folder`` is for what they read and write. Raises SyncError.
+    """
+    candidate, options = folder / "candidate.conf", folder / "options.json"
+    candidate.write_text(file.referring, encoding="utf-8")
+    namespaces = [f"--namespace={name}" for name in file.wanted["namespaces"]]
+    argv = [programs[_GENERATOR], "--format=json", f"--output-file={options}", *namespaces]
+    code, out = call(argv, name_of(pwd.getpwuid, os.geteuid()), timeout=_TIMEOUT)
+    if code != 0:
+        raise SyncError(
+            f"oslo.config cannot check {file.path}: {(out.strip().splitlines() or ['no reason given'])[-1]}"
         )
-    if code != 0 and "is not part of the sample config" not in err:
+    argv = [programs[_VALIDATOR], "--input-file", str(candidate), *namespaces]
+    _code, out = call(argv, name_of(pwd.getpwuid, os.geteuid()), timeout=_TIMEOUT)
+    unknown = find_unknown(out, file.wanted["sections"])
+    if unknown:
+        return f"The service does not know these options of {file.path}: {', '.join(unknown)}."
+    wrong = find_wrong(json.loads(options.read_text(encoding="utf-8")), file.wanted["sections"])
+    return f"The service cannot read these values in {file.path}: {'; '.join(wrong)}." if wrong else ""
+
+
+def validate_all(module: AnsibleModule, files: Sequence[File]) -> None:
+    """Judge several files at the same time. Raises ConfigurationError."""
+    checked = [file for file in files if file.wanted["namespaces"] and file.wanted["content"] is None]
+    found = {name: module.get_bin_path(name) for name in (_GENERATOR, _VALIDATOR)}
+    programs = {name: path for name, path in found.items() if path is not None}
+    if checked and len(programs) < len(found):
         if module.check_mode:
             return
-        reason = err.strip().splitlines()[-1] if err.strip() else "no reason given"
         raise ConfigurationError(
-            f"{_VALIDATOR} cannot check {file.path}: {reason}",
-            "Install the packages of the service, or mend the namespaces.",
+            f"{' and '.join(sorted(set(found) - set(programs)))} is not there.",
+            "Install the package python3-oslo.config first.",
+        )
+
+    def judge(file: File) -> str:
+        with tempfile.TemporaryDirectory(dir=module.tmpdir) as folder:
+            return validate(file, programs, Path(folder))
+
+    try:
+        with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+            wrong = [told for told in pool.map(judge, checked) if told]
+    except SyncError as error:
+        if module.check_mode:
+            return
+        raise ConfigurationError(str(error), "Install the packages of the service, or mend the namespaces.") from error
+    if wrong:
+        raise ConfigurationError(
+            f"{' '.join(wrong)} Nothing was written.",
+            "Mend names, sections and values, for your own options in openstack_service_overrides.",
         )
 
 
@@ -242,8 +274,7 @@ def bring_about(module: AnsibleModule) -> list[dict[str, str]]:
         for file, owner in zip(files, owners, strict=True)
         if (difference := compare(file, owner)) is not None
     ]
-    for file, _owner, _difference in found:
-        validate(module, file)
+    validate_all(module, [file for file, _owner, _difference in found])
     if not module.check_mode:
         for file, owner, _difference in found:
             file.path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)

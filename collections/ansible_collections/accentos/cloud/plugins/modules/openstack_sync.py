@@ -115,19 +115,16 @@ seconds:
 import contextlib
 import fcntl
 import os
-import pwd
 import re
 import shlex
-import signal
-import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.accentos.cloud.plugins.module_utils.openstack_commands import SyncError, call
 from ansible_collections.accentos.cloud.plugins.module_utils.openstack_syncs import (
-    SyncError,
     digest_reads,
     order,
     run_in_order,
@@ -185,37 +182,6 @@ def run(sync: Mapping[str, Any], *, lock: int, timeout: float) -> None:
     if code not in sync["codes"]:
         end = "\n".join(out.strip().splitlines()[-_LINES:])
         raise SyncError(f"{shlex.join(sync['argv'])} ended with code {code}:\n{end}")
-
-
-def call(argv: Sequence[str], user: str, *, lock: int, timeout: float) -> tuple[int, str]:
-    """Run a command as a user; return its exit code and what it printed. Raises SyncError."""
-    shown = shlex.join(argv)
-    try:
-        account = pwd.getpwnam(user)
-        process = subprocess.Popen(  # noqa: S603 (running what the caller names is what the module is for)
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            user=account.pw_uid,
-            group=account.pw_gid,
-            extra_groups=os.getgrouplist(account.pw_name, account.pw_gid),
-            cwd="/",
-            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "HOME": account.pw_dir},
-            pass_fds=(lock,),
-            start_new_session=True,
-        )
-    except KeyError as error:
-        raise SyncError(f"{shown} cannot run: there is no user {user}.") from error
-    except OSError as error:
-        raise SyncError(f"{shown} cannot run: {error.strerror}.") from error
-    try:
-        out, _err = process.communicate(timeout=timeout)
-    except subprocess.TimeoutExpired as error:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        raise SyncError(f"{shown} did not end within {timeout:.0f} seconds and was stopped.") from error
-    return process.returncode, out.decode(errors="replace")
 
 
 def bring_about(module: AnsibleModule) -> dict[str, float]:

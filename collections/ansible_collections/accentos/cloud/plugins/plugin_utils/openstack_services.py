@@ -310,7 +310,7 @@ def _databases(known: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> 
     """Return the databases of services and the users who own them, as the module database_access takes them."""
     owned = {name: [database["name"] for database in known[name].get("database", ())] for name in names}
     return {
-        "databases": [{"name": database} for databases in owned.values() for database in databases],
+        "databases": [dict(database) for name in names for database in known[name].get("database", ())],
         "users": [
             {"name": name, "password": f"{{secret:{name}_database_password}}", "databases": databases}
             for name, databases in owned.items()

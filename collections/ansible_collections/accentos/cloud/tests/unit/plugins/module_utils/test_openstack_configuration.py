@@ -13,6 +13,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.openstack_configura
     fill,
     find_references,
     find_unknown,
+    find_wrong,
     render_sections,
 )
 
@@ -130,3 +131,53 @@ ERROR:root:a/b/c is not part of the sample config
     }
     assert find_unknown(output, sections) == ["[plain] username", "[placement] usename", "[a/b] c"]
     assert find_unknown(output, {})[0] == "[placement] username"
+
+
+def option(name: str, kind: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "dest": name.replace("-", "_"), "type": kind, "choices": [], "min": None, "max": None, **more}
+
+
+# As oslo-config-generator of oslo.config 9.7 tells it.
+TOLD = {
+    "options": {
+        "DEFAULT": {
+            "opts": [
+                option("debug", "boolean value"),
+                option("api-workers", "integer value", min=1),
+                option("ratio", "floating point value", min=0, max=1),
+                option("port", "port value", min=0, max=65535),
+                option("level", "string value", choices=[["INFO", None], ["DEBUG", None], [None, None]]),
+                option("alias", "multi valued"),
+                option("apis", "list value"),
+            ]
+        }
+    }
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("debug", True, None),
+        ("debug", "On", None),
+        ("debug", "maybe", "maybe: expected true or false"),
+        ("api_workers", 2, None),
+        ("api-workers", 0, "0: expected a number from 1"),
+        ("api_workers", "two", "two: expected an integer value"),
+        ("ratio", 1.5, "1.5: expected a number from 0 to 1"),
+        ("ratio", "half", "half: expected a floating point value"),
+        ("port", 70000, "70000: expected a number from 0 to 65535"),
+        ("level", "info", None),
+        ("level", "LOUD", "LOUD: expected one of INFO, DEBUG"),
+        ("alias", {"repeat": ["a", "b"]}, None),
+        ("apis", ["a", "b"], None),
+        ("apis", {"repeat": ["a"]}, "a: the option stands once only"),
+        ("api_workers", "{secret:workers}", None),
+        ("api_workers", "$other", None),
+        ("api_workers", None, None),
+        ("not_told", "x", None),
+    ],
+)
+def test_values_that_a_service_cannot_read_are_found(name: str, value: Any, expected: str | None) -> None:
+    found = find_wrong(TOLD, {"DEFAULT": {name: value}, "other": {name: value}})
+    assert found == ([f"[DEFAULT] {name} = {expected}"] if expected else [])

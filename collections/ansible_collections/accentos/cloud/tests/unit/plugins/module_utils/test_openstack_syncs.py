@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from ansible_collections.accentos.cloud.plugins.module_utils.openstack_commands import SyncError
 from ansible_collections.accentos.cloud.plugins.module_utils.openstack_syncs import (
-    SyncError,
     digest_reads,
     order,
     run_in_order,

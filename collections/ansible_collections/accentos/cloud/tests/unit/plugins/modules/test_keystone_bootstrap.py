@@ -129,6 +129,12 @@ def test_a_service_that_starts_is_waited_for(identity: Identity, capsys: pytest.
     assert run(identity, capsys, _ansible_check_mode=True)["changed"]
 
 
+def test_authorities_that_cannot_be_read(identity: Identity, capsys: pytest.CaptureFixture[str]) -> None:
+    refused = run(identity, capsys, ca_file="/no/such/file")
+    assert refused["msg"].startswith("The authorities in /no/such/file cannot be read: ")
+    assert run(identity, capsys, ca_file="/no/such/file", _ansible_check_mode=True)["changed"]
+
+
 def test_errors_of_keystone_are_told(identity: Identity, capsys: pytest.CaptureFixture[str]) -> None:
     (identity.folder / "broken").touch()
     refused = run(identity, capsys)

@@ -20,14 +20,28 @@ USER = pwd.getpwuid(os.geteuid()).pw_name
 GROUP = grp.getgrgid(os.getegid()).gr_name
 CANARY = "Zq7-secret"
 # It keeps what it was asked to read; "unknown" and "broken" say how it ends.
-VALIDATOR = """#!/bin/sh
+VALIDATOR = """\
+#!/bin/sh
 cp "$2" {folder}/validated
 echo "$3 $4" >>{folder}/calls
-[ -f {folder}/broken ] && {{ echo "No module named nova" >&2; exit 1; }}
 [ -s {folder}/unknown ] || exit 0
 sed 's/.*/ERROR:root:& is not part of the sample config/' {folder}/unknown >&2
 exit 1
 """
+GENERATOR = """\
+#!/bin/sh
+[ -f {folder}/broken ] && {{ echo "No module named nova" >&2; exit 1; }}
+[ "$1" = --format=json ] || exit 9
+cp {folder}/options "${{2#--output-file=}}"
+"""
+DEBUG: dict[str, Any] = {
+    "name": "debug",
+    "dest": "debug",
+    "type": "boolean value",
+    "choices": [],
+    "min": None,
+    "max": None,
+}
 
 
 class Host:
@@ -39,8 +53,12 @@ class Host:
         self.key = folder / "etc" / "key"
         (folder / "bin").mkdir()
         self.validator = folder / "bin" / "oslo-config-validator"
-        self.validator.write_text(VALIDATOR.format(folder=folder), encoding="utf-8")
-        self.validator.chmod(0o755)
+        for name, script in (("validator", VALIDATOR), ("generator", GENERATOR)):
+            program = folder / "bin" / f"oslo-config-{name}"
+            program.write_text(script.format(folder=folder), encoding="utf-8")
+            program.chmod(0o755)
+        options = {"options": {"DEFAULT": {"opts": [DEBUG]}}}
+        (folder / "options").write_text(json.dumps(options), encoding="utf-8")
         (folder / "tmp").mkdir()
         self._capsys = capsys
 
@@ -148,6 +166,16 @@ def test_an_unknown_option_leaves_every_file_as_it_is(host: Host) -> None:
     assert not host.key.exists()
 
 
+def test_a_value_that_the_service_cannot_read_leaves_every_file_as_it_is(host: Host) -> None:
+    for check_mode in (True, False):
+        refused = host.run(host.text(), host.file(sections={"DEFAULT": {"debug": "maybe"}}), check_mode=check_mode)
+        assert refused["msg"] == (
+            f"The service cannot read these values in {host.conf}: [DEFAULT] debug = maybe: expected true or false. "
+            "Nothing was written."
+        )
+    assert not host.key.exists()
+
+
 def test_options_of_an_identity_plugin_pass(host: Host) -> None:
     (host.folder / "unknown").write_text("nova/username\n", encoding="utf-8")
     assert host.run(host.file(sections={"nova": {"auth_type": "password", "username": "nova"}}))["changed"]
@@ -157,7 +185,7 @@ def test_a_validator_that_does_not_work_is_told_but_no_matter_for_a_plan(host: H
     (host.folder / "broken").touch()
     assert host.run(check_mode=True)["changed"]
     refused = host.run()
-    assert refused["msg"] == f"oslo-config-validator cannot check {host.conf}: No module named nova"
+    assert refused["msg"] == f"oslo.config cannot check {host.conf}: No module named nova"
     host.validator.unlink()
     assert host.run(check_mode=True)["changed"]
     assert host.run()["msg"] == "oslo-config-validator is not there."

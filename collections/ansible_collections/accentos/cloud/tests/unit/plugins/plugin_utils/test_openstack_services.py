@@ -45,7 +45,7 @@ COMPUTE: dict[str, Any] = {
 NOVA: dict[str, Any] = {
     "description": "Compute",
     "type": "compute",
-    "database": [{"name": "nova"}, {"name": "nova_cell0"}],
+    "database": [{"name": "nova", "character_set": "utf8mb3"}, {"name": "nova_cell0"}],
     "messaging": True,
     "identity": {
         "port": 8774,
@@ -202,7 +202,7 @@ def test_accounts_and_catalogue_refer_to_secrets() -> None:
     planned = plan()
     owned = ["nova", "nova_cell0"]
     assert planned["databases"] == {
-        "databases": [{"name": name} for name in owned],
+        "databases": [{"name": "nova", "character_set": "utf8mb3"}, {"name": "nova_cell0"}],
         "users": [{"name": "nova", "password": "{secret:nova_database_password}", "databases": owned}],
     }
     assert planned["messaging"] == [
