@@ -21,16 +21,7 @@ options:
         is the connection of the host that the task is for.
     type: list
     elements: str
-  folder:
-    description: Absolute path of the folder of the secrets. By default the folder of the inventory.
-    type: str
-    vars:
-      - name: site_secrets_folder
-  key_file:
-    description: Key file of the store. By default C(.vault_key) beside the store.
-    type: path
-    env:
-      - name: ACCENTOS_VAULT_KEY_FILE
+extends_documentation_fragment: [accentos.cloud.secret_store]
 """
 
 EXAMPLES = r"""
