@@ -36,10 +36,8 @@ options:
         description: Whether the administrator may become root, without a password since they have none.
         type: bool
         default: false
+extends_documentation_fragment: [accentos.cloud.attributes]
 attributes:
-  check_mode:
-    description: Can run in check mode and tells what it would do without doing it.
-    support: full
   diff_mode:
     description: Shows accounts, public keys and the rules of sudo before and after.
     support: full

@@ -60,6 +60,7 @@ options:
     description: Seconds that the monitors may take for an answer.
     type: int
     default: 60
+extends_documentation_fragment: [accentos.cloud.attributes]
 attributes:
   check_mode:
     description: >-
@@ -68,9 +69,6 @@ attributes:
     support: full
   diff_mode:
     description: Shows what is changed, without keys.
-    support: full
-  idempotence:
-    description: A second run with the same options changes nothing.
     support: full
 """
 

@@ -39,15 +39,10 @@ options:
     description: User and group that the monitor runs as.
     type: str
     default: ceph
+extends_documentation_fragment: [accentos.cloud.attributes]
 attributes:
-  check_mode:
-    description: Can run in check mode and tells what it would do without doing it.
-    support: full
   diff_mode:
     description: Shows the monitors that a new store is made with.
-    support: full
-  idempotence:
-    description: A second run with the same options changes nothing.
     support: full
 """
 

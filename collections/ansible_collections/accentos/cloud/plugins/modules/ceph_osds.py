@@ -72,15 +72,10 @@ options:
     description: Seconds that the monitors may take for an answer.
     type: int
     default: 60
+extends_documentation_fragment: [accentos.cloud.attributes]
 attributes:
-  check_mode:
-    description: Can run in check mode and tells what it would do without doing it.
-    support: full
   diff_mode:
     description: Shows what happens to each disk.
-    support: full
-  idempotence:
-    description: A second run with the same options changes nothing.
     support: full
 """
 

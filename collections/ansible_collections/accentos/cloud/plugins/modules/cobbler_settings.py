@@ -20,12 +20,8 @@ options:
     description: Values by name of the setting.
     type: dict
     required: true
-extends_documentation_fragment:
-  - accentos.cloud.cobbler
+extends_documentation_fragment: [accentos.cloud.attributes, accentos.cloud.cobbler]
 attributes:
-  check_mode:
-    description: Can run in check mode and tells what it would do without doing it.
-    support: full
   diff_mode:
     description: Shows the values before and after.
     support: full

@@ -51,14 +51,10 @@ options:
     description: Whether all interfaces of these systems that are not named here are deleted.
     type: bool
     default: false
-extends_documentation_fragment:
-  - accentos.cloud.cobbler
+extends_documentation_fragment: [accentos.cloud.attributes, accentos.cloud.cobbler]
 seealso:
   - module: accentos.cloud.cobbler_sync
 attributes:
-  check_mode:
-    description: Can run in check mode and tells what it would do without doing it.
-    support: full
   diff_mode:
     description: Shows the fields that change.
     support: full

@@ -37,12 +37,8 @@ options:
     type: str
     choices: [present, absent]
     default: present
-extends_documentation_fragment:
-  - accentos.cloud.cobbler
+extends_documentation_fragment: [accentos.cloud.attributes, accentos.cloud.cobbler]
 attributes:
-  check_mode:
-    description: Can run in check mode and tells what it would do without doing it.
-    support: full
   diff_mode:
     description: Shows the texts before and after.
     support: full

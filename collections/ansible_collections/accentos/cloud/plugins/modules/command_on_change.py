@@ -34,15 +34,13 @@ options:
         still the old ones.
     type: bool
     default: false
+extends_documentation_fragment: [accentos.cloud.attributes]
 attributes:
   check_mode:
     description: Can run in check mode and tells whether it would run the command, without running it.
     support: full
   diff_mode:
     description: Shows the command that it runs.
-    support: full
-  idempotence:
-    description: A second run with the same options changes nothing.
     support: full
 """
 

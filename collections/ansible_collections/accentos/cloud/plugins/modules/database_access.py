@@ -72,6 +72,7 @@ options:
     type: path
     default: /run/mysqld/mysqld.sock
 requirements: [PyMySQL]
+extends_documentation_fragment: [accentos.cloud.attributes]
 attributes:
   check_mode:
     description: >-
@@ -80,9 +81,6 @@ attributes:
     support: full
   diff_mode:
     description: Shows the statements, without digests of passwords.
-    support: full
-  idempotence:
-    description: A second run with the same options changes nothing.
     support: full
 """
 

@@ -48,15 +48,10 @@ options:
     type: list
     elements: path
     default: []
+extends_documentation_fragment: [accentos.cloud.attributes]
 attributes:
-  check_mode:
-    description: Can run in check mode and tells what it would do without doing it.
-    support: full
   diff_mode:
     description: Shows the content before and after.
-    support: full
-  idempotence:
-    description: A second run with the same options changes nothing.
     support: full
 """
 

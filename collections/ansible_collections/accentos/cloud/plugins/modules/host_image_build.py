@@ -72,10 +72,8 @@ options:
     description: Seconds that one build may take.
     type: int
     default: 3600
+extends_documentation_fragment: [accentos.cloud.attributes]
 attributes:
-  check_mode:
-    description: Can run in check mode and tells what it would do without doing it.
-    support: full
   diff_mode:
     description: Shows the versions before and after.
     support: full

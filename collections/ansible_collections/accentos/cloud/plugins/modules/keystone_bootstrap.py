@@ -46,6 +46,7 @@ options:
     description: Seconds to wait until the service answers.
     type: int
     default: 60
+extends_documentation_fragment: [accentos.cloud.attributes]
 attributes:
   check_mode:
     description: >-
@@ -54,9 +55,6 @@ attributes:
     support: full
   diff_mode:
     description: Shows that the administrator is made.
-    support: full
-  idempotence:
-    description: A second run with the same options changes nothing.
     support: full
 """
 

@@ -77,6 +77,7 @@ options:
     type: list
     elements: str
     default: []
+extends_documentation_fragment: [accentos.cloud.attributes]
 attributes:
   check_mode:
     description: >-
@@ -85,9 +86,6 @@ attributes:
     support: full
   diff_mode:
     description: Shows what changes, without passwords and their digests.
-    support: full
-  idempotence:
-    description: A second run with the same options changes nothing.
     support: full
 """
 

@@ -113,6 +113,7 @@ options:
           scope: {description: Where the role holds., type: str, choices: [project, domain, system], default: project}
           project: {description: Name of the project., type: str}
           domain: {description: The domain or that of the project., type: str, default: Default}
+extends_documentation_fragment: [accentos.cloud.attributes]
 attributes:
   check_mode:
     description: >-
@@ -121,9 +122,6 @@ attributes:
     support: full
   diff_mode:
     description: Shows each object and property before and after, without passwords.
-    support: full
-  idempotence:
-    description: A second run with the same options changes nothing.
     support: full
 """
 

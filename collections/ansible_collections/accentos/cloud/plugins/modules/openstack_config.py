@@ -56,6 +56,7 @@ options:
     description: The secrets by name.
     type: dict
     default: {}
+extends_documentation_fragment: [accentos.cloud.attributes]
 attributes:
   check_mode:
     description: >-
@@ -64,9 +65,6 @@ attributes:
     support: full
   diff_mode:
     description: Shows options before and after without comments; a reference in the place of a secret.
-    support: full
-  idempotence:
-    description: A second run with the same options changes nothing.
     support: full
 """
 

@@ -73,6 +73,7 @@ options:
     description: Seconds after which a command is stopped; also how long to wait for commands of an earlier run.
     type: int
     default: 900
+extends_documentation_fragment: [accentos.cloud.attributes]
 attributes:
   check_mode:
     description: >-
@@ -81,9 +82,6 @@ attributes:
     support: full
   diff_mode:
     description: Shows the commands that it runs.
-    support: full
-  idempotence:
-    description: A second run with the same options changes nothing.
     support: full
 """
 

@@ -59,15 +59,10 @@ options:
         type: list
         elements: str
         default: []
+extends_documentation_fragment: [accentos.cloud.attributes]
 attributes:
-  check_mode:
-    description: Can run in check mode and tells what it would do without doing it.
-    support: full
   diff_mode:
     description: Shows the commands that it gives to C(ovs-vsctl).
-    support: full
-  idempotence:
-    description: A second run with the same options changes nothing.
     support: full
 """
 

@@ -47,15 +47,10 @@ options:
           - Whether this host creates the cluster if it is in none. True on one host, and only if no host is in one.
         type: bool
         default: false
+extends_documentation_fragment: [accentos.cloud.attributes]
 attributes:
-  check_mode:
-    description: Can run in check mode and tells what it would do without doing it.
-    support: full
   diff_mode:
     description: Shows the commands that it gives to C(ovsdb-tool).
-    support: full
-  idempotence:
-    description: A second run with the same options changes nothing.
     support: full
 """
 

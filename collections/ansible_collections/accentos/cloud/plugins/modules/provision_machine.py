@@ -54,15 +54,10 @@ options:
     description: The Unix socket of the service, on the host where the module runs.
     type: path
     default: /run/accentos-provisioner/admin.sock
+extends_documentation_fragment: [accentos.cloud.attributes]
 attributes:
-  check_mode:
-    description: Can run in check mode and tells what it would do without doing it.
-    support: full
   diff_mode:
     description: Shows the state of machines before and after.
-    support: full
-  idempotence:
-    description: A second run with the same options changes nothing.
     support: full
 """
 

@@ -36,16 +36,11 @@ options:
     description: The Unix socket of the service, on the host where the module runs.
     type: path
     default: /run/accentos-provisioner/admin.sock
+extends_documentation_fragment: [accentos.cloud.attributes]
 attributes:
-  check_mode:
-    description: Can run in check mode and tells what it would do without doing it.
-    support: full
   diff_mode:
     description: Changes nothing, so that there is nothing to show.
     support: none
-  idempotence:
-    description: A second run with the same options changes nothing.
-    support: full
 """
 
 EXAMPLES = r"""

@@ -34,6 +34,7 @@ options:
     description: Mode as four octal digits in quotes. Others than owner and group get nothing.
     type: str
     default: "0600"
+extends_documentation_fragment: [accentos.cloud.attributes]
 attributes:
   check_mode:
     description: >-
@@ -42,9 +43,6 @@ attributes:
     support: full
   diff_mode:
     description: Shows owner, group and mode, and of the content only whether it is another one.
-    support: full
-  idempotence:
-    description: A second run with the same options changes nothing.
     support: full
 """
 

@@ -52,10 +52,8 @@ options:
     description: Whether the unit runs.
     type: bool
     default: true
+extends_documentation_fragment: [accentos.cloud.attributes]
 attributes:
-  check_mode:
-    description: Can run in check mode and tells what it would do without doing it.
-    support: full
   diff_mode:
     description: Shows the commands that it gives to systemd.
     support: full

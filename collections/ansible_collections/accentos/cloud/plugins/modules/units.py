@@ -40,15 +40,13 @@ options:
     type: list
     elements: path
     default: []
+extends_documentation_fragment: [accentos.cloud.attributes]
 attributes:
   check_mode:
     description: Can run in check mode and tells what it would do without doing it. There a unit may be missing.
     support: full
   diff_mode:
     description: Shows the commands that it gives to systemd.
-    support: full
-  idempotence:
-    description: A second run with the same options changes nothing.
     support: full
 """
 
