@@ -56,26 +56,12 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.accentos.cloud.plugins.module_utils.files import replace_file
 from ansible_collections.accentos.cloud.plugins.module_utils.galera import allow_start
 from ansible_collections.accentos.cloud.plugins.module_utils.remembered import digest_files, remember
-from ansible_collections.accentos.cloud.plugins.module_utils.units import MARKER_FOLDER, marker_name, parse_properties
+from ansible_collections.accentos.cloud.plugins.module_utils.systemctl import describe, give, read_states
+from ansible_collections.accentos.cloud.plugins.module_utils.units import MARKER_FOLDER, marker_name
 
 UNIT = "mariadb.service"
 # Read by the package's unit, and removed by it when it has started. In memory: a restart of the host removes it too.
 ORDER = Path("/run/mariadb-wsrep-new-cluster")
-_LINES = "30"
-
-
-def give(module: AnsibleModule, commands: list[list[str]]) -> None:
-    """Give commands to systemd; what fails ends the module with the unit's journal."""
-    for command in commands:
-        code, _out, err = module.run_command(["systemctl", *command])
-        if code != 0:
-            _code, journal, _err = module.run_command(
-                ["journalctl", "--unit", UNIT, "--lines", _LINES, "--no-pager", "--output", "cat"]
-            )
-            module.fail_json(
-                msg=f"{UNIT} does not {command[0]}: {err.strip()}\nThe end of its journal:\n{journal.strip()}",
-                remedy=f"Mend what the journal complains about, then run again: journalctl --unit {UNIT}",
-            )
 
 
 def main() -> None:
@@ -87,8 +73,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    _code, out, _err = module.run_command(["systemctl", "show", UNIT, "--property=ActiveState"], check_rc=True)
-    stopped = parse_properties(out).get("ActiveState") in ("inactive", "failed")
+    stopped = read_states(module, [UNIT])[UNIT].active in ("inactive", "failed")
     stop = [] if stopped else [["stop", UNIT]]
     start = [["daemon-reload"], ["reset-failed", UNIT], ["start", UNIT]]
     if not module.check_mode:
@@ -106,12 +91,7 @@ def main() -> None:
             give(module, start)
         finally:
             ORDER.unlink(missing_ok=True)
-    shown = [" ".join(command) for command in stop + start]
-    module.exit_json(
-        changed=True,
-        commands=shown,
-        diff={"before": "", "after": "".join(f"systemctl {line}\n" for line in shown)},
-    )
+    module.exit_json(**describe(stop + start))
 
 
 if __name__ == "__main__":

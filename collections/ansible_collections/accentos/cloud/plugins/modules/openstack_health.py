@@ -79,8 +79,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.accentos.cloud.plugins.module_utils.systemctl import journal_of
 
-_JOURNAL_LINES = "30"
 _PAUSE = 0.5
 _WORKERS = 8
 
@@ -143,16 +143,11 @@ def main() -> None:
         answers = list(pool.map(lambda one: wait(one, context, timeout), checks))
     wrong = [(one, told) for one, (_seconds, told) in zip(checks, answers, strict=True) if told]
     if wrong and not module.check_mode:
-        parts = []
-        for one, told in wrong:
-            _code, journal, _err = module.run_command(
-                ["journalctl", "--unit", one["unit"], "--lines", _JOURNAL_LINES, "--no-pager", "--output", "cat"]
-            )
-            parts.append(
-                f"{one['unit']} does not work, {one['url']}: {told}\nThe end of its journal:\n{journal.strip()}"
-            )
         module.fail_json(
-            msg="\n".join(parts),
+            msg="\n".join(
+                f"{one['unit']} does not work, {one['url']}: {told}\n{journal_of(module, one['unit'])}"
+                for one, told in wrong
+            ),
             remedy="Mend what the journals complain about, then run again. The services log to /var/log, too.",
         )
     module.exit_json(

@@ -88,37 +88,18 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.accentos.cloud.plugins.module_utils.remembered import digest_files, recall, remember
+from ansible_collections.accentos.cloud.plugins.module_utils.systemctl import (
+    describe,
+    give,
+    read_states,
+    refuse_unknown,
+)
 from ansible_collections.accentos.cloud.plugins.module_utils.units import (
     MARKER_FOLDER,
-    UnitState,
+    join_commands,
     marker_name,
-    parse_properties,
     plan_unit,
 )
-
-_PROPERTIES = "LoadState,ActiveState,UnitFileState,NeedDaemonReload"
-_JOURNAL_LINES = "30"
-
-
-def read_state(module: AnsibleModule, systemctl: str, name: str) -> UnitState:
-    """Ask systemd for the state of a unit."""
-    _code, out, _err = module.run_command([systemctl, "show", name, f"--property={_PROPERTIES}"], check_rc=True)
-    return UnitState.from_properties(parse_properties(out))
-
-
-def apply(module: AnsibleModule, systemctl: str, name: str, commands: list[list[str]]) -> None:
-    """Give the commands to systemd; a unit that does not follow ends the module with its journal."""
-    for command in commands:
-        argv = [systemctl, *command] if command == ["daemon-reload"] else [systemctl, *command, name]
-        code, _out, err = module.run_command(argv)
-        if code != 0:
-            _code, journal, _err = module.run_command(
-                ["journalctl", "--unit", name, "--lines", _JOURNAL_LINES, "--no-pager", "--output", "cat"]
-            )
-            module.fail_json(
-                msg=f"{name} does not {command[0]}: {err.strip()}\nThe end of its journal:\n{journal.strip()}",
-                remedy=f"Mend what the journal complains about, then run again. More: journalctl --unit {name}",
-            )
 
 
 def main() -> None:
@@ -142,37 +123,24 @@ def main() -> None:
             msg=f"purpose {wanted['purpose']!r} of {name} is not made of lower-case letters, digits and dashes.",
             remedy="Give it a short name such as certificate.",
         )
-    systemctl = module.get_bin_path("systemctl", required=True)
-    state = read_state(module, systemctl, name)
-    # A package that this very run would install brings the unit: in check mode it is not there yet.
-    if state.load == "not-found" and not module.check_mode:
-        module.fail_json(
-            msg=f"systemd knows no unit {name}.",
-            remedy="Install the package that brings it, or mend the name. Known units: systemctl list-unit-files",
-        )
+    states = read_states(module, [name])
+    refuse_unknown(module, states)
     marker = MARKER_FOLDER / marker_name(name, wanted["purpose"])
     digest = digest_files(Path(path) for path in wanted["inputs"])
     differ = bool(wanted["inputs"]) and (recall(marker) != digest or (module.check_mode and wanted["inputs_changed"]))
-    commands = [
-        list(command)
-        for command in plan_unit(
-            state,
-            enabled=wanted["enabled"],
-            started=wanted["started"],
-            inputs_differ=differ,
-            on_change=wanted["on_change"],
-        )
-    ]
+    plan = plan_unit(
+        states[name],
+        enabled=wanted["enabled"],
+        started=wanted["started"],
+        inputs_differ=differ,
+        on_change=wanted["on_change"],
+    )
+    commands = join_commands([(name, plan)])
     if not module.check_mode:
-        apply(module, systemctl, name, commands)
+        give(module, commands)
         if differ:
             remember(marker, digest)
-    shown = [command[0] if command == ["daemon-reload"] else f"{command[0]} {name}" for command in commands]
-    module.exit_json(
-        changed=bool(commands),
-        commands=shown,
-        diff={"before": "", "after": "".join(f"systemctl {line}\n" for line in shown)},
-    )
+    module.exit_json(**describe(commands))
 
 
 if __name__ == "__main__":

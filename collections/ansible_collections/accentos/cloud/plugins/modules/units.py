@@ -78,25 +78,21 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.accentos.cloud.plugins.module_utils.remembered import digest_files, recall, remember
+from ansible_collections.accentos.cloud.plugins.module_utils.systemctl import (
+    describe,
+    give,
+    read_states,
+    refuse_unknown,
+)
 from ansible_collections.accentos.cloud.plugins.module_utils.units import (
     MARKER_FOLDER,
-    UnitState,
     join_commands,
     marker_name,
-    parse_properties,
     plan_unit,
 )
 
-_PROPERTIES = "LoadState,ActiveState,UnitFileState,NeedDaemonReload"
-_JOURNAL_LINES = "30"
 # Other roles watch other files of the same units, such as their certificate.
 _PURPOSE = "service"
-
-
-def read_states(module: AnsibleModule, systemctl: str, names: Sequence[str]) -> list[UnitState]:
-    """Ask systemd for the states of units, in their order."""
-    _code, out, _err = module.run_command([systemctl, "show", *names, f"--property={_PROPERTIES}"], check_rc=True)
-    return [UnitState.from_properties(parse_properties(part)) for part in out.strip().split("\n\n")]
 
 
 def read_versions(module: AnsibleModule, units: Sequence[Mapping[str, Any]]) -> dict[str, str]:
@@ -116,24 +112,6 @@ def digest(unit: Mapping[str, Any], versions: Mapping[str, str]) -> str:
     return hashlib.sha256(f"{files}\n{packages}".encode()).hexdigest()
 
 
-def explain(module: AnsibleModule, systemctl: str, command: Sequence[str], err: str) -> None:
-    """End the module with the journals of those units of a command that do not run."""
-    names = list(command[1:])
-    states = read_states(module, systemctl, names)
-    failed = [name for name, state in zip(names, states, strict=True) if state.active not in ("active", "reloading")]
-    parts = []
-    for name in failed or names:
-        _code, journal, _err = module.run_command(
-            ["journalctl", "--unit", name, "--lines", _JOURNAL_LINES, "--no-pager", "--output", "cat"]
-        )
-        parts.append(f"The end of the journal of {name}:\n{journal.strip()}")
-    module.fail_json(
-        msg=f"{', '.join(failed or names)} does not {command[0]}: {err.strip()}\n" + "\n".join(parts),
-        remedy="Mend what the journal complains about, then run again. More: journalctl --unit "
-        + " --unit ".join(failed or names),
-    )
-
-
 def main() -> None:
     """Run the module."""
     unit = {
@@ -150,39 +128,25 @@ def main() -> None:
     )
     units = module.params["units"]
     changed_paths = set(module.params["inputs_changed"])
-    systemctl = module.get_bin_path("systemctl", required=True)
-    states = read_states(module, systemctl, [unit["name"] for unit in units]) if units else []
+    states = read_states(module, [unit["name"] for unit in units])
+    refuse_unknown(module, states)
     versions = read_versions(module, units)
-    missing = [unit["name"] for unit, state in zip(units, states, strict=True) if state.load == "not-found"]
-    if missing and not module.check_mode:
-        module.fail_json(
-            msg=f"systemd does not know {', '.join(missing)}.",
-            remedy="Install the package that brings it, or mend the name. Known units: systemctl list-unit-files",
-        )
     markers, plans = {}, []
-    for wanted, state in zip(units, states, strict=True):
+    for wanted in units:
         marker = MARKER_FOLDER / marker_name(wanted["name"], _PURPOSE)
         now = digest(wanted, versions)
         differ = recall(marker) != now or (module.check_mode and bool(changed_paths & set(wanted["inputs"])))
         if differ:
             markers[marker] = now
-        plans.append(
-            (wanted["name"], plan_unit(state, enabled=True, started=True, inputs_differ=differ, on_change="restart"))
-        )
+        state = states[wanted["name"]]
+        plan = plan_unit(state, enabled=True, started=True, inputs_differ=differ, on_change="restart")
+        plans.append((wanted["name"], plan))
     commands = join_commands(plans)
     if not module.check_mode:
-        for command in commands:
-            code, _out, err = module.run_command([systemctl, *command])
-            if code != 0:
-                explain(module, systemctl, command, err)
+        give(module, commands)
         for marker, now in markers.items():
             remember(marker, now)
-    shown = [" ".join(command) for command in commands]
-    module.exit_json(
-        changed=bool(commands),
-        commands=shown,
-        diff={"before": "", "after": "".join(f"systemctl {line}\n" for line in shown)},
-    )
+    module.exit_json(**describe(commands))
 
 
 if __name__ == "__main__":

@@ -186,7 +186,7 @@ def test_a_server_that_does_not_start(host: Host) -> None:
     host.states("failed")
     (host.folder / "refuses").write_text("start")
     failed = host.run(galera_begin)
-    assert "does not start: Job failed.\nThe end of its journal:\nWSREP: no space" in failed["msg"]
+    assert "does not start: Job failed.\nThe end of the journal of mariadb.service:\nWSREP: no space" in failed["msg"]
     assert failed["remedy"]
     assert not (host.folder / "order").exists()
 

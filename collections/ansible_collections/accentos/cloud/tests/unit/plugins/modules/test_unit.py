@@ -213,7 +213,7 @@ def test_a_failure_shows_the_journal_and_is_tried_again(host: Host) -> None:
         assert result["failed"] is True
         assert result["msg"] == (
             f"{NAME} does not restart: Job for {NAME} failed.\n"
-            "The end of its journal:\nexample[1]: line 3 of example.conf: unknown word"
+            f"The end of the journal of {NAME}:\nexample[1]: line 3 of example.conf: unknown word"
         )
         assert result["remedy"].endswith(f"More: journalctl --unit {NAME}")
         assert host.calls() == ["daemon-reload", f"restart {NAME}"]
@@ -234,7 +234,7 @@ def test_an_unknown_unit_is_refused(host: Host) -> None:
     host.set(LoadState="not-found", UnitFileState="")
     result = host.run()
     assert result["failed"] is True
-    assert result["msg"] == f"systemd knows no unit {NAME}."
+    assert result["msg"] == f"systemd does not know {NAME}."
     assert result["remedy"].startswith("Install the package that brings it")
     assert host.calls() == []
     # An earlier task of the run would install it.
