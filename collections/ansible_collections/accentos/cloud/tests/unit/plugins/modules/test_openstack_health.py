@@ -82,7 +82,8 @@ def test_one_that_does_not_answer_shows_its_journal(server: Server, capsys: pyte
     checks = [{"unit": "bad.service", "url": url}, {"unit": "good.service", "url": server.url("/good")}]
     refused = run(capsys, checks, ca_file=str(server.certificate), timeout=0)
     assert refused["msg"] == (
-        f"bad.service does not work, {url}: it answers with status 500\nThe end of the journal of bad.service:\njournal of bad.service"
+        f"bad.service does not work, {url}: it answers with status 500\n"
+        "The end of the journal of bad.service:\njournal of bad.service"
     )
     planned = run(capsys, checks, ca_file=str(server.certificate), _ansible_check_mode=True)
     assert (planned["changed"], list(planned["seconds"])) == (False, [server.url("/good")])
