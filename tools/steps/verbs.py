@@ -255,33 +255,35 @@ def ansible_test_steps() -> tuple[Step, ...]:
     )
 
 
+def scenario_step(scenario: str, why: str, timeout: int) -> Step:
+    """Return the step that runs a SCENARIO of Molecule."""
+    return Step(
+        f"molecule {scenario}",
+        why,
+        (f"{BIN}/molecule", "test", "--scenario-name", scenario),
+        timeout=timeout,
+        tests=(f"{RESULTS}/molecule-{scenario}.xml",),
+    )
+
+
 def lab_test_steps() -> tuple[Step, ...]:
     """Return the tests that need containers: Molecule scenarios and tests/lab. Each writes JUnit XML and names it."""
-    scenario = f"{RESULTS}/molecule-prepare.xml"
-    cobbler = f"{RESULTS}/molecule-cobbler.xml"
-    provision = f"{RESULTS}/molecule-provision.xml"
     faults = f"{RESULTS}/lab.xml"
     return (
-        Step(
-            "molecule prepare",
+        scenario_step(
+            "prepare",
             "Bare hosts are planned, prepared, found unchanged by a second run, and looked at from outside.",
-            (f"{BIN}/molecule", "test", "--scenario-name", "prepare"),
-            timeout=1800,
-            tests=(scenario,),
+            1800,
         ),
-        Step(
-            "molecule cobbler",
+        scenario_step(
+            "cobbler",
             "A deploy host gets Cobbler; another host boots from it, tries its doors, and looks on while it is killed.",
-            (f"{BIN}/molecule", "test", "--scenario-name", "cobbler"),
-            timeout=2400,
-            tests=(cobbler,),
+            2400,
         ),
-        Step(
-            "molecule provision",
+        scenario_step(
+            "provision",
             "Machines with empty disks become hosts by way of Cobbler and their BMCs, a stranger too; faults.",
-            (f"{BIN}/molecule", "test", "--scenario-name", "provision"),
-            timeout=3600,
-            tests=(provision,),
+            3600,
         ),
         Step(
             "lab tests",
