@@ -104,7 +104,3 @@ def test_the_database_holds_nothing_that_nobody_asked_for(host: Host) -> None:
 def test_there_is_no_guest(host: Host) -> None:
     assert host.check_output("python3 -c %s", AMQP) == "refused"
     assert "guest" not in host.check_output("rabbitmqctl --quiet list_users").split()
-
-
-def test_no_package_transaction_left_its_bar(host: Host) -> None:
-    assert not host.file("/usr/sbin/policy-rc.d").exists

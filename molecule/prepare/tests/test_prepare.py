@@ -46,6 +46,33 @@ def test_packages_are_installed_and_none_is_half_configured(host: Host) -> None:
     assert host.check_output("dpkg --audit") == ""
 
 
+def test_packages_do_not_start_what_a_role_has_still_to_configure(host: Host) -> None:
+    listed = "/etc/accentos/start-policy.d/test"
+    host.check_output("mkdir -p %s", listed.rpartition("/")[0])
+    host.check_output("printf 'example.service\\nssh.service\\n' > %s", listed)
+    try:
+        answers = {
+            words: host.run(f"/usr/sbin/policy-rc.d {words}").rc
+            for words in (
+                "example start",
+                "example.service restart",
+                "example stop",
+                "example.socket start",
+                "ssh start",
+            )
+        }
+    finally:
+        host.check_output("rm %s", listed)
+    assert answers == {
+        "example start": 101,
+        "example.service restart": 101,
+        # Only starting is decided here, only what is listed, and what runs may be restarted.
+        "example stop": 0,
+        "example.socket start": 0,
+        "ssh start": 0,
+    }
+
+
 def test_administrator_comes_in_by_key_and_becomes_root(host: Host) -> None:
     operator = host.user("operator")
     assert operator.shell == "/bin/bash"
