@@ -18,6 +18,7 @@ LOADERS = {
     "grub/shimx64.efi": "/usr/lib/shim/shimx64.efi.signed",
     "grub/grubx64.efi": "/usr/lib/grub/x86_64-efi-signed/grubnetx64.efi.signed",
 }
+BOOTED = "${base}/images/accentos-amd64/vmlinuz initrd=initrd.magic BOOTIF=01-${netX/mac:hexhyp}"
 
 
 @pytest.mark.parametrize("name", LOADERS)
@@ -86,7 +87,7 @@ def test_scripts_of_a_known_machine(site: Site) -> None:
     script = f"{base}/netboot/pxelinux.cfg/01-{KNOWN.replace(':', '-')}"
     assert site.http(script)["text"] == (
         f"#!ipxe\nset base http://{site.address}/netboot\n"
-        "kernel ${base}/images/accentos-amd64/vmlinuz initrd=initrd.magic accentos.token=canary  console=ttyS0,115200\n"
+        f"kernel {BOOTED} accentos.token=canary  console=ttyS0,115200\n"
         "initrd ${base}/images/accentos-amd64/ramdisk.img\nboot\n# end\n"
     )
     site.direct("change('system', 'machine-1', 'netboot_enabled', False)")
@@ -134,7 +135,7 @@ def test_stranger_boots_its_disk_until_there_is_a_profile_for_it(site: Site) -> 
     at = lines.index(":accentos-enrol")
     assert lines[at + 1 : at + 5] == [
         "iseq ${arch} x86_64 || goto local",
-        "kernel ${base}/images/accentos-amd64/vmlinuz initrd=initrd.magic accentos.enrol=1",
+        f"kernel {BOOTED} accentos.enrol=1",
         "initrd ${base}/images/accentos-amd64/ramdisk.img",
         "boot || goto local",
     ]
