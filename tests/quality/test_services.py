@@ -20,7 +20,8 @@ ROLE = COLLECTION / "roles/openstack_service"
 GROUPS = {"controller": ["controller-1"], "compute": ["compute-1"], "storage": ["storage-1"]}
 # Options whose value must be a secret of the site, and so never a text in the tree.
 SECRET = re.compile(r"password|secret|transport_url|connection$")
-PLAIN = re.compile(r"(ssl|tcp|unix):.*|ovn_.*|password_hash_algorithm")
+# A UUID names a secret and is none.
+PLAIN = re.compile(r"(ssl|tcp|unix):.*|ovn_.*|password_hash_algorithm|rbd_secret_uuid")
 
 
 def as_templates(value: Any) -> Any:
@@ -32,8 +33,8 @@ def as_templates(value: Any) -> Any:
     return trust_as_template(value) if isinstance(value, str) else value
 
 
-def plan(host: str) -> dict[str, Any]:
-    """Return what the role plans for a host and all of its services."""
+def plan(host: str, **given: Any) -> dict[str, Any]:
+    """Return what the role plans for a host and all of its services with the variables ``given`` of a site."""
     variables: dict[str, Any] = {}
     for path in (ROLE / "defaults/main.yml", *sorted((ROLE / "vars/main").glob("*.yml"))):
         variables |= as_templates(load(path))
@@ -44,11 +45,10 @@ def plan(host: str) -> dict[str, Any]:
         "groups": GROUPS,
         "host_addresses": {"management": addresses[host]},
         "hostvars": {name: {"host_addresses": {"management": address}} for name, address in addresses.items()},
-        # A service that needs an answer of the operator to be whole.
-        "openstack_service_cinder_back_ends": {"ceph": {"rbd_pool": "volumes", "rbd_user": "cinder"}},
         "site_domain": "example.test",
         "site_name": "example",
         "site_networks": {"management": {"cidr": "10.0.0.0/24"}},
+        **given,
     }
     templar = Templar(loader=DataLoader(), variables=variables)
     names = list(templar.template(trust_as_template("{{ __openstack_service_known | list }}")))
@@ -112,8 +112,46 @@ def test_every_file_of_options_is_validated_or_belongs_to_uwsgi(plans: dict[str,
     assert unchecked == set()
 
 
-def test_a_back_end_of_volumes_is_named_and_belongs_to_the_site(plans: dict[str, dict[str, Any]]) -> None:
-    (file,) = [file for file in plans["controller-1"]["files"] if file["path"] == "/etc/cinder/cinder.conf"]
-    assert file["sections"]["DEFAULT"]["enabled_backends"] == ["ceph"]
-    assert file["sections"]["ceph"] == {"backend_host": "example", "rbd_pool": "volumes", "rbd_user": "cinder"}
-    assert "cinder-volume.service" in [unit["name"] for unit in plans["controller-1"]["units"]]
+def sections(planned: dict[str, Any], path: str) -> Any:
+    """Return the sections of a file of a plan."""
+    (file,) = [file for file in planned["files"] if file["path"] == path]
+    return file["sections"]
+
+
+def test_images_volumes_and_disks_are_in_ceph_where_there_is_storage(plans: dict[str, dict[str, Any]]) -> None:
+    controller, compute = plans["controller-1"], plans["compute-1"]
+    glance = sections(controller, "/etc/glance/glance-api.conf")
+    assert (glance["DEFAULT"]["enabled_backends"], glance["ceph"]["rbd_store_user"]) == (["ceph:rbd"], "glance")
+    assert (glance["glance_store"], glance["DEFAULT"]["show_image_direct_url"]) == ({"default_backend": "ceph"}, True)
+    cinder = sections(controller, "/etc/cinder/cinder.conf")
+    assert (cinder["DEFAULT"]["enabled_backends"], cinder["ceph"]["rbd_user"]) == (["ceph"], "cinder")
+    libvirt = sections(compute, "/etc/nova/nova.conf")["libvirt"]
+    assert (libvirt["images_rbd_pool"], libvirt["rbd_user"]) == ("vms", "nova")
+    assert libvirt["rbd_secret_uuid"] != cinder["ceph"]["rbd_secret_uuid"]
+    assert [keyring["user"] for keyring in controller["keyrings"]] == ["client.cinder", "client.glance"]
+    assert compute["keyrings"] == [{"user": "client.nova", "owner": "nova", "group": "nova"}]
+    assert plans["storage-1"]["keyrings"] == []
+
+
+def test_nothing_asks_for_ceph_where_there_is_no_storage() -> None:
+    planned = {host: plan(host, groups={**GROUPS, "storage": []}) for host in ("controller-1", "compute-1")}
+    glance = sections(planned["controller-1"], "/etc/glance/glance-api.conf")
+    assert (glance["DEFAULT"]["enabled_backends"], glance["glance_store"]) == (
+        ["file:file"],
+        {"default_backend": "file"},
+    )
+    assert "cinder-volume.service" not in [unit["name"] for unit in planned["controller-1"]["units"]]
+    for one in planned.values():
+        assert one["keyrings"] == []
+        assert [name for name in one["packages"] if re.search("ceph|rbd|rados", name)] == []
+        assert [file["path"] for file in one["files"] if re.search("ceph|rbd_", str(file))] == []
+
+
+def test_a_back_end_of_volumes_is_named_and_belongs_to_the_site() -> None:
+    own = {"files": {"volume_driver": "cinder.volume.drivers.nfs.NfsDriver"}, "ceph": {"rbd_pool": "others"}}
+    planned = plan("controller-1", openstack_service_cinder_back_ends=own)
+    cinder = sections(planned, "/etc/cinder/cinder.conf")
+    assert cinder["DEFAULT"]["enabled_backends"] == ["ceph", "files"]
+    assert cinder["files"] == {"backend_host": "example", **own["files"]}
+    assert (cinder["ceph"]["rbd_pool"], cinder["ceph"]["rbd_user"]) == ("others", "cinder")
+    assert "cinder-volume.service" in [unit["name"] for unit in planned["units"]]

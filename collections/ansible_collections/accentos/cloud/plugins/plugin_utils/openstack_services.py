@@ -20,7 +20,7 @@ _SERVICE = frozenset(
 )
 _COMPONENT = frozenset(
     (
-        *("group", "wsgi", "certificate", "syncs", "units", "idle", "health", "listeners"),
+        *("group", "wsgi", "certificate", "ceph_user", "syncs", "units", "idle", "health", "listeners"),
         *("packages", "files", "attributes", "texts", "namespaces"),
     )
 )
@@ -46,6 +46,7 @@ _UWSGI: Mapping[str, object] = {
     "threads": 1,
     "thunder-lock": True,
 }
+_CEPH = "/etc/ceph"
 # They leave out TLS 1.1 and older.
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 # On a busy host a service takes long to start; one that is given up too soon starts again and again.
@@ -122,6 +123,7 @@ def plan_host(
             }
         ),
         "certificates": _certificates(components, context),
+        "keyrings": _keyrings(components),
         "files": files,
         "syncs": [sync for component in components for sync in _syncs(component, components)],
         "units": [unit for component in components for unit in _units(component, context)],
@@ -258,6 +260,12 @@ def _certificates(components: Sequence[Component], context: Context) -> list[dic
     ]
 
 
+def _keyrings(components: Sequence[Component]) -> list[dict[str, str]]:
+    """Return which users of Ceph the host acts for, as the role ceph takes them."""
+    owners = {name: component.user for component in components if (name := component.data.get("ceph_user"))}
+    return [{"user": name, "owner": owner, "group": owner} for name, owner in sorted(owners.items())]
+
+
 def _syncs(component: Component, components: Sequence[Component]) -> Iterator[dict[str, Any]]:
     if not component.first:
         return
@@ -268,13 +276,15 @@ def _syncs(component: Component, components: Sequence[Component]) -> Iterator[di
 
 
 def _units(component: Component, context: Context) -> Iterator[dict[str, Any]]:
-    """Give the units of a component with the files of the service, those of the component and its certificate."""
+    """Give the units of a component with all files that it reads: options, texts, certificate, what Ceph asks for."""
     wsgi = component.data.get("wsgi", {})
     paths = {*component.shared, *component.data.get("files", ()), *component.data.get("texts", ())}
     if wsgi:
         paths.add(wsgi["ini"])
     if _has_certificate(component):
         paths |= {f"{context.pki_folder}/{component.service}.{suffix}" for suffix in ("crt", "key")}
+    if name := component.data.get("ceph_user"):
+        paths |= {f"{_CEPH}/ceph.conf", f"{_CEPH}/ceph.{name}.keyring"}
     packages = sorted(component.data.get("packages", ()))
     for unit in _names_of_units(component):
         yield {"name": unit, "inputs": sorted({*paths, _drop_in(unit)}), "packages": packages}

@@ -138,6 +138,15 @@ def test_files_are_merged_and_belong_to_the_service() -> None:
     assert (text["group"], text["mode"], text["content"]) == ("root", "0644", "TYPE=novnc\n")
 
 
+def test_a_component_that_asks_ceph_gets_a_keyring_and_starts_anew_with_it() -> None:
+    known = {**KNOWN, "nova": {**NOVA, "components": {"compute": {**COMPUTE, "ceph_user": "client.nova"}}}}
+    planned = plan("compute-1", known=known)
+    assert planned["keyrings"] == [{"user": "client.nova", "owner": "nova", "group": "nova"}]
+    assert {"/etc/ceph/ceph.conf", "/etc/ceph/ceph.client.nova.keyring"} <= set(planned["units"][0]["inputs"])
+    assert plan("compute-1")["keyrings"] == []
+    assert not [path for path in plan("compute-1")["units"][0]["inputs"] if "ceph" in path]
+
+
 def test_an_api_listens_with_tls_on_the_address_of_its_host_and_has_one_thread() -> None:
     planned = files(plan())
     options = planned["/etc/nova/api-uwsgi.ini"]["sections"]["uwsgi"]
