@@ -23,6 +23,7 @@ APIS = {
     9696: ("/", "200"),
 }
 UNITS = [
+    "accentos-dashboard",
     "glance-api",
     "keystone",
     "neutron-api",
