@@ -285,6 +285,11 @@ def lab_test_steps() -> tuple[Step, ...]:
             "Machines with empty disks become hosts by way of Cobbler and their BMCs, a stranger too; faults.",
             3600,
         ),
+        scenario_step(
+            "openstack",
+            "Prepared hosts become a cloud, a second run changes nothing, and the cloud is looked at from outside.",
+            3600,
+        ),
         Step(
             "lab tests",
             "Killed runs, half-made labs, lying hosts, expiring certificates, and a search for secrets.",
