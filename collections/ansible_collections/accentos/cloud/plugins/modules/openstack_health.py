@@ -146,7 +146,8 @@ def main() -> None:
         raise SystemExit(1) from error
 
     def given_up(unit: str) -> bool:
-        return module.run_command(["systemctl", "is-failed", "--quiet", unit])[0] == 0
+        code, _out, _err = module.run_command(["systemctl", "is-failed", "--quiet", unit])
+        return bool(code == 0)
 
     with concurrent.futures.ThreadPoolExecutor(max_workers=_WORKERS) as pool:
         answers = list(pool.map(lambda one: wait(one, context, timeout, given_up), checks))
