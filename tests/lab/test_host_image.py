@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import PREPARE, ROOT, Lab, descendants
+from .conftest import ROOT, Lab, descendants
 
 HOST = "deploy-1"
 FOLDER = "/srv/accentos"
@@ -103,7 +103,7 @@ class Images:
 @pytest.fixture(scope="module")
 def images(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Images]:
     """Give a deploy host on which a build was killed in its midst and then repeated."""
-    lab.succeed(PREPARE)
+    lab.prepare()
     play = tmp_path_factory.mktemp("images") / "images.yml"
     play.write_text(PLAY, encoding="utf-8")
     kill_in_a_build(lab, play)
