@@ -41,6 +41,8 @@ def test_the_machine_is_what_the_site_says(name: str) -> None:
     disk = host.check_output("lsblk --noheadings --output PKNAME $(findmnt --noheadings --output SOURCE /)")
     wanted = f"{firmware.upper()}-1-ROOT"
     assert host.check_output(f"lsblk --nodeps --noheadings --output SERIAL /dev/{disk}") == wanted
+    # However long its disk took: the boot loader's updates go there.
+    assert host.check_output("findmnt --noheadings --output FSTYPE /boot/efi") == "vfat"
     # The playbook prepare has been here.
     assert host.service("chrony").is_running
     assert host.file("/etc/accentos/pki/host.crt").exists
