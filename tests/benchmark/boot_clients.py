@@ -22,7 +22,8 @@ ROOT = Path(__file__).parents[2]
 FETCH = r"""
 import json, pathlib, subprocess, sys, tempfile, time
 address, clients = json.loads(sys.argv[1])
-boot, images = pathlib.Path("/srv/accentos/netboot/current/images/accentos-amd64"), pathlib.Path("/srv/accentos/images")
+boot = pathlib.Path("/srv/accentos/netboot/current/tftp/images/accentos-amd64")
+images = pathlib.Path("/srv/accentos/images")
 image = images / "base-amd64/root.img.zst"
 files = [(f"http://{address}/netboot/images/{boot.name}/{name}", boot / name) for name in ("vmlinuz", "ramdisk.img")]
 files.append((f"https://{address}/images/{image.relative_to(images)}", image))

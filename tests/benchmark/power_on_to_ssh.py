@@ -192,7 +192,9 @@ def floor(site: Site) -> dict[str, float]:
     rack = site.run("rack-1", "ip -brief -4 address show br-management").split()[2].partition("/")[0]
     key = base64.b64encode((site.state / "id_ed25519.pub").read_bytes()).decode()
     options = f"console=ttyS0,115200n8 rdinit=/floor_init floor.address={site.address}/24 floor.key={key}"
-    server = subprocess.Popen(site.ssh("rack-1", f"cd {FLOOR}; timeout 900 python3 -m http.server --bind {rack} 8099"))
+    # It ends with its standard input; the end of ssh alone would leave it there.
+    serve = f"cd {FLOOR}; python3 -m http.server --bind {rack} 8099 & cat; kill $!"
+    server = subprocess.Popen(site.ssh("rack-1", serve), stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
     try:
         time.sleep(2)
         started = time.monotonic()
@@ -205,11 +207,15 @@ def floor(site: Site) -> dict[str, float]:
             if kernel == "vmlinuz":
                 site.run("rack-1", "while virsh domstate floor >/dev/null 2>&1; do sleep 0.1; done")
                 installed = time.monotonic() - started
+                site.run(
+                    "rack-1",
+                    "grep -a 'floor: done' /var/log/rack/floor.log || { cat /var/log/rack/floor.log; exit 1; }",
+                )
         watching = watch(site, "floor", [], 600)
         seen(watching)
         return {"floor: installed": installed, "floor": time.monotonic() - started}
     finally:
-        server.terminate()
+        server.communicate()
         site.run("rack-1", f"virsh destroy floor; rm -rf {FLOOR} /var/log/rack/floor.log; rack blank {site.machine}")
 
 
