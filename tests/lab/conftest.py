@@ -1,7 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Lab hosts for tests: the site of the Molecule scenario "prepare", made and removed once for all tests here.
 
-ACCENTOS_TEST_SITE names a copy of that site with another lab_name and other networks, to run beside other labs;
+ACCENTOS_TEST_SITE names another site of two such hosts, such as a copy with another lab_name and other networks, to run
+beside other labs;
 ACCENTOS_TEST_ARGUMENTS are further arguments of each ansible-playbook, such as another name of the image.
 """
 
@@ -83,6 +84,8 @@ class Lab:
         self.scratch = scratch
         self.site = site
         self.state = state
+        # Whether the last run was that of PREPARE, as the site has it, to its end.
+        self.prepared = False
 
     def command(self, playbook: str, *arguments: str, site: Path | None = None) -> list[str]:
         """Return the command that runs a playbook over a site, by default the lab's own."""
@@ -110,6 +113,7 @@ class Lab:
     def run(self, playbook: str, *arguments: str, site: Path | None = None) -> Run:
         """Run a playbook to its end."""
         self.forget()
+        self.prepared = False
         done = subprocess.run(
             self.command(playbook, *arguments, site=site),
             cwd=ROOT,
@@ -120,6 +124,7 @@ class Lab:
             text=True,
             check=False,
         )
+        self.prepared = playbook == PREPARE and not arguments and site is None and done.returncode == 0
         summary = self.scratch / "summary.json"
         return Run(done.returncode, done.stdout, json.loads(summary.read_text()) if summary.exists() else {"hosts": {}})
 
@@ -134,6 +139,11 @@ class Lab:
         assert run.code == 0, run.output
         return run
 
+    def prepare(self) -> None:
+        """Let the hosts be prepared; another run would only find that they are."""
+        if not self.prepared:
+            self.succeed(PREPARE)
+
     def kill_at_task(self, playbook: str, task: int | str, *arguments: str, delay: float = 0) -> str:
         """Start a playbook and kill it, with all its processes, ``delay`` seconds after a task starts.
 
@@ -141,6 +151,7 @@ class Lab:
         """
         log = self.scratch / "stages.log"
         self.forget()
+        self.prepared = False
         with subprocess.Popen(
             self.command(playbook, *arguments),
             cwd=ROOT,

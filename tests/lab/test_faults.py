@@ -33,6 +33,18 @@ def difference(before: dict[str, list[str]], after: dict[str, list[str]]) -> dic
     return {host: sorted(set(before[host]) ^ set(after[host])) for host in before if before[host] != after[host]}
 
 
+def kill_points(tasks: int) -> list[tuple[int, float]]:
+    """Choose where to kill a run of so many tasks: the number of a task, and seconds after its start.
+
+    There are KILLS of them. No task comes a second time before each has come once, and then somewhere in its midst.
+    """
+    places = range(4, tasks)
+    rounds, rest = divmod(KILLS, len(places))
+    extra = CHANCE.sample(places, rest)
+    starts, midst = ([*places], [*places] * (rounds - 1) + extra) if rounds else (extra, [])
+    return sorted([(task, 0.0) for task in starts] + [(task, round(CHANCE.uniform(0.1, 1), 1)) for task in midst])
+
+
 def test_killed_run_ends_in_the_same_state(lab: Lab, record_property: Callable[[str, object], None]) -> None:
     lab.succeed(PREPARE)
     undisturbed = lab.manifest()
@@ -41,10 +53,10 @@ def test_killed_run_ends_in_the_same_state(lab: Lab, record_property: Callable[[
 
     lab.succeed(DESTROY)
     lab.succeed(CREATE)
-    chosen = sorted(CHANCE.sample(range(4, tasks), KILLS))
-    record_property("killed", f"seed {SEED}: tasks {chosen} of {tasks}")
-    for count in chosen:
-        record_property("killed at", lab.kill_at_task(PREPARE, count))
+    chosen = kill_points(tasks)
+    record_property("killed", f"seed {SEED}: {len(chosen)} times, tasks and seconds {chosen} of {tasks} tasks")
+    for count, delay in chosen:
+        record_property("killed at", lab.kill_at_task(PREPARE, count, delay=delay))
     lab.succeed(PREPARE)
     assert difference(undisturbed, lab.manifest()) == {}
     again = lab.succeed(PREPARE)
@@ -56,7 +68,7 @@ def test_killed_run_ends_in_the_same_state(lab: Lab, record_property: Callable[[
 
 
 def test_package_lists_that_a_killed_run_owed_are_read(lab: Lab) -> None:
-    lab.succeed(PREPARE)
+    lab.prepare()
     lists = "ls /var/lib/apt/lists | grep -c contrib_binary || true"
     assert lab.sh("compute-1", lists) == "0\n"
     more = ("--extra-vars", "{'base_apt_components': ['main', 'contrib']}")
@@ -69,7 +81,7 @@ def test_package_lists_that_a_killed_run_owed_are_read(lab: Lab) -> None:
 
 
 def test_check_mode_writes_nothing(lab: Lab) -> None:
-    lab.succeed(PREPARE)
+    lab.prepare()
     before = lab.manifest()
     store = (STATE / ".secrets.yml").read_bytes()
     plan = lab.succeed(
@@ -82,7 +94,7 @@ def test_check_mode_writes_nothing(lab: Lab) -> None:
 
 
 def test_certificates_are_renewed_before_their_end(lab: Lab) -> None:
-    lab.succeed(PREPARE)
+    lab.prepare()
     serial = "openssl x509 -in /etc/accentos/pki/host.crt -noout -serial"
     before = {host: lab.sh(host, serial) for host in HOSTS}
     lab.succeed(PREPARE, "--extra-vars", "{'pki_validity_days': 500, 'pki_renew_before_days': 450}")
@@ -93,7 +105,7 @@ def test_certificates_are_renewed_before_their_end(lab: Lab) -> None:
 
 
 def test_certificate_that_a_killed_write_left_empty_is_made_anew(lab: Lab) -> None:
-    lab.succeed(PREPARE)
+    lab.prepare()
     lab.sh("compute-1", ": >/etc/accentos/pki/host.crt; : >/etc/accentos/pki/host.key")
     lab.succeed(PREPARE)
     assert lab.sh("compute-1", "openssl verify /etc/accentos/pki/host.crt").endswith(": OK\n")
@@ -101,7 +113,7 @@ def test_certificate_that_a_killed_write_left_empty_is_made_anew(lab: Lab) -> No
 
 
 def test_authority_is_renewed_before_its_end_and_trusted_all_the_while(lab: Lab) -> None:
-    lab.succeed(PREPARE)
+    lab.prepare()
     serial = "openssl x509 -in /etc/accentos/pki/ca.crt -noout -serial"
     old = lab.sh("compute-1", serial)
     # What is signed now would outlive the authority's present certificate of ten years.
@@ -117,7 +129,7 @@ def test_authority_is_renewed_before_its_end_and_trusted_all_the_while(lab: Lab)
 
 
 def test_times_of_certificates_that_cannot_work_are_refused(lab: Lab) -> None:
-    lab.succeed(PREPARE)
+    lab.prepare()
     before = lab.manifest()
     refused = lab.run(PREPARE, "--extra-vars", "pki_renew_before_days=397")
     assert refused.code != 0
@@ -136,7 +148,7 @@ def test_unit_with_a_certificate_and_a_role_of_its_own_is_left_alone(lab: Lab) -
 
 
 def test_time_zone_that_is_a_file_is_planned_as_it_is_done(lab: Lab) -> None:
-    lab.succeed(PREPARE)
+    lab.prepare()
     for host in HOSTS:
         lab.sh(host, "cp --remove-destination /usr/share/zoneinfo/Europe/Berlin /etc/localtime")
     assert lab.succeed(PREPARE, "--check").changed == len(HOSTS)
@@ -148,7 +160,7 @@ def test_time_zone_that_is_a_file_is_planned_as_it_is_done(lab: Lab) -> None:
 
 
 def test_who_is_taken_off_the_list_is_locked_out(lab: Lab) -> None:
-    lab.succeed(PREPARE)
+    lab.prepare()
     person = f"ssh -F {STATE}/ssh_config -o BatchMode=yes -l second compute-1 id --user --name"
     key = (STATE / "id_ed25519.pub").read_text().strip()
     operator = {"name": "operator", "sudo": True, "ssh_keys": [key]}
@@ -261,12 +273,15 @@ def test_network_that_is_taken_is_named(lab: Lab) -> None:
 def test_lab_of_another_checkout_is_left_alone(lab: Lab, tmp_path: Path) -> None:
     other = tmp_path / "site"
     shutil.copytree(SITE, other)
-    before = podman("ps", "--format={{.ID}} {{.Names}}")
+    # Other labs come and go meanwhile.
+    containers = ("ps", f"--filter=name=accentos-{NAME}-", "--format={{.ID}} {{.Names}}")
+    before = podman(*containers)
+    assert before
     refused = lab.run(CREATE, site=other)
     assert refused.code != 0
     assert "belong to the lab of another site folder" in " ".join(refused.output.split())
     lab.succeed(DESTROY, site=other)
-    assert podman("ps", "--format={{.ID}} {{.Names}}") == before
+    assert podman(*containers) == before
 
     lab.succeed(DESTROY)
     lab.succeed(CREATE, site=other)

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import PREPARE, ROOT, Lab, descendants
+from .conftest import ROOT, Lab, Run, descendants
 
 HOST = "deploy-1"
 FOLDER = "/srv/accentos"
@@ -35,6 +35,26 @@ PLAY = f"""\
         host_image_kernel: cloud
         host_image_level: 3
         host_image_agent_folder: {ROOT}/collections/ansible_collections/accentos/cloud/agents/src
+"""
+
+# An image of so many MiB in a folder that holds 32.
+FULL = "/srv/full"
+FULL_PLAY = f"""\
+---
+- name: Images
+  hosts: {HOST}
+  gather_facts: false
+  tasks:
+    - name: Build an image
+      accentos.cloud.host_image_build:
+        images:
+          - folder: {FULL}
+            name: base-amd64
+            architecture: amd64
+            program: build
+            files: {{build: "mkdir out; echo '{{}}' >out/info.json; head -c SIZEM /dev/urandom >out/root.img.zst"}}
+            outputs: [root.img.zst]
+            space_mib: SPACE
 """
 
 # A machine without a disk, whose network answers DHCP and leads nowhere. Its serial console is a socket.
@@ -103,7 +123,7 @@ class Images:
 @pytest.fixture(scope="module")
 def images(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Images]:
     """Give a deploy host on which a build was killed in its midst and then repeated."""
-    lab.succeed(PREPARE)
+    lab.prepare()
     play = tmp_path_factory.mktemp("images") / "images.yml"
     play.write_text(PLAY, encoding="utf-8")
     kill_in_a_build(lab, play)
@@ -153,6 +173,31 @@ def test_what_is_published_is_as_described(
         assert known == {"sha256": digest, "size": int(size)}
     assert described["sha256"] == described["files"][main]["sha256"]
     record_property(f"MiB of {image}/{main}", described["size"] // 2**20)
+
+
+def test_a_full_folder_keeps_the_image_that_it_has(lab: Lab, tmp_path: Path) -> None:
+    def build(size: int, space: int) -> Run:
+        play = tmp_path / "full.yml"
+        play.write_text(FULL_PLAY.replace("SIZE", str(size)).replace("SPACE", str(space)), encoding="utf-8")
+        return lab.run(str(play))
+
+    seen = f"find {FULL} -type f ! -name '.lock-*' -exec sha256sum {{}} +; readlink {FULL}/base-amd64"
+    lab.sh(HOST, f"mkdir -p {FULL}; mount -t tmpfs -o size=32m tmpfs {FULL}")
+    try:
+        assert build(8, 1).code == 0
+        before = lab.sh(HOST, seen)
+        told, filled = build(9, 64), build(40, 1)
+        after = lab.sh(HOST, seen)
+        assert "needs 64 MiB in /srv/full and" in told.output
+        assert "The disk ran full: make room in /srv/full" in filled.output
+        assert (told.code, filled.code) == (2, 2)
+        assert after == before
+        # With room the same order is carried out, and the old version goes.
+        lab.sh(HOST, f"mount -o remount,size=128m {FULL}")
+        assert build(40, 1).code == 0
+        assert lab.sh(HOST, f"stat -c %s {FULL}/base-amd64/root.img.zst").strip() == str(40 * 2**20)
+    finally:
+        lab.sh(HOST, f"umount {FULL}; rmdir {FULL}")
 
 
 def test_the_root_image_is_bootable_and_nobodys(images: Images) -> None:

@@ -88,7 +88,7 @@ def test_generated_values_are_found_nowhere(lab: Lab) -> None:
 
 
 def test_a_kill_at_the_secret_leaves_nothing_on_the_control_node(lab: Lab) -> None:
-    lab.succeed(PREPARE)
+    lab.prepare()
     for delay in (0.1, 0.4, 0.7):
         for host in HOSTS:
             lab.sh(host, "rm /etc/chrony/chrony.keys")

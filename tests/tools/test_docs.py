@@ -52,6 +52,10 @@ def test_the_verb_that_runs_the_documentation_is_not_started_again() -> None:
     assert is_this_run(Command("a", 1, "make test"), "test")
     assert not is_this_run(Command("a", 1, "make test-quick"), "test")
     assert not is_this_run(Command("a", 1, "make test"), "")
+    # All steps of this one are steps of the run.
+    assert is_this_run(Command("a", 1, "make test-quick"), "test", ["test-quick"])
+    assert not is_this_run(Command("a", 1, "make test-quick"), "", ["test-quick"])
+    assert not is_this_run(Command("a", 1, "make lab"), "test", ["test-quick"])
 
 
 def test_runs_all_in_order_and_records_failures(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

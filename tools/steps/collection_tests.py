@@ -58,7 +58,10 @@ def prepare_home(home: Path, version: str) -> None:
     """Write the stand-in for pip VERSION below HOME. Raises OSError."""
     path = stand_in_path(home, version)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(STAND_IN, encoding="utf-8")
+    # A run beside this one may be reading it.
+    fresh = path.with_name(f"{path.name}.{os.getpid()}")
+    fresh.write_text(STAND_IN, encoding="utf-8")
+    fresh.replace(path)
 
 
 def trust_checkout(home: Path, checkout: Path, sudo_uid: str | None) -> None:

@@ -85,9 +85,12 @@ def commands(name: str, text: str) -> list[Command]:
     return found
 
 
-def is_this_run(command: Command, running: str) -> bool:
-    """Tell whether COMMAND is the verb RUNNING, of which this is a part: it is proved by that run itself."""
-    return bool(running) and command.text.split() == ["make", running]
+def is_this_run(command: Command, running: str, contained: Sequence[str] = ()) -> bool:
+    """Tell whether COMMAND is proved by the run that this is a part of.
+
+    It is the verb RUNNING, or one of those CONTAINED in it: all their steps are steps of that run and judged by it.
+    """
+    return bool(running) and command.text.split() in [["make", verb] for verb in (running, *contained)]
 
 
 def execute(command: Command, root: Path) -> tuple[int, str]:
@@ -109,16 +112,17 @@ def execute(command: Command, root: Path) -> tuple[int, str]:
     return process.returncode, "\n".join(output)
 
 
-def run(found: Sequence[Command], root: Path, running: str, result: Path | None) -> int:
+def run(found: Sequence[Command], root: Path, running: str, result: Path | None, contained: Sequence[str] = ()) -> int:
     """Run the commands FOUND from ROOT, all of them even when one fails, and write RESULT as JUnit XML.
 
-    Return 0 when each ended with 0 and there was one.
+    Those that the run of verb RUNNING proves, with the verbs CONTAINED in it, are left out. Return 0 when each ended
+    with 0 and there was one.
     """
     suite = ET.Element("testsuite", name="documentation")
     failed = 0
     for command in found:
-        if is_this_run(command, running):
-            print(f"{command.file}:{command.line}: $ {command.text}\n    is this run", flush=True)
+        if is_this_run(command, running, contained):
+            print(f"{command.file}:{command.line}: $ {command.text}\n    is proved by this run", flush=True)
             continue
         watch = Stopwatch()
         code, output = execute(command, root)
@@ -143,6 +147,9 @@ def main(arguments: Sequence[str], root: Path) -> int:
         prog="run-docs", description="Run every `$ ` command in the console blocks of Markdown files, in order."
     )
     parser.add_argument("--junit", type=Path, help="file to write the results to, as JUnit XML")
+    parser.add_argument(
+        "--contained", action="append", default=[], metavar="VERB", help="verb all of whose steps the run around has"
+    )
     parser.add_argument("--list", action="store_true", help="only list the commands")
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     options = parser.parse_args(arguments)
@@ -155,4 +162,4 @@ def main(arguments: Sequence[str], root: Path) -> int:
         for command in found:
             print(f"{command.file}:{command.line}: {command.text}")
         return 0
-    return run(found, root, os.environ.get("ACCENTOS_VERB", ""), options.junit)
+    return run(found, root, os.environ.get("ACCENTOS_VERB", ""), options.junit, options.contained)

@@ -43,6 +43,10 @@ POWER_PACKAGES = ("snmpd", "openipmi")
 ASLEEP = {name: f"{name}.service" for name in POWER_PACKAGES}
 # Tests that start servers or whole playbooks and wait for them: too slow for test-quick, which leaves them out.
 SLOW_TESTS = ("tests/power", "tests/playbooks", "tests/stages")
+# Steps that keep one core busy at most and mind no neighbour. Emulated machines do: their scenarios run alone.
+BESIDE = "beside"
+# Each half of tests/lab has a lab of its own, that of a scenario which has ended.
+LAB_FAULTS = ("tests/lab/test_faults.py",)
 QUICK_NEEDS = Needs(disk_mib=2048)
 LAB_NEEDS = Needs(root=True, disk_mib=8192, memory_mib=4096, containers=True)
 # Python that mypy reads, and programs without the ending .py that ruff would not find.
@@ -231,6 +235,7 @@ def slow_tests_step() -> Step:
         ),
         timeout=1800,
         tests=(result,),
+        group=BESIDE,
     )
 
 
@@ -244,6 +249,7 @@ def ansible_test_steps() -> tuple[Step, ...]:
             (PYTHON, "tools/ansible-test", "sanity"),
             timeout=1200,
             tests=(f"{output}/ansible-test-sanity-*.xml",),
+            group=BESIDE,
         ),
         Step(
             "ansible-test units",
@@ -251,29 +257,50 @@ def ansible_test_steps() -> tuple[Step, ...]:
             (PYTHON, "tools/ansible-test", "units"),
             timeout=900,
             tests=(f"{output}/python*-units.xml",),
+            group=BESIDE,
         ),
     )
 
 
-def scenario_step(scenario: str, why: str, timeout: int) -> Step:
-    """Return the step that runs a SCENARIO of Molecule."""
+def scenario_step(scenario: str, why: str, timeout: int, group: str = "") -> Step:
+    """Return the step that runs a SCENARIO of Molecule, alone or beside others of its GROUP."""
     return Step(
         f"molecule {scenario}",
         why,
         (f"{BIN}/molecule", "test", "--scenario-name", scenario),
         timeout=timeout,
         tests=(f"{RESULTS}/molecule-{scenario}.xml",),
+        group=group,
     )
 
 
-def lab_test_steps() -> tuple[Step, ...]:
+def lab_half(name: str, why: str, root: Path, scenario: str, *tests: str) -> Step:
+    """Return the step NAME that runs TESTS of tests/lab on hosts like those of SCENARIO, beside the other half."""
+    result = f"{RESULTS}/{name.replace(' ', '-')}.xml"
+    return Step(
+        name,
+        why,
+        (PYTHON, "-m", "pytest", *tests, f"--junitxml={result}"),
+        timeout=3600,
+        tests=(result,),
+        env={
+            "ACCENTOS_TEST_SITE": f"molecule/{scenario}/inventory",
+            # The search for secrets reads all files there, so nobody else may remove them meanwhile.
+            "ANSIBLE_HOME": str(root / f".cache/ansible-{scenario}"),
+        },
+        group="lab",
+    )
+
+
+def lab_test_steps(root: Path) -> tuple[Step, ...]:
     """Return the tests that need containers: Molecule scenarios and tests/lab. Each writes JUnit XML and names it."""
-    faults = f"{RESULTS}/lab.xml"
+    others = (f"--ignore={path}" for path in LAB_FAULTS)
     return (
         scenario_step(
             "prepare",
             "Bare hosts are planned, prepared, found unchanged by a second run, and looked at from outside.",
             1800,
+            BESIDE,
         ),
         scenario_step(
             "cobbler",
@@ -285,24 +312,40 @@ def lab_test_steps() -> tuple[Step, ...]:
             "Machines with empty disks become hosts by way of Cobbler and their BMCs, a stranger too; faults.",
             3600,
         ),
-        Step(
+        scenario_step(
+            "openstack",
+            "Prepared hosts become a cloud, a second run changes nothing, and the cloud is looked at from outside.",
+            3600,
+        ),
+        lab_half(
+            "lab faults",
+            "Killed runs, half-made labs, lying hosts, expiring certificates.",
+            root,
+            "prepare",
+            *LAB_FAULTS,
+        ),
+        lab_half(
             "lab tests",
-            "Killed runs, half-made labs, lying hosts, expiring certificates, and a search for secrets.",
-            (PYTHON, "-m", "pytest", "tests/lab", f"--junitxml={faults}"),
-            timeout=3600,
-            tests=(faults,),
+            "A search for secrets, borders of a lab, images, and the rack of bare machines.",
+            root,
+            "cobbler",
+            "tests/lab",
+            *others,
         ),
     )
 
 
-def documentation_step(root: Path) -> Step:
-    """Return the step that runs every command of the documentation in ROOT."""
+def documentation_step(root: Path, contained: tuple[str, ...]) -> Step:
+    """Return the step that runs every command of the documentation in ROOT.
+
+    The verbs CONTAINED are not run again: each of their steps is a step of the same run before this one.
+    """
     documents = ["README.md", *sorted(str(path.relative_to(root)) for path in root.glob("docs/*.md"))]
     result = f"{RESULTS}/docs.xml"
     return Step(
         "documentation",
         "Every command in the guide works as written.",
-        (PYTHON, "tools/run-docs", "--junit", result, *documents),
+        (PYTHON, "tools/run-docs", "--junit", result, *(f"--contained={name}" for name in contained), *documents),
         timeout=3600,
         tests=(result,),
     )
@@ -351,8 +394,8 @@ def verb(name: str, arguments: tuple[str, ...], root: Path) -> Verb | None:
                 *quality_steps(),
                 slow_tests_step(),
                 *ansible_test_steps(),
-                *lab_test_steps(),
-                documentation_step(root),
+                *lab_test_steps(root),
+                documentation_step(root, ("test-quick",)),
             )
             return Verb(steps, wanted, LAB_NEEDS, keep_going=True, counts_tests=True)
     raise KeyError(name)

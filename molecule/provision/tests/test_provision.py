@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -40,6 +41,8 @@ def test_the_machine_is_what_the_site_says(name: str) -> None:
     disk = host.check_output("lsblk --noheadings --output PKNAME $(findmnt --noheadings --output SOURCE /)")
     wanted = f"{firmware.upper()}-1-ROOT"
     assert host.check_output(f"lsblk --nodeps --noheadings --output SERIAL /dev/{disk}") == wanted
+    # However long its disk took: the boot loader's updates go there.
+    assert host.check_output("findmnt --noheadings --output FSTYPE /boot/efi") == "vfat"
     # The playbook prepare has been here.
     assert host.service("chrony").is_running
     assert host.file("/etc/accentos/pki/host.crt").exists
@@ -147,3 +150,20 @@ def test_a_machine_that_nobody_described_becomes_a_host() -> None:
     assert set(MACHINES) <= set(listed["compute"]["hosts"])
     # Nobody waits any more, and nothing is done twice.
     assert "No machine is waiting" in playbook("playbooks/enrol.yml")
+
+
+def test_an_enrolled_machine_is_forgotten_once(host: Host) -> None:
+    words = ("playbooks/enrol.yml", "--extra-vars", json.dumps({"provision_forgotten": [NEW]}))
+    rack("virsh", "destroy", STRANGER)
+    assert re.search(r"deploy-1 .*changed=2 ", playbook(*words, "--check"))
+    assert ask(host, f"/v1/machines/{NEW}")["state"] == "deployed"
+    playbook(*words)
+    assert NEW not in str(ask(host, "/v1/machines"))
+    assert NEW not in str(ask(host, "/v1/enrolments"))
+    assert host.run(f"grep -rls {NEW} /var/lib/cobbler/collections").stdout == ""
+    assert NEW not in (STATE / ".known_hosts").read_text()
+    assert not re.search(r"changed=[1-9]", playbook(*words))
+    # One that stands in the site folder is no stranger.
+    names = json.dumps({"provision_forgotten": list(MACHINES)})
+    assert "stand in the site folder" in playbook("playbooks/enrol.yml", "--extra-vars", names, code=2)
+    assert all(ask(host, f"/v1/machines/{name}")["state"] == "deployed" for name in MACHINES)

@@ -73,6 +73,30 @@ def test_machines_are_disarmed_once(control: Control) -> None:
     assert control.running.cobbler.token("compute-1") is None
 
 
+def test_machines_are_forgotten_once(control: Control) -> None:
+    control.arm()
+    install(control.running)
+    planned = control.arm(check_mode=True, state="forgotten")
+    assert (planned["changed"], control.running.state()) == (True, "deployed")
+    done = control.arm(state="forgotten")
+    assert done["steps"] == planned["steps"] == [{"host": "compute-1", "action": "forget", "reason": "it is deployed"}]
+    assert done["diff"] == {"before": "compute-1: deployed\n", "after": "compute-1: unknown\n"}
+    assert control.run(provision_info)["machines"] == {}
+    assert not control.arm(state="forgotten")["changed"]
+
+
+def test_a_stranger_that_was_lost_is_forgotten(control: Control) -> None:
+    identifier = enrol(control.running)[0]
+    control.run(enrolment, approvals=[{"id": identifier, "host": "compute-1", "lifetime": 60}])
+    control.running.now += 61
+    control.running.expire()
+    # No machine is left, yet the stranger waits for a token that nobody makes.
+    assert control.run(provision_info)["machines"] == {}
+    assert control.arm(state="forgotten")["steps"][0]["action"] == "forget"
+    assert control.run(enrolment)["enrolments"] == []
+    assert not control.arm(state="forgotten")["changed"]
+
+
 def test_a_deployed_machine_is_left_alone_unless_named(control: Control) -> None:
     control.arm()
     install(control.running)

@@ -209,6 +209,31 @@ def test_disarming(running: Running) -> None:
     assert running.admin("DELETE", "installs", "compute-1") == {"changed": False}
 
 
+def test_forgetting(running: Running) -> None:
+    assert running.admin("DELETE", "machines", "compute-1") == {"changed": False}
+    identifier, secret = enrol(running)
+    running.admin("PUT", "enrolments", identifier, "approval", host="compute-1")
+    assert running.admin("DELETE", "machines", "compute-1") == {"changed": True}
+    assert running.cobbler.token("compute-1") is None
+    assert running.admin("GET", "machines") == {"machines": []}
+    assert running.admin("GET", "enrolments") == {"enrolments": []}
+    # The machine hears that it is unknown, and introduces itself anew.
+    with pytest.raises(RefusedError, match="this enrolment is not known here"):
+        ask(running, (identifier, secret))
+    assert enrol(running)[0] != identifier
+
+
+def test_a_machine_is_forgotten_although_cobbler_has_no_system_of_it(running: Running) -> None:
+    running.arm()
+    running.cobbler.broken = True
+    with pytest.raises(ProvisionerError, match="Cobbler refuses"):
+        running.admin("DELETE", "machines", "compute-1")
+    assert running.state() == "armed"
+    running.cobbler.broken = False
+    del running.cobbler.systems["compute-1"]
+    assert running.admin("DELETE", "machines", "compute-1") == {"changed": True}
+
+
 def test_an_installation_that_went_silent_can_be_armed_again(running: Running) -> None:
     running.arm()
     running.fetch(running.cobbler.token("compute-1"))

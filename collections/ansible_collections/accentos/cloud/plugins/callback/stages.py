@@ -17,6 +17,8 @@ description:
     in the field C(remedy) of its result.
   - The end shows the time of each stage, the counts of each host, the outcome and the next step.
     The play variable C(stages_next_step) holds the text of the next step; it is shown as it is, after success.
+  - In check mode the end is a plan, by host and service. It shows packages, files, databases, the identity service,
+    commands and units that would change, with C(--diff) also what changes in files.
   - One line for each task comes with C(-v), the path of the task with C(-vv), the results with C(-vvv).
   - Text from hosts cannot steer the terminal. Control and invisible characters show as escapes.
   - With several playbooks on the command line the number of stages grows as each playbook is loaded.
@@ -60,6 +62,17 @@ options:
         key: json_path
     env:
       - name: ACCENTOS_STAGES_JSON_PATH
+  plan_path:
+    description:
+      - File for all changes for machines, replaced as a whole at the end. Its mode is 0600.
+      - It holds C(check), C(outcome) and C(changes), each with C(host), C(service), C(kind), C(verb), C(thing), C(why)
+        and C(task). In check mode they are what would change, otherwise what was changed.
+    type: path
+    ini:
+      - section: callback_stages
+        key: plan_path
+    env:
+      - name: ACCENTOS_STAGES_PLAN_PATH
 """
 
 EXAMPLES = r"""
@@ -94,6 +107,7 @@ from ansible.playbook.block import Block
 from ansible.playbook.task_include import TaskInclude
 from ansible.plugins.callback import CallbackBase
 from ansible.utils.fqcn import add_internal_fqcns
+from ansible_collections.accentos.cloud.plugins.plugin_utils import run_changes
 from ansible_collections.accentos.cloud.plugins.plugin_utils import stage_report as report
 
 CLEAR_LINE = "\r\x1b[K"
@@ -283,6 +297,18 @@ def is_rescued(task: Any) -> bool:
     return False
 
 
+def roles_of(task: Any) -> list[str]:
+    """Short names of the roles that led to a task, the outermost first."""
+    names: list[str] = []
+    entry = task
+    while entry is not None:
+        role = getattr(entry, "_role", None)
+        if role is not None and (name := str(role.get_name()).rpartition(".")[2]) not in names:
+            names.insert(0, name)
+        entry = getattr(entry, "_parent", None)
+    return names
+
+
 def planned_tasks(block: Any) -> list[str]:
     """Identifiers of the tasks that a block runs when nothing fails: no rescue sections, no meta tasks."""
     found: list[str] = []
@@ -334,6 +360,7 @@ class CallbackModule(CallbackBase):
         self._stage_of_play: dict[str, report.StageRecord] = {}
         self._hosts: dict[str, report.HostRecord] = {}
         self._times: list[report.TaskTime] = []
+        self._changes: list[run_changes.Change] = []
         self._warnings: Counter[str] = Counter()
         self._stage: report.StageRecord | None = None
         self._stage_began = 0.0
@@ -458,6 +485,19 @@ class CallbackModule(CallbackBase):
         except OSError as error:
             self._display.warning(f"The summary {path} cannot be written: {error.strerror}.")
 
+    def _plan_lines(self, run: report.RunReport, width: int) -> list[report.Line]:
+        """Write the changes for machines, and return what is shown of them: in check mode all, otherwise nothing."""
+        changes = run_changes.unite(self._changes)
+        if path := self.get_option("plan_path"):
+            try:
+                replace_json(path, run_changes.plan_data(changes, check=run.check, outcome=run.outcome))
+            except OSError as error:
+                self._display.warning(f"The plan {path} cannot be written: {error.strerror}.")
+        if not run.check:
+            return []
+        diff = bool(context.CLIARGS.get("diff"))
+        return run_changes.plan_lines(changes, width, diff=diff, full=self._display.verbosity >= TASKS)
+
     def _interrupted(self) -> list[report.Line]:
         if self._summed_up:
             return []
@@ -531,7 +571,8 @@ class CallbackModule(CallbackBase):
             return
         run = self._report(report.decide_outcome(self._stages, self._hosts))
         width = shutil.get_terminal_size((100, 24)).columns
-        lines = report.summary_lines(run, width, self._display.verbosity >= TASKS)
+        lines = self._plan_lines(run, width)
+        lines += report.summary_lines(run, width, self._display.verbosity >= TASKS)
         if self._live:
             self._live.show(None)
             self._live.clear()
@@ -728,11 +769,22 @@ class CallbackModule(CallbackBase):
             task.states[name] = state
             task.last = self._clock()
             task.attempt = 0
+        if changed and bool(result.task.check_mode) == bool(context.CLIARGS.get("check")):
+            self._collect_changes(result)
         self._collect_warnings(result)
         self._record(f"{state}: {self.host_label(result)}: {result.task_name}")
         self._say_result(result, state)
         self._finish_tasks()
         self._refresh()
+
+    def _collect_changes(self, result: Any) -> None:
+        delegated = result.result.get("_ansible_delegated_vars")
+        elsewhere = delegated.get("ansible_delegated_host") if isinstance(delegated, Mapping) else None
+        action = result.task.resolved_action or result.task.action
+        roles = roles_of(result.task)
+        for change in run_changes.read_changes(action, result.task_name, result.result):
+            host = str(elsewhere or result.host.get_name())
+            self._changes.append(run_changes.placed(change, host=host, roles=roles, task=result.task_name))
 
     def _collect_warnings(self, result: Any) -> None:
         data = result.result

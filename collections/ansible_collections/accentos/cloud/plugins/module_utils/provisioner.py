@@ -7,7 +7,7 @@ import http.client
 import json
 import socket
 import urllib.parse
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,7 +101,7 @@ def list_machines(path: str) -> dict[str, dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Step:
-    """What is to be done to a host: arm, disarm or nothing, and why."""
+    """What is to be done to a host: arm, disarm, forget or nothing, and why."""
 
     host: str
     action: str
@@ -109,11 +109,15 @@ class Step:
 
 
 def plan_machines(
-    wanted: Sequence[Mapping[str, Any]], known: Mapping[str, Mapping[str, Any]], reinstall: Iterable[str], now: float
+    wanted: Sequence[Mapping[str, Any]],
+    known: Mapping[str, Mapping[str, Any]],
+    reinstall: Iterable[str],
+    now: float,
+    enrolled: Container[str] = (),
 ) -> list[Step]:
     """Return one step for each machine of WANTED (host, macs, address, state). Raises ProvisionerError.
 
-    A deployed host is armed only if REINSTALL names it.
+    A deployed host is armed only if REINSTALL names it. ENROLLED are the names that strangers in quarantine got.
     """
     hosts = [row["host"] for row in wanted]
     double = sorted({host for host in hosts if hosts.count(host) > 1})
@@ -125,7 +129,12 @@ def plan_machines(
             f"{strangers[0]} is to be reinstalled but is not among the machines.", "Mend the name, or list the machine."
         )
     _check_macs(wanted, known)
-    return [_plan_machine(row, known.get(row["host"]), row["host"] in set(reinstall), now) for row in wanted]
+    return [
+        _plan_forgetting(row["host"], known.get(row["host"]), row["host"] in enrolled)
+        if row.get("state") == "forgotten"
+        else _plan_machine(row, known.get(row["host"]), row["host"] in set(reinstall), now)
+        for row in wanted
+    ]
 
 
 def _check_macs(wanted: Sequence[Mapping[str, Any]], known: Mapping[str, Mapping[str, Any]]) -> None:
@@ -138,6 +147,12 @@ def _check_macs(wanted: Sequence[Mapping[str, Any]], known: Mapping[str, Mapping
                 raise ProvisionerError(
                     f"{owner} and {row['host']} both claim the MAC {mac.lower()}.", "Mend the MAC in the site folder."
                 )
+
+
+def _plan_forgetting(host: str, machine: Mapping[str, Any] | None, enrolled: bool) -> Step:
+    if machine is None and not enrolled:
+        return Step(host, "nothing", "it is unknown")
+    return Step(host, "forget", f"it is {machine['state']}" if machine else "it was taken in and is not armed any more")
 
 
 def _plan_machine(row: Mapping[str, Any], machine: Mapping[str, Any] | None, reinstall: bool, now: float) -> Step:

@@ -130,6 +130,7 @@ images:
 
 import contextlib
 import datetime
+import errno
 import fcntl
 import hashlib
 import json
@@ -317,10 +318,11 @@ def run_program(order: Order) -> None:
             failure = f"does not start: {error}"
     if failure:
         tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_LINES:]
-        full = free_mib(order.folder) == 0
+        # Programs that clean up after themselves leave room again; others could not even log the reason.
+        full = free_mib(order.folder) == 0 or os.strerror(errno.ENOSPC) in "\n".join(tail)
         raise BuildError(
             f"The build of {order.name} {failure}. The end of its output:\n" + "\n".join(tail),
-            "The disk ran full: make room in " + str(order.folder)
+            f"The disk ran full: make room in {order.folder}, then run again. The published image is untouched."
             if full
             else "Mend what the output complains about, then run again. The published image is untouched.",
         )

@@ -143,12 +143,12 @@ def call(module: AnsibleModule, program: str, *arguments: str) -> str:
 
 
 def read_definitions(module: AnsibleModule, program: str | None) -> dict[str, Any]:
-    """Ask the server for its definitions. In check mode a server that is not there has none."""
+    """Ask the server for its definitions. In check mode a server that is not there has those of a new one."""
     if module.check_mode and program:
         code, _out, _err = module.run_command([program, "--quiet", "--timeout", _SECONDS, "ping"])
         program = program if code == 0 else None
     if not program:
-        return {}
+        return {"vhosts": [{"name": "/"}]}
     definitions: dict[str, Any] = json.loads(call(module, program, "export_definitions", "-"))
     return definitions
 

@@ -75,7 +75,7 @@ import ssl
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -103,13 +103,18 @@ def ask(check: Mapping[str, Any], context: ssl.SSLContext, timeout: float) -> st
     return "" if status in check["status"] else f"it answers with status {status}"
 
 
-def wait(check: Mapping[str, Any], context: ssl.SSLContext, timeout: float) -> tuple[float, str]:
-    """Ask until the answer is right or ``timeout`` seconds are over; return seconds and what was wrong at last."""
+def wait(
+    check: Mapping[str, Any], context: ssl.SSLContext, timeout: float, given_up: Callable[[str], bool]
+) -> tuple[float, str]:
+    """Ask until the answer is right; return seconds and what was wrong at last.
+
+    It ends after ``timeout`` seconds, and as soon as systemd has ``given_up`` the unit: nothing will answer any more.
+    """
     start = time.monotonic()
     while True:
         wrong = ask(check, context, timeout=10)
         seconds = time.monotonic() - start
-        if not wrong or seconds >= timeout:
+        if not wrong or seconds >= timeout or given_up(check["unit"]):
             return round(seconds, 1), wrong
         time.sleep(_PAUSE)
 
@@ -139,8 +144,13 @@ def main() -> None:
             remedy="Let the role pki write them, or name another file.",
         )
         raise SystemExit(1) from error
+
+    def given_up(unit: str) -> bool:
+        code, _out, _err = module.run_command(["systemctl", "is-failed", "--quiet", unit])
+        return bool(code == 0)
+
     with concurrent.futures.ThreadPoolExecutor(max_workers=_WORKERS) as pool:
-        answers = list(pool.map(lambda one: wait(one, context, timeout), checks))
+        answers = list(pool.map(lambda one: wait(one, context, timeout, given_up), checks))
     wrong = [(one, told) for one, (_seconds, told) in zip(checks, answers, strict=True) if told]
     if wrong and not module.check_mode:
         module.fail_json(

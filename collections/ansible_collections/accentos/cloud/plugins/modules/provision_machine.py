@@ -8,12 +8,14 @@ DOCUMENTATION = r"""
 module: provision_machine
 author: AccentOS contributors (@accentos)
 version_added: 1.0.0
-short_description: Let machines be installed at their next boot, or not
+short_description: Let machines be installed at their next boot, or not, or forget them
 description:
   - Arms or disarms many machines in one call of the provisioner service. An armed machine gets a one-time token into
     its Cobbler system, and netboot is turned on there.
   - A machine that is armed or being installed is left alone. A deployed one is never installed again unless
     O(reinstall) names it.
+  - A forgotten machine is as unknown as before it came, in quarantine too. Remove its Cobbler system afterwards, and it
+    introduces itself anew when it boots from the network.
   - Runs on the deploy host, as root.
 options:
   machines:
@@ -27,9 +29,9 @@ options:
         type: str
         required: true
       state:
-        description: Whether it is to be installed at its next boot.
+        description: Whether it is to be installed at its next boot, or nothing is to be known of it.
         type: str
-        choices: [armed, disarmed]
+        choices: [armed, disarmed, forgotten]
         default: armed
       macs:
         description: MACs of its network cards, to which the token is bound. Needed to arm it.
@@ -71,6 +73,12 @@ EXAMPLES = r"""
       - host: compute-2
         macs: ["52:54:00:00:00:02"]
         address: 192.0.2.12
+
+- name: Know nothing of a machine any more
+  accentos.cloud.provision_machine:
+    machines:
+      - host: compute-7
+        state: forgotten
 """
 
 RETURN = r"""
@@ -103,25 +111,38 @@ def carry_out(socket: str, step: Step, machine: dict[str, Any], reinstall: bool)
         call(socket, "PUT", "installs", step.host, body={**order, "reinstall": reinstall})
     if step.action == "disarm":
         call(socket, "DELETE", "installs", step.host)
+    if step.action == "forget":
+        call(socket, "DELETE", "machines", step.host)
+
+
+def introduced_hosts(socket: str, wanted: list[dict[str, Any]]) -> set[str]:
+    """Return the names that strangers in quarantine got, if WANTED forgets any machine. Raises ProvisionerError."""
+    if not any(row["state"] == "forgotten" for row in wanted):
+        return set()
+    return {row["host"] for row in call(socket, "GET", "enrolments")["enrolments"] if row["host"]}
 
 
 def run(module: AnsibleModule) -> dict[str, Any]:
     """Plan, carry out, and return the result. Raises ProvisionerError."""
     wanted, reinstall, socket = (module.params[name] for name in ("machines", "reinstall", "socket"))
     known = list_machines(socket)
-    steps = plan_machines(wanted, known, reinstall, time.time())
+    steps = plan_machines(wanted, known, reinstall, time.time(), introduced_hosts(socket, wanted))
     if not module.check_mode:
         for step, machine in zip(steps, wanted, strict=True):
             carry_out(socket, step, machine, step.host in reinstall)
-    states = {"arm": "armed", "disarm": "disarmed"}
     changed = [step for step in steps if step.action != "nothing"]
+    before = {
+        step.host: known[step.host]["state"]
+        if step.host in known
+        else ("in quarantine" if step.action == "forget" else "unknown")
+        for step in changed
+    }
+    states = {"arm": "armed", "disarm": "disarmed", "forget": "unknown"}
     return {
         "changed": bool(changed),
         "steps": [vars(step) for step in steps],
         "diff": {
-            "before": "".join(
-                f"{step.host}: {known[step.host]['state'] if step.host in known else 'unknown'}\n" for step in changed
-            ),
+            "before": "".join(f"{step.host}: {before[step.host]}\n" for step in changed),
             "after": "".join(f"{step.host}: {states[step.action]}\n" for step in changed),
         },
     }
@@ -137,7 +158,7 @@ def main() -> None:
                 "required": True,
                 "options": {
                     "host": {"type": "str", "required": True},
-                    "state": {"type": "str", "choices": ["armed", "disarmed"], "default": "armed"},
+                    "state": {"type": "str", "choices": ["armed", "disarmed", "forgotten"], "default": "armed"},
                     "macs": {"type": "list", "elements": "str", "default": []},
                     "address": {"type": "str"},
                     "lifetime": {"type": "int", "default": 3600},

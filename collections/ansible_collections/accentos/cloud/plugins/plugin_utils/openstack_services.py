@@ -24,7 +24,7 @@ _COMPONENT = frozenset(
         *("packages", "files", "attributes", "texts", "namespaces"),
     )
 )
-_WSGI = frozenset({"unit", "program", "port", "ini", "options"})
+_WSGI = frozenset({"unit", "program", "port", "ini", "options", "sticky"})
 _IDENTITY = frozenset({"roles", "port", "path", "services", "new_roles", "domains", "users"})
 # Threads stay 1: with more, replies of the message queue are lost between the threads of a process.
 _UWSGI: Mapping[str, object] = {
@@ -151,7 +151,9 @@ def listeners(known: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> l
             wsgi = data.get("wsgi")
             if wsgi and data["group"] == "controller":
                 path = data.get("health", {}).get("path", "/")
-                found.append({"name": f"{name}-{component}", "port": wsgi["port"], "mode": "http", "check": path})
+                sticky = {"sticky": True} if wsgi.get("sticky") else {}
+                listener = {"name": f"{name}-{component}", "port": wsgi["port"], "mode": "http", "check": path}
+                found.append({**listener, **sticky})
             found += [{"name": f"{name}-{component}", "mode": "http", **other} for other in data.get("listeners", ())]
     return found
 

@@ -129,6 +129,10 @@ async def _disarm(request: web.Request) -> web.Response:
     return web.json_response(await request.app[_SERVICE].disarm(machines.check_host(request.match_info["host"])))
 
 
+async def _forget(request: web.Request) -> web.Response:
+    return web.json_response(await request.app[_SERVICE].forget(machines.check_host(request.match_info["host"])))
+
+
 async def _enrolments(request: web.Request) -> web.Response:
     return web.json_response({"enrolments": request.app[_SERVICE].list_enrolments()})
 
@@ -168,6 +172,7 @@ def admin_application(service: Provisioner) -> web.Application:
         [
             web.get("/v1/machines", _machines),
             web.get("/v1/machines/{host}", _machine),
+            web.delete("/v1/machines/{host}", _forget),
             web.put("/v1/installs/{host}", _arm),
             web.delete("/v1/installs/{host}", _disarm),
             web.get("/v1/enrolments", _enrolments),

@@ -12,6 +12,7 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -217,6 +218,29 @@ class Provisioner:
             self._machine_store.remove(host)
             del self._machines[host]
             log.info("%s is disarmed", host)
+        return True
+
+    async def forget(self, host: str) -> dict[str, Any]:
+        """Know nothing of HOST any more, as machine or as stranger; return whether that is new. Raises ServiceError."""
+
+        return {"changed": await self._locked(lambda: self._forget(host))}
+
+    async def _forget(self, host: str) -> bool:
+        introduced = [row.id for row in self._enrolments.values() if row.host == host]
+        if host not in self._machines and not introduced:
+            return False
+        try:
+            await self._ask(self._provider.set_install, host, None)
+        except ServiceError as error:
+            # Its system may be gone already: then nothing boots it into an installation.
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+        for identifier in introduced:
+            self._drop(identifier)
+        if host in self._machines:
+            self._machine_store.remove(host)
+            del self._machines[host]
+        log.info("%s is forgotten", host)
         return True
 
     async def expire(self) -> None:

@@ -33,10 +33,10 @@ def render_hosts(specification: Specification) -> str:
 
 
 def render_fstab(layout: Layout) -> str:
-    """Return /etc/fstab: all by identifier; a machine whose second disk died still boots."""
+    """Return /etc/fstab: all by identifier. A machine whose second disk died boots on meanwhile."""
     lines = [f"UUID={layout.root_uuid} / ext4 errors=remount-ro 0 1"]
     lines += [
-        f"UUID={volume} /{folder} vfat umask=0077,nofail,x-systemd.device-timeout=10 0 2"
+        f"UUID={volume} /{folder} vfat umask=0077,nofail 0 2"
         for (_device, volume), folder in zip(layout.esps, ESP_FOLDERS, strict=False)
     ]
     return "\n".join(lines) + "\n"

@@ -858,3 +858,23 @@ class TestTrouble:
 
     def test_names_of_colours_exist(self) -> None:
         assert all(hasattr(constants, name) for name in stages.COLORS.values())
+
+
+def test_check_mode_ends_with_a_plan(run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = tmp_path / "plan.json"
+    monkeypatch.setenv("ACCENTOS_STAGES_PLAN_PATH", str(plan))
+    target = tmp_path / "new.conf"
+    play = (
+        "- hosts: db1\n  gather_facts: false\n  tasks:\n    - name: write\n"
+        f"      accentos.cloud.files:\n        files: [{{path: {target}, content: x}}]\n"
+        "    - name: see\n      accentos.cloud.files:\n        files: [{path: /nowhere/at/all, content: x}]\n"
+        "      check_mode: true\n"
+    )
+    assert f"  db1: -: create {target}" in run(play, arguments={"check": True, "diff": True}).splitlines()
+    foretold = json.loads(plan.read_text())
+    assert "What would change:" not in run(play)
+    done = json.loads(plan.read_text())
+    assert (foretold["check"], done["check"]) == (True, False)
+    assert [change["thing"] for change in foretold["changes"]] == [str(target), "/nowhere/at/all"]
+    assert done["changes"] == foretold["changes"][:1]
+    assert stat.S_IMODE(plan.stat().st_mode) == 0o600

@@ -77,6 +77,21 @@ def test_what_a_machine_needs_to_be_disarmed(state: str | None, action: str) -> 
 
 
 @pytest.mark.parametrize(
+    ("state", "enrolled", "action", "reason"),
+    [
+        ("deployed", [], "forget", "it is deployed"),
+        ("failed", ["a"], "forget", "it is failed"),
+        (None, ["a"], "forget", "it was taken in and is not armed any more"),
+        (None, ["b"], "nothing", "it is unknown"),
+    ],
+)
+def test_what_a_machine_needs_to_be_forgotten(state: str | None, enrolled: list[str], action: str, reason: str) -> None:
+    known = {"a": machine(state=state)} if state else {}
+    found = plan_machines([{"host": "a", "state": "forgotten"}], known, [], 150.0, enrolled)
+    assert found == [Step("a", action, reason)]
+
+
+@pytest.mark.parametrize(
     ("wanted", "reinstall", "message"),
     [
         ([WANTED, WANTED], [], "a is listed twice"),

@@ -183,6 +183,13 @@ def test_a_disk_that_runs_full_is_told(host: Host, monkeypatch: pytest.MonkeyPat
     assert said["remedy"].startswith("The disk ran full: make room in")
 
 
+def test_a_program_that_says_that_the_disk_ran_full_is_believed(host: Host) -> None:
+    said = host.run(program="echo image | cat >/dev/full")
+    assert "No space left on device" in said["msg"]
+    assert said["remedy"].startswith(f"The disk ran full: make room in {host.folder}")
+    assert host.names() == []
+
+
 def test_a_program_that_does_not_start(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(host_image_build, "_JAIL", ("/nonexistent/unshare",))
     said = host.run()

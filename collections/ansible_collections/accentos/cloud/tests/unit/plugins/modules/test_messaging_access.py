@@ -119,6 +119,9 @@ def test_in_check_mode_the_server_may_be_missing(server: Path, run: Run, monkeyp
     assert calls(server) == ["ping"]
     monkeypatch.setenv("PATH", str(server))
     assert run(_ansible_check_mode=True)["changed"]
+    # A new server has the virtual host on which most users are.
+    nova = {"name": "nova", "password": "word-of-nova", "permissions": [{"vhost": "/"}]}
+    assert run({"users": [nova]}, _ansible_check_mode=True)["changed"]
     assert run()["failed"]
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -48,11 +49,13 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 @pytest.fixture(autouse=True)
-def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    program = tmp_path / "bin" / "journalctl"
-    program.parent.mkdir()
-    program.write_text('#!/bin/sh\necho "journal of $2"\n', encoding="utf-8")
-    program.chmod(0o755)
+def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    programs = {"journalctl": 'echo "journal of $2"', "systemctl": '[ "$3" = given-up.service ]'}
+    (tmp_path / "bin").mkdir()
+    for name, line in programs.items():
+        program = tmp_path / "bin" / name
+        program.write_text(f"#!/bin/sh\n{line}\n", encoding="utf-8")
+        program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
 
 
@@ -98,3 +101,11 @@ def test_a_certificate_that_nobody_trusts_is_no_answer(server: Server, capsys: p
 def test_authorities_that_cannot_be_read(capsys: pytest.CaptureFixture[str]) -> None:
     refused = run(capsys, [], ca_file="/no/such/file")
     assert refused["msg"].startswith("The authorities in /no/such/file cannot be read")
+
+
+def test_a_unit_that_systemd_gave_up_is_not_waited_for(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    server.answers = {"/bad": [503]}
+    start = time.monotonic()
+    result = run(capsys, [{"unit": "given-up.service", "url": server.url("/bad")}], ca_file=str(server.certificate))
+    assert "given-up.service does not work" in result["msg"]
+    assert time.monotonic() - start < 10

@@ -1,0 +1,210 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Ansible module: a cloud does what it is for."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: cloud_checks
+author: AccentOS contributors (@accentos)
+version_added: 1.0.0
+short_description: Check that a cloud does what it is for
+description:
+  - >-
+    Makes a project with an ordinary user, and in it what such a user makes: an image, a network with a router, two
+    guests on different computes, a floating address, a volume. Looks at them from outside, moves a guest, and removes
+    everything.
+  - Each check gives a row of a table. A check that fails does not end the module; those that need it are left out.
+  - Whatever a run that was killed left behind is removed by the next one. Only one runs at a time.
+  - >-
+    The host that it runs on needs C(python3-openstacksdk), C(openssh-client) and C(iputils-ping), and an address in
+    the external network. The image must be one of the role guest_image, which says on its console what happens to it.
+options:
+  auth:
+    description: How to reach the identity service as an administrator.
+    type: dict
+    required: true
+    suboptions:
+      url: {description: Address of version 3 of the service., type: str, required: true}
+      username: {description: Name of the administrator., type: str, default: admin}
+      password: {description: Password of the administrator., type: str, required: true}
+      project: {description: Project of the administrator., type: str, default: admin}
+      domain: {description: Domain of the administrator and the project., type: str, default: Default}
+  ca_file:
+    description: Authorities that certificates of services are checked with. By default those of the system.
+    type: path
+  image:
+    description: Disk of the guest on the host.
+    type: path
+    required: true
+  external_network:
+    description: External network to take a floating address from. By default the first one by name.
+    type: str
+  external:
+    description: An external network to make for the checks where there is none. By default none is made.
+    type: dict
+    suboptions:
+      physical_network: {description: Name of the physical network., type: str, default: external}
+      cidr: {description: Its range., type: str, required: true}
+      gateway: {description: The router in it., type: str}
+      first: {description: First address that the cloud may give out., type: str, required: true}
+      last: {description: Last address that the cloud may give out., type: str, required: true}
+  cidr:
+    description: Range of the network in the project.
+    type: str
+    default: 192.168.222.0/24
+  memory_mib:
+    description: Memory of a guest.
+    type: int
+    default: 128
+  timeout:
+    description: Seconds to wait for one thing such as a guest that starts.
+    type: int
+    default: 300
+  folder:
+    description: Folder for the key of the guests while the checks run; it ought to be in memory.
+    type: path
+    default: /run/accentos-checks
+extends_documentation_fragment: [accentos.cloud.attributes]
+attributes:
+  check_mode:
+    description: Nothing is made in check mode; only what services say about themselves is checked.
+    support: full
+  diff_mode:
+    description: There is nothing to show, since nothing stays.
+    support: none
+  idempotence:
+    description: Nothing stays. RV(ignore:changed) tells whether something of a killed run was removed.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Check the cloud
+  accentos.cloud.cloud_checks:
+    auth:
+      url: https://api.example.test:5000/v3
+      password: "{{ lookup('accentos.cloud.secret', 'keystone_admin_password') }}"
+    ca_file: /etc/accentos/pki/ca.crt
+    image: /var/lib/accentos/images/guest/disk.img
+    external: {cidr: 203.0.113.0/24, first: 203.0.113.200, last: 203.0.113.220}
+"""
+
+RETURN = r"""
+checks:
+  description: What came of each check.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    check: {description: Name of the check., type: str}
+    result: {description: "V(ok), V(failed) or V(left out).", type: str}
+    seconds: {description: Seconds that it took., type: float}
+    detail: {description: "What was seen, what is wrong, or why it was left out.", type: str}
+    remedy: {description: What helps against a failure., type: str}
+  sample:
+    - {check: floating address, result: ok, seconds: 2.1, detail: "203.0.113.207: 5 of 5 answered, 2.3 ms", remedy: ""}
+leftovers:
+  description: How many things of a former run were removed.
+  returned: success
+  type: int
+"""
+
+import dataclasses
+import fcntl
+import shutil
+import time
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.accentos.cloud.plugins.module_utils.cloud_api import Cloud, CloudError
+from ansible_collections.accentos.cloud.plugins.module_utils.cloud_check_steps import Checks, Project, services
+from ansible_collections.accentos.cloud.plugins.module_utils.cloud_checks import Check, Row, run
+from ansible_collections.accentos.cloud.plugins.module_utils.cloud_guests import GuestError, Keys
+
+_NAME = {"type": "str", "required": True}
+
+
+def check_all(options: dict[str, Any]) -> tuple[int, list[Row]]:
+    """Check the cloud; return how many leftovers there were, and the rows. Raises CloudError and GuestError."""
+    admin = Cloud(options["auth"], ca_file=options["ca_file"], timeout=options["timeout"])
+    project = Project(admin, options["timeout"])
+    folder = Path(options["folder"])
+    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        leftovers = project.remove()
+        try:
+            keys = Keys(folder)
+            _number, login = project.make()
+            user = Cloud(
+                {**login, "url": options["auth"]["url"]}, ca_file=options["ca_file"], timeout=options["timeout"]
+            )
+            rows = run(Checks(admin, user, keys, options).listed(), time.monotonic)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            start = time.monotonic()
+            project.remove()
+    return leftovers, [*rows, Row("cleaning up", "ok", round(time.monotonic() - start, 1), "nothing is left")]
+
+
+def look_only(options: dict[str, Any]) -> list[Row]:
+    """Check what services say about themselves. Raises CloudError."""
+    admin = Cloud(options["auth"], ca_file=options["ca_file"], timeout=options["timeout"])
+    return run([Check("services", (), lambda: services(admin))], time.monotonic)
+
+
+def main() -> None:
+    """Run the module."""
+    auth = {
+        "url": _NAME,
+        "username": {"type": "str", "default": "admin"},
+        "password": {"type": "str", "required": True, "no_log": True},
+        "project": {"type": "str", "default": "admin"},
+        "domain": {"type": "str", "default": "Default"},
+    }
+    external = {
+        "physical_network": {"type": "str", "default": "external"},
+        "cidr": _NAME,
+        "gateway": {"type": "str"},
+        "first": _NAME,
+        "last": _NAME,
+    }
+    module = AnsibleModule(
+        argument_spec={
+            "auth": {"type": "dict", "required": True, "options": auth},
+            "ca_file": {"type": "path"},
+            "image": {"type": "path", "required": True},
+            "external_network": {"type": "str"},
+            "external": {"type": "dict", "options": external},
+            "cidr": {"type": "str", "default": "192.168.222.0/24"},
+            "memory_mib": {"type": "int", "default": 128},
+            "timeout": {"type": "int", "default": 300},
+            "folder": {"type": "path", "default": "/run/accentos-checks"},
+        },
+        supports_check_mode=True,
+    )
+
+    def refuse(message: str, remedy: str) -> NoReturn:
+        module.fail_json(msg=message, remedy=remedy)
+        raise SystemExit(1)
+
+    leftovers, rows = 0, []
+    try:
+        if module.check_mode:
+            rows = look_only(module.params)
+        else:
+            leftovers, rows = check_all(module.params)
+    except CloudError as error:
+        refuse(
+            f"The cloud cannot be checked: {error}.",
+            "See whether the service runs and what it logged, then run again; what is left is removed first.",
+        )
+    except (GuestError, OSError) as error:
+        refuse(
+            f"The host cannot check the cloud: {error}.", "Mend that, then run again; what is left is removed first."
+        )
+    module.exit_json(changed=bool(leftovers), leftovers=leftovers, checks=[dataclasses.asdict(row) for row in rows])
+
+
+if __name__ == "__main__":
+    main()

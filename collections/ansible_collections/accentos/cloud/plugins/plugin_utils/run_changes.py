@@ -1,0 +1,297 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a run changes, read from the results of its tasks, as pure functions from plain data.
+
+The same reading serves a plan (check mode) and a run that writes, so the two can be compared. What a module returns in
+check mode is what it would do. Texts come from hosts as they are; whoever shows them sanitises them.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ansible_collections.accentos.cloud.plugins.plugin_utils import stage_report as report
+
+# In the order in which they are shown.
+KINDS = ("package", "file", "database", "messaging", "catalogue", "command", "unit", "other")
+_PLURALS = {
+    "package": "packages",
+    "file": "files",
+    "database": "database",
+    "messaging": "messaging",
+    "catalogue": "catalogue",
+    "command": "commands",
+    "unit": "units",
+    "other": "other",
+}
+# Roles that work for others, and the one that works for many services at once.
+_HELPERS = frozenset({"pki"})
+_MANY = "openstack_service"
+_SHOWN_PACKAGES = 12
+# They make texts in memory; the files that these become are changes of their own.
+_IN_MEMORY = frozenset({"community.crypto.openssl_csr_pipe", "community.crypto.x509_certificate_pipe"})
+
+_APT_BLOCKS = {
+    "The following NEW packages will be installed:": "install",
+    "The following packages will be upgraded:": "upgrade",
+    "The following packages will be DOWNGRADED:": "downgrade",
+    "The following packages will be REMOVED:": "remove",
+}
+_SERVICE_OF = {
+    "file": (
+        re.compile(r"/etc/systemd/system/([a-z0-9]+)[a-z0-9@-]*\.[a-z]+\.d/"),
+        re.compile(r"/etc/accentos/pki/([a-z0-9]+)[a-z0-9_-]*\."),
+        re.compile(r"/etc/(?!accentos/)([a-z0-9]+)/"),
+    ),
+    "unit": (re.compile(r"([a-z0-9]+)"),),
+    "command": (re.compile(r"([a-z0-9]+)"),),
+    "database": (re.compile(r"DATABASE `([a-z0-9]+)"), re.compile(r" '([a-z0-9]+)[a-z0-9_-]*'@")),
+    "messaging": (re.compile(r"(?:user|rights of) ([a-z0-9]+)"),),
+    "catalogue": (re.compile(r"(?:service|endpoint|user|grant|assignment).* ([a-z0-9]+)$"),),
+}
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change: ``verb`` says what is done to ``thing``, ``why`` is empty where it needs no reason.
+
+    ``before`` and ``after`` are texts of a file, without secrets; both are empty for everything else.
+    """
+
+    kind: str
+    verb: str
+    thing: str
+    why: str = ""
+    before: str = ""
+    after: str = ""
+    host: str = ""
+    service: str = ""
+    task: str = ""
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """Return what a run changes at most once in the eyes of people: the host, the kind and the thing."""
+        return (self.host, self.kind, self.thing)
+
+
+Reader = Callable[[Mapping[str, object]], Iterator[Change]]
+
+
+def _texts(value: object) -> list[str]:
+    return [str(entry) for entry in value] if isinstance(value, list | tuple) else []
+
+
+def _read_packages(result: Mapping[str, object]) -> Iterator[Change]:
+    verb = ""
+    for line in str(result.get("stdout", "")).splitlines():
+        if not line.startswith(" "):
+            verb = _APT_BLOCKS.get(line.strip(), "")
+        elif verb:
+            yield from (Change("package", verb, name.rstrip("*")) for name in line.split())
+
+
+def _differences(result: Mapping[str, object]) -> Iterator[Mapping[str, object]]:
+    diff = result.get("diff")
+    yield from (part for part in (diff if isinstance(diff, list) else [diff]) if isinstance(part, Mapping))
+
+
+def _read_files(result: Mapping[str, object]) -> Iterator[Change]:
+    for part in _differences(result):
+        before, after = str(part.get("before") or ""), str(part.get("after") or "")
+        path = str(part.get("after_header") or part.get("before_header") or "")
+        if path and before != after:
+            yield Change("file", "remove" if not after else "change" if before else "create", path, "", before, after)
+
+
+def _read_copy(result: Mapping[str, object]) -> Iterator[Change]:
+    # Its difference names the file by where the content came from.
+    parts = [part for part in _differences(result) if "before" in part]
+    before, after = (str(parts[0].get(name) or "") if parts else "" for name in ("before", "after"))
+    yield Change("file", "create" if parts and not before else "change", str(result.get("dest", "")), "", before, after)
+
+
+def _read_units(result: Mapping[str, object]) -> Iterator[Change]:
+    reasons = result.get("reasons")
+    for command in _texts(result.get("commands")):
+        verb, *names = command.split()
+        for name in names:
+            # A unit that is started was reset only for that.
+            if verb != "reset-failed":
+                why = reasons.get(name, "") if isinstance(reasons, Mapping) and verb != "enable" else ""
+                yield Change("unit", verb, name, str(why))
+
+
+def _read_certificates(result: Mapping[str, object]) -> Iterator[Change]:
+    for part in _differences(result):
+        for line in str(part.get("after") or "").splitlines():
+            path, _colon, why = line.partition(": ")
+            yield Change("file", "change", path, why)
+
+
+def _read_statements(result: Mapping[str, object]) -> Iterator[Change]:
+    yield from (Change("database", "run", text) for text in _texts(result.get("statements")))
+
+
+def _read_messaging(result: Mapping[str, object]) -> Iterator[Change]:
+    yield from (Change("messaging", "set", text) for text in _texts(result.get("changes")))
+
+
+def _read_steps(result: Mapping[str, object]) -> Iterator[Change]:
+    steps = result.get("steps")
+    for step in steps if isinstance(steps, list) else []:
+        yield Change("catalogue", str(step["verb"]), f"{step['kind']} {step['name']}")
+
+
+def _read_names(result: Mapping[str, object]) -> Iterator[Change]:
+    yield from (Change("command", "run", name) for name in _texts(result.get("names")))
+
+
+def _read_commands(result: Mapping[str, object]) -> Iterator[Change]:
+    lines = [line for part in _differences(result) for line in str(part.get("after") or "").splitlines()]
+    yield from (Change("command", "run", line) for line in lines)
+
+
+_CLOUD = "accentos.cloud."
+READERS: Mapping[str, Reader] = {
+    "ansible.builtin.apt": _read_packages,
+    "ansible.builtin.copy": _read_copy,
+    "ansible.builtin.template": _read_copy,
+    **dict.fromkeys((f"{_CLOUD}{name}" for name in ("files", "openstack_config", "secret_file")), _read_files),
+    f"{_CLOUD}certificate_requests": _read_certificates,
+    **dict.fromkeys((f"{_CLOUD}{name}" for name in ("galera_begin", "galera_state", "unit", "units")), _read_units),
+    **dict.fromkeys(
+        (f"{_CLOUD}{name}" for name in ("command_on_change", "openvswitch_settings", "ovn_cluster")), _read_commands
+    ),
+    f"{_CLOUD}database_access": _read_statements,
+    f"{_CLOUD}messaging_access": _read_messaging,
+    f"{_CLOUD}openstack_catalogue": _read_steps,
+    f"{_CLOUD}openstack_sync": _read_names,
+}
+
+
+def read_changes(action: str, task: str, result: Mapping[str, object]) -> list[Change]:
+    """Return what a task changes. ``action`` is the full name of its module, ``result`` also that of a loop.
+
+    A result that tells nothing more, or that may not be shown, is one change named after its ``task``.
+    """
+    items = result.get("results")
+    if isinstance(items, list) and not report.is_censored(result):
+        return [change for item in items if isinstance(item, Mapping) for change in read_changes(action, task, item)]
+    if not result.get("changed") or action in _IN_MEMORY:
+        return []
+    reader = READERS.get(action)
+    found = list(reader(result)) if reader and not report.is_censored(result) else []
+    return found or [Change("other", "do", task)]
+
+
+def name_service(roles: Sequence[str], change: Change) -> str:
+    """Return the service that a change belongs to.
+
+    ``roles`` are the short names of the roles that led to the task, the outermost first. A role that works for others
+    belongs to the one that called it. What the role of many services does belongs to the one that the thing names.
+    """
+    own = [role for role in roles if role not in _HELPERS]
+    role = own[-1] if own else roles[-1] if roles else "-"
+    if role != _MANY:
+        return role
+    for pattern in _SERVICE_OF.get(change.kind, ()):
+        if match := pattern.search(change.thing):
+            return match.group(1)
+    return role
+
+
+def unite(changes: Iterable[Change]) -> list[Change]:
+    """Return each thing once, as it was changed first, ordered by host, service and kind; other verbs stay apart.
+
+    A plan cannot know what an earlier task of the run would have brought, such as a package that two roles need.
+    """
+    first: dict[tuple[str, ...], Change] = {}
+    for change in changes:
+        first.setdefault((*change.place, change.verb if change.kind == "unit" else ""), change)
+    return sorted(first.values(), key=lambda change: (change.host, change.service, KINDS.index(change.kind)))
+
+
+def _heading(text: str) -> list[report.Line]:
+    return [report.Line(""), report.Line(text, "head")]
+
+
+def _table_lines(changes: Sequence[Change], width: int) -> list[report.Line]:
+    kinds = [kind for kind in KINDS if any(change.kind == kind for change in changes)]
+    rows = []
+    for host, service in dict.fromkeys((change.host, change.service) for change in changes):
+        own = [change for change in changes if (change.host, change.service) == (host, service)]
+        counts = [len({change.thing for change in own if change.kind == kind}) for kind in kinds]
+        rows.append([report.sanitise(host), report.sanitise(service), *(str(number or "-") for number in counts)])
+    columns = [report.Column("host", right=False), report.Column("service", right=False)]
+    columns += [report.Column(_PLURALS[kind]) for kind in kinds]
+    return [report.Line(text, "plain" if i else "head") for i, text in enumerate(report.table(columns, rows, width))]
+
+
+def _package_lines(changes: Sequence[Change], full: bool) -> list[report.Line]:
+    lines: list[report.Line] = []
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for change in changes:
+        groups.setdefault((change.host, change.service, change.verb), []).append(change.thing)
+    for (host, service, verb), names in groups.items():
+        shown = names if full else names[:_SHOWN_PACKAGES]
+        more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
+        text = f"  {host}: {service}: {verb} {report.count(len(names), 'package')}: {', '.join(shown)}{more}"
+        lines.append(report.Line(report.sanitise_lines(text)[0], "changed"))
+    return lines
+
+
+def _file_lines(change: Change, full: bool) -> list[report.Line]:
+    title = report.sanitise(f"{change.host}: {change.service}: {change.verb} {change.thing}")
+    lines = [report.Line(f"  {title}", "changed")]
+    if not (full or change.verb == "change"):
+        return lines
+    before, after = report.sanitise_lines(change.before.rstrip("\n")), report.sanitise_lines(change.after.rstrip("\n"))
+    different = difflib.unified_diff(before if change.before else [], after if change.after else [], lineterm="", n=1)
+    # The first two lines would only repeat the name of the file.
+    return [*lines, *(report.Line(f"      {text}") for text in list(different)[2:])]
+
+
+def _thing_line(change: Change) -> report.Line:
+    why = f": {change.why}" if change.why else ""
+    return report.Line(
+        f"  {report.sanitise(f'{change.host}: {change.service}: {change.verb} {change.thing}{why}')}", "changed"
+    )
+
+
+def plan_lines(changes: Sequence[Change], width: int, *, diff: bool, full: bool) -> list[report.Line]:
+    """Show what a run would change: a table by host and service, then packages, files, accounts, commands and units.
+
+    With ``diff`` what changes in a file is shown; ``full`` shows the content of new files and all names of packages.
+    ``changes`` are united.
+    """
+    if not changes:
+        return []
+    by_kind = {kind: [change for change in changes if change.kind == kind] for kind in KINDS}
+    lines = [*_heading("What would change:"), *_table_lines(changes, width)]
+    if by_kind["package"]:
+        lines += [*_heading("Packages:"), *_package_lines(by_kind["package"], full)]
+    if by_kind["file"]:
+        lines += _heading("Files:")
+        for change in by_kind["file"]:
+            lines += _file_lines(change, full) if diff else [_thing_line(change)]
+    for title, kinds in (
+        ("Databases, messaging and identity:", ("database", "messaging", "catalogue")),
+        ("Commands:", ("command",)),
+        ("Further tasks:", ("other",)),
+        ("Units:", ("unit",)),
+    ):
+        rows = [change for kind in kinds for change in by_kind[kind]]
+        lines += [*_heading(title), *map(_thing_line, rows)] if rows else []
+    return lines
+
+
+def plan_data(changes: Iterable[Change], *, check: bool, outcome: str) -> dict[str, object]:
+    """Return the changes for machines; texts are as they came. ``outcome`` is the one of the run."""
+    return {"check": check, "outcome": outcome, "changes": [dict(vars(change)) for change in changes]}
+
+
+def placed(change: Change, *, host: str, roles: Sequence[str], task: str) -> Change:
+    """Return the change with host, service and task."""
+    return replace(change, host=host, service=name_service(roles, change), task=task)

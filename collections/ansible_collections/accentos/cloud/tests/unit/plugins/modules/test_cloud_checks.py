@@ -1,0 +1,229 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The module, run in this process: openstacksdk against services over TLS, and programs that stand for ping and SSH."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.accentos.cloud.plugins.module_utils import cloud_api, cloud_check_steps
+from ansible_collections.accentos.cloud.plugins.module_utils.cloud_check_steps import MARK, NAME
+from ansible_collections.accentos.cloud.plugins.module_utils.cloud_guests import GuestError
+from ansible_collections.accentos.cloud.plugins.modules import cloud_checks
+
+from .tls_server import serving
+from .whole_cloud import ADMIN, WholeCloud
+
+EXTERNAL = {"cidr": "203.0.113.0/24", "first": "203.0.113.200", "last": "203.0.113.220"}
+PING = """#!/bin/sh
+told() { echo '5 packets transmitted, 5 received, 0% packet loss'; echo 'rtt min/avg/max/mdev = 1.0/2.0/3.0/0.5 ms'; }
+case "$*" in
+    *" -c "*) told ;;
+    *) trap 'told; exit 0' INT; while :; do sleep 0.1; done ;;
+esac
+"""
+# The last argument is the command. What a guest writes to a volume the other one reads.
+SSH = """#!/bin/sh
+for command; do :; done
+echo "$@" >>"$SSH_LOG"
+case "$command" in
+    hostname) echo accentos-check-1 ;;
+    ping*) echo '5 packets transmitted, 5 packets received'; echo 'round-trip min/avg/max = 1.0/2.0/3.0 ms' ;;
+    *sha256sum*) echo 'abc  -' ;;
+esac
+"""
+KEYGEN = """#!/bin/sh
+for file; do :; done
+echo private >"$file"
+echo 'ssh-ed25519 AAAA' >"$file.pub"
+"""
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    for name, text in {"ping": PING, "ssh": SSH, "ssh-keygen": KEYGEN}.items():
+        write(folder / name, text)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+    monkeypatch.setenv("SSH_LOG", str(tmp_path / "ssh.log"))
+    return folder
+
+
+def write(path: Path, text: str) -> None:
+    path.write_text(text)
+    path.chmod(stat.S_IRWXU)
+
+
+@pytest.fixture
+def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, programs: Path) -> Iterator[WholeCloud]:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(cloud_api, "_PAUSE", 0.01)
+    monkeypatch.setattr(cloud_check_steps, "greet_console", lambda _url, _ca_file: "RFB 003.008")
+    (tmp_path / "disk.img").write_bytes(b"disk")
+    made = WholeCloud(tmp_path)
+    with serving(made):
+        yield made
+
+
+def run(cloud: WholeCloud, capsys: pytest.CaptureFixture[str], **options: Any) -> dict[str, Any]:
+    folder = cloud.certificate.parent
+    args = {
+        "auth": {"url": cloud.url("/v3"), "password": ADMIN},
+        "ca_file": str(cloud.certificate),
+        "image": str(folder / "disk.img"),
+        "folder": str(folder / "keys"),
+        "external": EXTERNAL,
+        "timeout": 1,
+        **options,
+    }
+    with patch_module_args(args), pytest.raises(SystemExit):
+        cloud_checks.main()
+    out = capsys.readouterr().out
+    assert ADMIN not in out
+    assert not (folder / "keys").exists()
+    result: dict[str, Any] = json.loads(out)
+    return result
+
+
+def results(result: dict[str, Any]) -> dict[str, str]:
+    return {row["check"]: row["result"] for row in result["checks"]}
+
+
+def details(result: dict[str, Any]) -> dict[str, str]:
+    return {row["check"]: row["detail"] for row in result["checks"]}
+
+
+def test_a_cloud_that_works_passes_and_is_left_as_it_was(
+    cloud: WholeCloud, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    result = run(cloud, capsys)
+    assert set(results(result).values()) == {"ok"}, details(result)
+    assert (result["changed"], result["leftovers"], cloud.left()) == (False, 0, {})
+    assert details(result)["guests"] == "on compute-1 and compute-2"
+    assert details(result)["live migration"].startswith("compute-1 to compute-2 in ")
+    assert details(result)["volume"] == "4 MiB written by one guest, read by the other"
+    log = (tmp_path / "ssh.log").read_text()
+    assert "StrictHostKeyChecking=yes" in log
+    assert "-W %h:%p root@203.0.113.200" in log
+
+
+def test_nothing_is_made_in_check_mode(cloud: WholeCloud, capsys: pytest.CaptureFixture[str]) -> None:
+    result = run(cloud, capsys, _ansible_check_mode=True)
+    assert results(result) == {"services": "ok"}
+    cloud.alive, cloud.volumes = False, False
+    result = run(cloud, capsys, _ansible_check_mode=True)
+    assert details(result)["services"] == "These do not report: nova-compute@compute-1, nova-compute@compute-2."
+    cloud.computes = []
+    assert details(run(cloud, capsys, _ansible_check_mode=True))["services"] == "No compute takes guests."
+    assert cloud.left() == {}
+
+
+def test_what_a_cloud_has_not_is_left_out(cloud: WholeCloud, capsys: pytest.CaptureFixture[str]) -> None:
+    cloud.volumes, cloud.computes = False, ["compute-1"]
+    result = run(cloud, capsys)
+    assert (results(result)["volume"], details(result)["volume"]) == ("left out", "the cloud has no volume service")
+    assert details(result)["live migration"] == "there is one compute only"
+    result = run(cloud, capsys, external=None)
+    assert details(result)["floating address"].startswith("there is no external network")
+    assert "failed" not in results(result).values()
+    assert cloud.left() == {}
+
+
+def test_what_a_killed_run_left_is_removed_and_nothing_else(
+    cloud: WholeCloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = cloud.add("projects", name=NAME, description=MARK)["id"]
+    cloud.add("users", name=NAME, description=MARK)
+    for collection in ("servers", "volumes", "floatingips", "networks", "os-server-groups"):
+        cloud.add(collection, name=NAME, project_id=project)
+    cloud.add("servers", name="theirs", project_id="other")
+    cloud.add("flavors", name="theirs")
+    cloud.add("os-keypairs", name=NAME)
+    result = run(cloud, capsys, _ansible_check_mode=False)
+    assert (result["changed"], result["leftovers"]) == (True, 8)
+    assert cloud.left() == {"servers": ["theirs"], "flavors": ["theirs"]}
+
+
+def test_a_project_of_somebody_else_is_not_touched(cloud: WholeCloud, capsys: pytest.CaptureFixture[str]) -> None:
+    cloud.add("projects", name=NAME, description="Mine")
+    assert "that the checks did not make" in run(cloud, capsys)["msg"]
+    assert cloud.left() == {"projects": [NAME]}
+
+
+@pytest.mark.parametrize(
+    ("request_", "check", "detail"),
+    [
+        (("POST", "images"), "image", "the image service refuses POST /images: 400 told to"),
+        (("POST", "routers"), "network", "the network service refuses POST /routers: 400 told to"),
+        (("POST", "flavors"), "guests", "the compute service refuses POST /flavors: 400 told to"),
+        (("POST", "volumes"), "volume", "the volume service refuses POST /volumes: 400 told to"),
+    ],
+)
+def test_a_refusal_fails_its_check_and_is_told(
+    cloud: WholeCloud, capsys: pytest.CaptureFixture[str], request_: tuple[str, str], check: str, detail: str
+) -> None:
+    cloud.fail = {request_: 400}
+    result = run(cloud, capsys)
+    assert (results(result)[check], details(result)[check]) == ("failed", detail)
+    assert all(row["remedy"] for row in result["checks"] if row["result"] == "failed")
+    assert cloud.left() == {}
+
+
+def test_guests_that_do_not_work_are_told(cloud: WholeCloud, capsys: pytest.CaptureFixture[str]) -> None:
+    cloud.stuck = {"guests"}
+    assert details(run(cloud, capsys))["guests"].endswith("is in state ERROR: No valid host was found.")
+    cloud.stuck, cloud.console = set(), "accentos-guest: 2.0 start\naccentos-guest: 9.0 FAILED no address from DHCP\n"
+    assert "has no address; no address from DHCP" in details(run(cloud, capsys))["address by DHCP"]
+    lease = "accentos-guest: 3.0 lease eth0 {address}/24\n"
+    cloud.console = f"accentos-guest: 2.0 start\n{lease}accentos-guest: 9.0 FAILED no metadata\n"
+    assert details(run(cloud, capsys))["metadata"].endswith("no metadata.")
+    assert cloud.left() == {}
+
+
+def test_what_programs_say_is_believed(cloud: WholeCloud, capsys: pytest.CaptureFixture[str], programs: Path) -> None:
+    write(programs / "ssh", SSH.replace("echo accentos-check-1", "echo another"))
+    assert details(run(cloud, capsys))["ssh"] == "203.0.113.200 is another."
+    write(programs / "ssh", SSH.replace("5 packets received", "2 packets received"))
+    assert "2 of 5 answered" in details(run(cloud, capsys))["guest to guest"]
+    write(programs / "ssh", SSH.replace("echo 'abc  -'", 'echo "$command"'))
+    assert details(run(cloud, capsys))["volume"] == "What one guest wrote is not what the other one read."
+    write(programs / "ssh", "#!/bin/sh\necho no route; exit 255\n")
+    assert details(run(cloud, capsys))["ssh"].endswith("ends with 255: no route")
+    write(programs / "ping", "#!/bin/sh\necho '5 packets transmitted, 0 received'; exit 1\n")
+    assert details(run(cloud, capsys))["floating address"] == "203.0.113.200: 0 of 5 answered."
+    assert cloud.left() == {}
+
+
+def test_a_guest_that_does_not_move_is_told(
+    cloud: WholeCloud, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(_url: str, _ca_file: str) -> str:
+        raise GuestError("the console does not answer")
+
+    monkeypatch.setattr(cloud_check_steps, "greet_console", silent)
+    cloud.stuck = {"migration"}
+    told = details(run(cloud, capsys))
+    assert told["live migration"].startswith("The guest is still on compute-1 after ")
+    assert told["console"] == "the console does not answer."
+
+
+def test_what_cannot_be_removed_and_who_cannot_log_in_is_told(
+    cloud: WholeCloud, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    refused = run(cloud, capsys, auth={"url": cloud.url("/v3"), "password": "older"})
+    assert refused["msg"].startswith("The cloud cannot be checked: admin cannot log in at ")
+    assert "cannot be read" in details(run(cloud, capsys, image=str(tmp_path / "none")))["image"]
+    assert run(cloud, capsys, external_network="none")["checks"][2]["result"] == "failed"
+    cloud.stuck = {"servers"}
+    assert "did not remove /servers/" in run(cloud, capsys)["msg"]
+
+
+def test_a_host_without_programs_is_told(cloud: WholeCloud, capsys: pytest.CaptureFixture[str], programs: Path) -> None:
+    write(programs / "ssh-keygen", "#!/bin/sh\necho full; exit 1\n")
+    assert run(cloud, capsys)["msg"] == "The host cannot check the cloud: ssh-keygen makes no key: full."

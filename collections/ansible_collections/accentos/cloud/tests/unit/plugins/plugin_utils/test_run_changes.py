@@ -1,0 +1,102 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a run changes, from results of modules to the lines of a plan."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.accentos.cloud.plugins.plugin_utils.run_changes import (
+    Change,
+    name_service,
+    placed,
+    plan_data,
+    plan_lines,
+    read_changes,
+    unite,
+)
+
+APT = """Reading package lists...
+The following additional packages will be installed:
+  libfoo
+The following NEW packages will be installed:
+  haproxy
+  libfoo
+The following packages will be REMOVED:
+  old*
+0 upgraded, 2 newly installed
+"""
+CONF = {"after_header": "/etc/nova/nova.conf", "before_header": "/etc/nova/nova.conf"}
+RESULTS = [
+    ("ansible.builtin.apt", {"stdout": APT}, ["install haproxy", "install libfoo", "remove old"]),
+    ("accentos.cloud.files", {"diff": [{**CONF, "before": "a\n", "after": "b\n"}]}, ["change /etc/nova/nova.conf"]),
+    ("accentos.cloud.files", {"diff": [{**CONF, "before": "a\n", "after": ""}]}, ["remove /etc/nova/nova.conf"]),
+    ("accentos.cloud.secret_file", {"diff": {**CONF, "before": "", "after": "b"}}, ["create /etc/nova/nova.conf"]),
+    ("ansible.builtin.copy", {"dest": "/etc/x", "diff": [{"before": "", "after": "b"}]}, ["create /etc/x"]),
+    ("ansible.builtin.copy", {"dest": "/etc/x"}, ["change /etc/x"]),
+    ("accentos.cloud.certificate_requests", {"diff": {"after": "/p/a.crt: it ends\n"}}, ["change /p/a.crt"]),
+    (
+        "accentos.cloud.units",
+        {"commands": ["daemon-reload", "reset-failed a.service", "restart a.service b.service"]},
+        ["restart a.service", "restart b.service"],
+    ),
+    ("accentos.cloud.database_access", {"statements": ["DROP DATABASE `test`"]}, ["run DROP DATABASE `test`"]),
+    ("accentos.cloud.messaging_access", {"changes": ["user nova: made"]}, ["set user nova: made"]),
+    (
+        "accentos.cloud.openstack_catalogue",
+        {"steps": [{"verb": "create", "kind": "user", "name": "Default / nova"}]},
+        ["create user Default / nova"],
+    ),
+    ("accentos.cloud.openstack_sync", {"names": ["nova-api"]}, ["run nova-api"]),
+    ("accentos.cloud.command_on_change", {"diff": {"after": "apt-get update\n"}}, ["run apt-get update"]),
+    ("community.crypto.x509_certificate_pipe", {"certificate": "c"}, []),
+    ("ansible.builtin.file", {}, ["do the task"]),
+    ("accentos.cloud.unit", {"censored": "hidden", "commands": ["start a.service"]}, ["do the task"]),
+    ("ansible.builtin.apt", {"results": [{"changed": True, "stdout": APT}, {"changed": False}]}, 3),
+]
+
+
+@pytest.mark.parametrize(("action", "result", "expected"), RESULTS)
+def test_results(action: str, result: dict[str, object], expected: list[str] | int) -> None:
+    found = [
+        f"{change.verb} {change.thing}" for change in read_changes(action, "the task", {"changed": True, **result})
+    ]
+    assert (len(found) if isinstance(expected, int) else found) == expected
+    assert "results" in result or read_changes(action, "the task", {**result, "changed": False}) == []
+
+
+@pytest.mark.parametrize(
+    ("roles", "change", "service"),
+    [
+        (["mariadb", "pki"], Change("file", "change", "/etc/accentos/pki/mariadb.crt"), "mariadb"),
+        (["openstack_service", "load_balancer", "pki"], Change("file", "change", "/x"), "load_balancer"),
+        (["openstack_service"], Change("file", "change", "/etc/nova/nova.conf"), "nova"),
+        (["openstack_service"], Change("file", "change", "/etc/systemd/system/nova-api.service.d/a.conf"), "nova"),
+        (["openstack_service", "pki"], Change("file", "change", "/etc/accentos/pki/keystone.key"), "keystone"),
+        (["openstack_service"], Change("unit", "start", "glance-api.service"), "glance"),
+        (["openstack_service"], Change("database", "run", "CREATE DATABASE `nova_api` CHARACTER SET x"), "nova"),
+        (["openstack_service"], Change("database", "run", "CREATE USER 'nova'@'%' IDENTIFIED"), "nova"),
+        (["openstack_service"], Change("package", "install", "nova-api"), "openstack_service"),
+        (["pki"], Change("file", "change", "/x"), "pki"),
+        ([], Change("file", "change", "/x"), "-"),
+    ],
+)
+def test_service(roles: list[str], change: Change, service: str) -> None:
+    assert name_service(roles, change) == service
+
+
+def test_plan() -> None:
+    found = [
+        Change("unit", "restart", "nova-api.service", "/etc/nova/nova.conf changes"),
+        Change("file", "change", "/etc/nova/nova.conf", "", "a = 1\nb = 1\n", "a = 1\nb = \x1b2\n"),
+        Change("package", "install", "libfoo"),
+        Change("package", "install", "libfoo"),
+    ]
+    changes = unite(placed(change, host="c1", roles=["openstack_service"], task="t") for change in found)
+    lines = [line.text for line in plan_lines(changes, 100, diff=True, full=False)]
+    assert "  c1: nova: restart nova-api.service: /etc/nova/nova.conf changes" in lines
+    assert [line.strip() for line in lines if line.startswith("      ")][1:] == ["a = 1", "-b = 1", "+b = \\x1b2"]
+    assert "  c1: openstack_service: install 1 package: libfoo" in lines
+    assert lines[2].split() == ["host", "service", "packages", "files", "units"]
+    assert lines[3].split() == ["c1", "nova", "-", "1", "1"]
+    data = plan_data(changes, check=True, outcome="ok")
+    assert data["check"] is True
+    assert plan_lines([], 100, diff=True, full=False) == []
