@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ansible_collections.accentos.cloud.plugins.module_utils.cloud_login import Login, MissingLibraryError
+
 _PAUSE = 1.0
 _RETRIES = 3
 _RETRIABLE = [429, 502, 503, 504]
@@ -45,27 +47,13 @@ class Cloud:
         Raises CloudError.
         """
         try:
-            import openstack  # noqa: PLC0415 (it is on the hosts only, and module_utils are imported for tests too)
-            from keystoneauth1 import exceptions, session  # noqa: PLC0415
-            from keystoneauth1.identity import v3  # noqa: PLC0415
-        except ImportError as error:
-            raise CloudError(f"{error.name} cannot be imported; python3-openstacksdk is not installed.") from error
-        self._errors = (exceptions.ClientException, openstack.exceptions.SDKException)
-        self._session = session.Session(
-            auth=v3.Password(
-                auth_url=auth["url"],
-                username=auth["username"],
-                password=auth["password"],
-                user_domain_name=auth["domain"],
-                project_name=auth["project"],
-                project_domain_name=auth["domain"],
-            ),
-            verify=ca_file or True,
-            timeout=timeout,
-            app_name="accentos",
-        )
+            login = Login(auth["url"], ca_file=ca_file, timeout=timeout)
+        except MissingLibraryError as error:
+            raise CloudError(f"{error} cannot be imported; python3-openstacksdk is not installed.") from error
+        self._errors = login.errors
+        self._session = login.session(auth)
         try:
-            self._connection = openstack.connection.Connection(session=self._session, identity_api_version="3")
+            self._connection = login.openstack.connection.Connection(session=self._session, identity_api_version="3")
             access = self._session.auth.get_access(self._session)
         except self._errors as error:
             raise CloudError(f"{auth['username']} cannot log in at {auth['url']}: {error}") from error

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.accentos.cloud.plugins.module_utils.cloud_login import Login, MissingLibraryError
 from ansible_collections.accentos.cloud.plugins.module_utils.openstack_catalogue import (
     CatalogueError,
     Key,
@@ -28,24 +29,15 @@ class Identity:
         Raises UnknownCatalogueError.
         """
         try:
-            import openstack  # noqa: PLC0415 (it is on the hosts only, and module_utils are imported for tests too)
-            from keystoneauth1 import exceptions, session  # noqa: PLC0415
-            from keystoneauth1.identity import v3  # noqa: PLC0415
-        except ImportError as error:
-            raise UnknownCatalogueError(f"{error.name} cannot be imported.", "Install python3-openstacksdk.") from error
-        self._v3, self._unauthorized = v3, exceptions.Unauthorized
-        # Those of the library below and those of openstacksdk itself have nothing in common.
-        self._errors = (exceptions.ClientException, openstack.exceptions.SDKException)
+            login = Login(auth["url"], ca_file=ca_file, timeout=timeout)
+        except MissingLibraryError as error:
+            raise UnknownCatalogueError(f"{error} cannot be imported.", "Install python3-openstacksdk.") from error
+        self._login, self._errors = login, login.errors
         self._auth = auth
-        self._session = session.Session(
-            auth=self._password(auth["username"], auth["password"], auth["domain"], auth["project"]),
-            verify=ca_file or True,
-            timeout=timeout,
-            app_name="accentos",
-        )
+        self._session = login.session(auth)
         self._ids: dict[tuple[str, Key], str] = {}
         try:
-            connection = openstack.connection.Connection(
+            connection = login.openstack.connection.Connection(
                 session=self._session,
                 identity_api_version="3",
                 # The address that we are given, not one from the catalogue that we are about to write.
@@ -59,16 +51,10 @@ class Identity:
             raise UnknownCatalogueError(*self._explain("log in", error).args) from error
         self._api = connection.identity
 
-    def _password(self, username: str, password: str, domain: str, project: str | None) -> Any:
-        scope = {"project_name": project, "project_domain_name": domain} if project else {"unscoped": True}
-        return self._v3.Password(
-            auth_url=self._auth["url"], username=username, password=password, user_domain_name=domain, **scope
-        )
-
     def _explain(self, doing: str, error: Exception) -> CatalogueError:
         remedy = (
             "Compare the password of the administrator in the site's secrets with that of the cloud."
-            if isinstance(error, self._unauthorized)
+            if isinstance(error, self._login.unauthorized)
             else "See whether the service runs and what it logged: journalctl --unit keystone, /var/log/keystone."
         )
         return CatalogueError(f"The identity service at {self._auth['url']} does not let us {doing}: {error}", remedy)
@@ -164,8 +150,8 @@ class Identity:
         """Tell whether a user can log in with a password."""
         domain, name = user
         try:
-            self._password(name, password, domain, None).get_token(self._session)
-        except self._unauthorized:
+            self._login.password(name, password, domain, None).get_token(self._session)
+        except self._login.unauthorized:
             return False
         return True
 

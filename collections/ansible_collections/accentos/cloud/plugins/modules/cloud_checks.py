@@ -20,19 +20,6 @@ description:
     The host that it runs on needs C(python3-openstacksdk), C(openssh-client) and C(iputils-ping), and an address in
     the external network. The image must be one of the role guest_image, which says on its console what happens to it.
 options:
-  auth:
-    description: How to reach the identity service as an administrator.
-    type: dict
-    required: true
-    suboptions:
-      url: {description: Address of version 3 of the service., type: str, required: true}
-      username: {description: Name of the administrator., type: str, default: admin}
-      password: {description: Password of the administrator., type: str, required: true}
-      project: {description: Project of the administrator., type: str, default: admin}
-      domain: {description: Domain of the administrator and the project., type: str, default: Default}
-  ca_file:
-    description: Authorities that certificates of services are checked with. By default those of the system.
-    type: path
   image:
     description: Disk of the guest on the host.
     type: path
@@ -65,7 +52,7 @@ options:
     description: Folder for the key of the guests while the checks run; it ought to be in memory.
     type: path
     default: /run/accentos-checks
-extends_documentation_fragment: [accentos.cloud.attributes]
+extends_documentation_fragment: [accentos.cloud.attributes, accentos.cloud.cloud_login]
 attributes:
   check_mode:
     description: Nothing is made in check mode; only what services say about themselves is checked.
@@ -121,6 +108,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.cloud_api import Cl
 from ansible_collections.accentos.cloud.plugins.module_utils.cloud_check_steps import Checks, Project, services
 from ansible_collections.accentos.cloud.plugins.module_utils.cloud_checks import Check, Row, run
 from ansible_collections.accentos.cloud.plugins.module_utils.cloud_guests import GuestError, Keys
+from ansible_collections.accentos.cloud.plugins.module_utils.cloud_login import LOGIN_OPTIONS
 
 _NAME = {"type": "str", "required": True}
 
@@ -155,13 +143,6 @@ def look_only(options: dict[str, Any]) -> list[Row]:
 
 def main() -> None:
     """Run the module."""
-    auth = {
-        "url": _NAME,
-        "username": {"type": "str", "default": "admin"},
-        "password": {"type": "str", "required": True, "no_log": True},
-        "project": {"type": "str", "default": "admin"},
-        "domain": {"type": "str", "default": "Default"},
-    }
     external = {
         "physical_network": {"type": "str", "default": "external"},
         "cidr": _NAME,
@@ -171,8 +152,7 @@ def main() -> None:
     }
     module = AnsibleModule(
         argument_spec={
-            "auth": {"type": "dict", "required": True, "options": auth},
-            "ca_file": {"type": "path"},
+            **LOGIN_OPTIONS,
             "image": {"type": "path", "required": True},
             "external_network": {"type": "str"},
             "external": {"type": "dict", "options": external},

@@ -13,36 +13,7 @@ description:
   - Reads what the identity service holds, plans what is missing or different, and does exactly that, in one process.
   - What nobody asked for is left alone.
   - Whether the password of a user is the wanted one is found out by logging in as the user.
-  - The host that it runs on needs C(python3-openstacksdk).
 options:
-  auth:
-    description: How to reach the identity service as an administrator.
-    type: dict
-    required: true
-    suboptions:
-      url:
-        description: Address of version 3 of the service.
-        type: str
-        required: true
-      username:
-        description: Name of the administrator.
-        type: str
-        default: admin
-      password:
-        description: Password of the administrator.
-        type: str
-        required: true
-      project:
-        description: Project of the administrator.
-        type: str
-        default: admin
-      domain:
-        description: Domain of the administrator and the project.
-        type: str
-        default: Default
-  ca_file:
-    description: Authorities that the certificate of the service is checked with. By default those of the system.
-    type: path
   timeout:
     description: Seconds to wait for one answer.
     type: int
@@ -113,7 +84,7 @@ options:
           scope: {description: Where the role holds., type: str, choices: [project, domain, system], default: project}
           project: {description: Name of the project., type: str}
           domain: {description: The domain or that of the project., type: str, default: Default}
-extends_documentation_fragment: [accentos.cloud.attributes]
+extends_documentation_fragment: [accentos.cloud.attributes, accentos.cloud.cloud_login]
 attributes:
   check_mode:
     description: >-
@@ -157,6 +128,7 @@ steps:
 from typing import NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.accentos.cloud.plugins.module_utils.cloud_login import LOGIN_OPTIONS
 from ansible_collections.accentos.cloud.plugins.module_utils.openstack_catalogue import (
     KINDS,
     CatalogueError,
@@ -183,13 +155,6 @@ def _described(**more: object) -> dict[str, object]:
 
 def main() -> None:
     """Run the module."""
-    auth = {
-        "url": _NAME,
-        "username": {"type": "str", "default": "admin"},
-        "password": {"type": "str", "required": True, "no_log": True},
-        "project": {"type": "str", "default": "admin"},
-        "domain": _DOMAIN,
-    }
     grant = {
         "role": _NAME,
         "scope": {"type": "str", "choices": ["project", "domain", "system"], "default": "project"},
@@ -205,8 +170,7 @@ def main() -> None:
     }
     module = AnsibleModule(
         argument_spec={
-            "auth": {"type": "dict", "required": True, "options": auth},
-            "ca_file": {"type": "path"},
+            **LOGIN_OPTIONS,
             "timeout": {"type": "int", "default": 30},
             "regions": _described(),
             "domains": _described(),

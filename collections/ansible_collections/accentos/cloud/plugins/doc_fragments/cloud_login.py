@@ -1,0 +1,42 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""How modules log in to a cloud."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """The fragment C(accentos.cloud.cloud_login)."""
+
+    DOCUMENTATION = r"""
+options:
+  auth:
+    description: How to reach the identity service as an administrator.
+    type: dict
+    required: true
+    suboptions:
+      url:
+        description: Address of version 3 of the service.
+        type: str
+        required: true
+      username:
+        description: Name of the administrator.
+        type: str
+        default: admin
+      password:
+        description: Password of the administrator.
+        type: str
+        required: true
+      project:
+        description: Project of the administrator.
+        type: str
+        default: admin
+      domain:
+        description: Domain of the administrator and the project.
+        type: str
+        default: Default
+  ca_file:
+    description: Authorities that certificates of services are checked with. By default those of the system.
+    type: path
+notes:
+  - The host that it runs on needs C(python3-openstacksdk).
+"""
