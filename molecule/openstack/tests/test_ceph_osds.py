@@ -7,7 +7,7 @@ import time
 
 from testinfra.host import Host
 
-testinfra_hosts = ["ssh://storage-1"]
+testinfra_hosts = ["ssh://compute-1"]
 
 FOLDERS = "/var/lib/ceph/osd"
 
