@@ -74,9 +74,10 @@ RETURN = r"""
 _value:
   description:
     - C(packages), C(certificates) for the role pki, C(keyrings) for the role ceph, C(files) for
-      M(accentos.cloud.openstack_config), C(syncs) for M(accentos.cloud.openstack_sync), C(units) for M(accentos.cloud.units), C(checks) for
-      M(accentos.cloud.openstack_health), C(databases) for M(accentos.cloud.database_access), C(messaging) for
-      M(accentos.cloud.messaging_access), C(catalogue) for M(accentos.cloud.openstack_catalogue).
+      M(accentos.cloud.openstack_config), C(syncs) for M(accentos.cloud.openstack_sync), C(units) for
+      M(accentos.cloud.units), C(checks) for M(accentos.cloud.openstack_health), C(databases) for
+      M(accentos.cloud.database_access), C(messaging) for M(accentos.cloud.messaging_access), C(catalogue) for
+      M(accentos.cloud.openstack_catalogue).
     - C(start_policy), all units of all services, and C(secrets), the names and kinds of the secrets that four of these
       refer to.
   type: dict

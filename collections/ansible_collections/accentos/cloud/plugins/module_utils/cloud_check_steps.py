@@ -499,6 +499,10 @@ class Checks:
             self._user.remove("compute", f"{path}/{volume}")
         with told("volume"):
             self._volume_is(volume, "available")
+        # The compute service forgets it a moment later, and until then gives it to no other guest.
+        with told("compute"):
+            if not wait(functools.partial(self._user.gone, "compute", f"{path}/{volume}"), self._timeout):
+                raise CloudError(f"{path} still has the volume after {self._timeout} seconds")
         return said
 
     def console(self) -> str:

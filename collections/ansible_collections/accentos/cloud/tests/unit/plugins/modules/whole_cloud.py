@@ -37,6 +37,7 @@ class WholeCloud(TlsServer):
         self.fail: dict[tuple[str, str], int] = {}
         self.console = CONSOLE
         self.stuck: set[str] = set()
+        self.detaching: set[str] = set()
         self.computes = ["compute-1", "compute-2"]
         self.alive = True
         self.objects: dict[str, dict[str, dict[str, Any]]] = {}
@@ -192,7 +193,13 @@ class Handler(BaseHTTPRequestHandler):
                 self.answer(200, {})
             case "DELETE", ["servers", _number, "os-volume_attachments", volume]:
                 server.objects["volumes"][volume]["status"] = "available"
+                server.detaching.add(volume)
                 self.answer(202)
+            case "GET", ["servers", _number, "os-volume_attachments", volume]:
+                # It is told of once more, as by a compute that has not heard of it yet.
+                still = volume in server.detaching
+                server.detaching.discard(volume)
+                self.answer(200 if still else 404, {"volumeAttachment": {"volumeId": volume}} if still else {})
             case _:
                 self.plain(method, parts, query, body)
 
