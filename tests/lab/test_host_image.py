@@ -22,13 +22,15 @@ HOST = "deploy-1"
 FOLDER = "/srv/accentos"
 TOOLS = "qemu-system-x86 ipxe-qemu"
 
-PLAY = f"""\
+HEAD = f"""\
 ---
 - name: Images
   hosts: {HOST}
   gather_facts: false
   tasks:
-    - name: Build the images of a virtual machine
+"""
+PLAY = f"""\
+{HEAD}    - name: Build the images of a virtual machine
       ansible.builtin.import_role:
         name: accentos.cloud.host_image
       vars:
@@ -40,12 +42,7 @@ PLAY = f"""\
 # An image of so many MiB in a folder that holds 32.
 FULL = "/srv/full"
 FULL_PLAY = f"""\
----
-- name: Images
-  hosts: {HOST}
-  gather_facts: false
-  tasks:
-    - name: Build an image
+{HEAD}    - name: Build an image
       accentos.cloud.host_image_build:
         images:
           - folder: {FULL}

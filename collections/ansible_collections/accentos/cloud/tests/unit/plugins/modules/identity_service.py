@@ -5,11 +5,10 @@ from __future__ import annotations
 
 import itertools
 import json
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
-from .tls_server import TlsServer
+from .tls_server import TlsHandler, TlsServer
 
 ADMIN = "admin-password"
 _COLLECTIONS = ("regions", "domains", "projects", "roles", "services", "endpoints", "users")
@@ -52,16 +51,8 @@ def shown(one: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in one.items() if key != "password"}
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(TlsHandler):
     server: IdentityService
-
-    def answer(self, code: int, body: Any = None, **headers: str) -> None:
-        text = b"" if body is None else json.dumps(body).encode()
-        self.send_response(code)
-        for name, value in {"Content-Length": str(len(text)), "Content-Type": "application/json", **headers}.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
-        self.wfile.write(text)
 
     def body(self) -> dict[str, Any]:
         text = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -117,18 +108,3 @@ class Handler(BaseHTTPRequestHandler):
         else:
             known[parts[1]].update(body[name])
             self.answer(200, {name: shown(known[parts[1]])})
-
-    def do_GET(self) -> None:
-        self.handle_one("GET")
-
-    def do_POST(self) -> None:
-        self.handle_one("POST")
-
-    def do_PUT(self) -> None:
-        self.handle_one("PUT")
-
-    def do_PATCH(self) -> None:
-        self.handle_one("PATCH")
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the name is Python's)
-        """Say nothing."""

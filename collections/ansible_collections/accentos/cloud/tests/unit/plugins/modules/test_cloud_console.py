@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 from ansible_collections.accentos.cloud.plugins.module_utils.cloud_guests import GuestError, call, greet_console
 
-from .tls_server import TlsServer, serving
+from .tls_server import TlsHandler, TlsServer, serving
 
 GREETING = b"RFB 003.008\n"
 
@@ -23,10 +22,10 @@ class Proxy(TlsServer):
         self.page, self.code, self.greeting = 200, 101, GREETING
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(TlsHandler):
     server: Proxy
 
-    def do_GET(self) -> None:
+    def handle_one(self, _method: str) -> None:
         if "Upgrade" not in self.headers:
             self.send_response(self.server.page)
             self.end_headers()
@@ -36,9 +35,6 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         # One unmasked frame with bytes, as a server sends it.
         self.wfile.write(bytes([0x82, len(self.server.greeting)]) + self.server.greeting)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the name is Python's)
-        """Say nothing."""
 
 
 @pytest.fixture

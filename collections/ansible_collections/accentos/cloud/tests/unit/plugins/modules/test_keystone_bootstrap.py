@@ -8,7 +8,6 @@ import os
 import pwd
 import sys
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.accentos.cloud.plugins.modules import keystone_bootstrap
 
-from .tls_server import TlsServer, serving
+from .tls_server import TlsHandler, TlsServer, serving
 
 USER = pwd.getpwuid(os.geteuid()).pw_name
 # What the module uses of keystone: without its package here, this is the shape of release 2025.1.
@@ -49,10 +48,10 @@ class Identity(TlsServer):
         self.codes: list[int] = []
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(TlsHandler):
     server: Identity
 
-    def do_POST(self) -> None:
+    def handle_one(self, _method: str) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         given = body["auth"]["identity"]["password"]["user"]["password"]
         known = self.server.folder / "password"
@@ -60,9 +59,6 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(self.server.codes.pop(0) if self.server.codes else 201 if right else 401)
         self.send_header("Content-Length", "0")
         self.end_headers()
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the name is Python's)
-        """Say nothing."""
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.accentos.cloud.plugins.modules import openstack_health
 
-from .tls_server import TlsServer, serving
+from .tls_server import TlsHandler, TlsServer, serving
 
 
 class Server(TlsServer):
@@ -25,10 +24,10 @@ class Server(TlsServer):
         self.answers: dict[str, list[int]] = {}
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(TlsHandler):
     server: Server
 
-    def do_GET(self) -> None:
+    def handle_one(self, _method: str) -> None:
         answers = self.server.answers[self.path]
         status = answers.pop(0) if len(answers) > 1 else answers[0]
         self.send_response(status)
@@ -36,9 +35,6 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Location", "/nowhere")
         self.send_header("Content-Length", "0")
         self.end_headers()
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the name is Python's)
-        """Say nothing."""
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import ipaddress
+import json
 import ssl
 import threading
 from collections.abc import Iterator
@@ -57,6 +58,39 @@ class TlsServer(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of clients that do not trust the certificate."""
+
+
+class TlsHandler(BaseHTTPRequestHandler):
+    """Hands requests of all methods to ``handle_one``, and writes no log."""
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the name is Python's)
+        """Say nothing."""
+
+    def handle_one(self, method: str) -> None:
+        raise NotImplementedError
+
+    def answer(self, code: int, body: Any = None, **headers: str) -> None:
+        text = b"" if body is None else json.dumps(body).encode()
+        self.send_response(code)
+        for name, value in {"Content-Length": str(len(text)), "Content-Type": "application/json", **headers}.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(text)
+
+    def do_GET(self) -> None:
+        self.handle_one("GET")
+
+    def do_POST(self) -> None:
+        self.handle_one("POST")
+
+    def do_PUT(self) -> None:
+        self.handle_one("PUT")
+
+    def do_PATCH(self) -> None:
+        self.handle_one("PATCH")
+
+    def do_DELETE(self) -> None:
+        self.handle_one("DELETE")
 
 
 @contextlib.contextmanager

@@ -7,11 +7,10 @@ import hashlib
 import itertools
 import json
 import urllib.parse
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
-from .tls_server import TlsServer
+from .tls_server import TlsHandler, TlsServer
 
 ADMIN = "admin-password"
 CONSOLE = """accentos-guest: 2.0 start
@@ -85,19 +84,11 @@ class WholeCloud(TlsServer):
         ]
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(TlsHandler):
     server: WholeCloud
     protocol_version = "HTTP/1.1"
     # Head and body leave in one piece, or the client waits for the second one.
     wbufsize = 65536
-
-    def answer(self, code: int, body: Any = None, **headers: str) -> None:
-        text = b"" if body is None else json.dumps(body).encode()
-        self.send_response(code)
-        for name, value in {"Content-Length": str(len(text)), "Content-Type": "application/json", **headers}.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
-        self.wfile.write(text)
 
     def version(self, path: str) -> None:
         """Tell of the one version that is there."""
@@ -266,18 +257,3 @@ class Handler(BaseHTTPRequestHandler):
                 made |= {"status": "available"}
             case "images":
                 made |= {"status": "queued", "owner": self.project()}
-
-    def do_GET(self) -> None:
-        self.handle_one("GET")
-
-    def do_POST(self) -> None:
-        self.handle_one("POST")
-
-    def do_PUT(self) -> None:
-        self.handle_one("PUT")
-
-    def do_DELETE(self) -> None:
-        self.handle_one("DELETE")
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the name is Python's)
-        """Say nothing."""
