@@ -14,7 +14,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.openstack_configura
 
 _SERVICE = frozenset(
     (
-        *("description", "type", "user", "database", "messaging", "identity", "components"),
+        *("description", "wanted", "type", "user", "database", "messaging", "identity", "components"),
         *("packages", "files", "attributes", "texts", "namespaces"),
     )
 )
@@ -101,9 +101,8 @@ def plan_host(
     context: Context,
 ) -> dict[str, Any]:
     """Return what a host needs for the services ``names``, see the filter openstack_host_plan. Raises ServiceError."""
-    for name in (*names, *overrides):
-        if name not in known:
-            raise ServiceError(f"There is no service {name!r}. Known: {', '.join(sorted(known))}.")
+    _refuse_unknown_services(known, (*names, *overrides))
+    names = _wanted(known, names)
     components = [found for name in names for found in _components(name, known[name], context)]
     here = [name for name in names if any(component.service == name for component in components)]
     files = [file for name in here for file in _files(name, known[name], components, overrides.get(name, {}), context)]
@@ -143,10 +142,9 @@ def plan_host(
 
 def listeners(known: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:
     """Return what the load balancer hands on for services, as its role takes it. Raises ServiceError."""
+    _refuse_unknown_services(known, names)
     found = []
-    for name in names:
-        if name not in known:
-            raise ServiceError(f"There is no service {name!r}. Known: {', '.join(sorted(known))}.")
+    for name in _wanted(known, names):
         for component, data in sorted(known[name]["components"].items()):
             wsgi = data.get("wsgi")
             if wsgi and data["group"] == "controller":
@@ -156,6 +154,17 @@ def listeners(known: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> l
                 found.append({**listener, **sticky})
             found += [{"name": f"{name}-{component}", "mode": "http", **other} for other in data.get("listeners", ())]
     return found
+
+
+def _refuse_unknown_services(known: Mapping[str, Any], names: Sequence[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise ServiceError(f"There is no service {name!r}. Known: {', '.join(sorted(known))}.")
+
+
+def _wanted(known: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> list[str]:
+    """Return the services that have a meaning in this site: a description may say when it has none."""
+    return [name for name in names if known[name].get("wanted", True)]
 
 
 def _components(name: str, service: Mapping[str, Any], context: Context) -> Iterator[Component]:

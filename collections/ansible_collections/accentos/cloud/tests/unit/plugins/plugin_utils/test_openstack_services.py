@@ -268,3 +268,9 @@ def test_a_wrong_description_is_refused(arguments: dict[str, Any], told: str) ->
     with pytest.raises(ServiceError) as caught:
         plan(**arguments)
     assert str(caught.value).startswith(told)
+
+
+def test_a_service_that_has_no_meaning_in_the_site_is_left_out() -> None:
+    known = {**KNOWN, "nova": {**KNOWN["nova"], "wanted": False}}
+    assert plan(known=known) == plan(known=known, names=[])
+    assert listeners(known, ["nova"]) == []
