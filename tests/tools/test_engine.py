@@ -180,6 +180,20 @@ def test_skipped_tests_are_named_and_fail_the_run(run: Run) -> None:
     assert lines[-1] == "0 passed, 0 failed, 1 skipped"
 
 
+def test_failed_tests_are_named_at_the_end_with_what_was_said_first(run: Run) -> None:
+    failed = (
+        '<testsuite><testcase classname="a" name="wrong"><failure message="1 != 2&#10;more"/></testcase></testsuite>'
+    )
+    steps = [shell("tests", f"echo '{failed}' > r.xml; seq 100", tests="r.xml"), shell("lint", "exit 1")]
+    assert summarize(run, run.execute(steps, True), 10.0, True) == 1
+    assert screen_text(run).splitlines()[-4:] == [
+        "Failed tests:",
+        "    a::wrong: 1 != 2",
+        f"Failed: tests, lint. Log: {run.log.path}",
+        "0 passed, 2 failed",
+    ]
+
+
 def test_a_test_run_without_tests_fails(run: Run) -> None:
     assert summarize(run, run.execute([shell("lint", "true")], True), 1.0, True) == 1
     assert "No test was run" in screen_text(run)

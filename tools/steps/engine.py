@@ -30,6 +30,7 @@ from .results import Counts, UnreadableResultsError, count_files, verdict
 
 PARALLEL = 2
 TAIL_LINES = 40
+LONGEST_NAME = 300
 GRACE_SECONDS = 10.0
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -347,6 +348,11 @@ def summarize(run: Run, outcomes: Sequence[Outcome], seconds: float, counts_test
         run.screen.line("Skipped tests, which this project does not allow:")
         for name in counts.skipped:
             run.screen.line(f"    {name}")
+    if named := [name for outcome in outcomes if outcome.step.tests for name in outcome.counts.failed]:
+        # Where only the end of the output is kept, nothing else says which they were.
+        run.screen.line("Failed tests:")
+        for name in named:
+            run.screen.line(f"    {name[:LONGEST_NAME]}")
     if failed:
         run.screen.line(f"Failed: {', '.join(failed)}. Log: {run.log.path}")
     if left:

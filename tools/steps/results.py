@@ -15,7 +15,7 @@ class UnreadableResultsError(Exception):
 
 @dataclass(frozen=True)
 class Counts:
-    """Numbers of tests, and the names of those that failed or were skipped."""
+    """Numbers of tests, and the names of those that failed, each with what was said first, or were skipped."""
 
     passed: int = 0
     failed: tuple[str, ...] = ()
@@ -38,8 +38,10 @@ def count_cases(text: str) -> Counts:
     skipped: list[str] = []
     for case in ET.fromstring(text).iter("testcase"):  # noqa: S314  (written by our own steps)
         name = "::".join(part for part in (case.get("classname"), case.get("name")) if part)
-        if case.find("failure") is not None or case.find("error") is not None:
-            failed.append(name)
+        wrong = [found for tag in ("failure", "error") if (found := case.find(tag)) is not None]
+        if wrong:
+            first = (wrong[0].get("message") or "").strip().partition("\n")[0]
+            failed.append(f"{name}: {first}" if first else name)
         elif case.find("skipped") is not None:
             skipped.append(name)
         else:
