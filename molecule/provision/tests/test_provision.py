@@ -123,13 +123,15 @@ def test_an_installed_machine_that_boots_from_the_network_starts_from_its_disk(h
     assert "pxelinux.cfg/01-52-54-00-93-00-31" in rack("cat", "/var/log/rack/metal-bios-1.log").rpartition("SeaBIOS")[2]
 
 
-def test_a_machine_that_nobody_described_becomes_a_host() -> None:
+# Both of its tests take the fixture: pytest puts tests with it before others, and this one comes first.
+def test_a_machine_that_nobody_described_becomes_a_host(host: Host) -> None:
     rack("virsh", "start", STRANGER)
     end = time.monotonic() + LONGEST_START
     while "metal-new-1" not in (told := playbook("playbooks/enrol.yml")):
         assert "No machine is waiting" in told
         assert time.monotonic() < end, rack("tail", "-c", "3000", f"/var/log/rack/{STRANGER}.log")
         time.sleep(5)
+    assert ask(host, f"/v1/machines/{NEW}")["state"] == "deployed"
     new = reach(NEW_ADDRESS)
     assert new.check_output("hostname") == NEW
     # Its hardware profile asks for a mirror.
