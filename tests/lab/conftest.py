@@ -34,6 +34,8 @@ STATE = ROOT / ".lab" / NAME
 ANSIBLE_HOME = Path(os.environ.get("ANSIBLE_HOME", Path.home() / ".ansible"))
 ARGUMENTS = shlex.split(os.environ.get("ACCENTOS_TEST_ARGUMENTS", ""))
 HOSTS = ("compute-1", "deploy-1")
+# What a test of one host needs; a run over both takes twice as long.
+ONE = ("--limit", "localhost,compute-1")
 CREATE = "molecule/shared/create.yml"
 PREPARE = "playbooks/prepare.yml"
 DESTROY = "molecule/shared/destroy.yml"
@@ -84,8 +86,8 @@ class Lab:
         self.scratch = scratch
         self.site = site
         self.state = state
-        # Whether the last run was that of PREPARE, as the site has it, to its end.
-        self.prepared = False
+        # Hosts that the last run over them may have left otherwise than PREPARE, as the site has it, would.
+        self.unprepared = set(HOSTS)
 
     def command(self, playbook: str, *arguments: str, site: Path | None = None) -> list[str]:
         """Return the command that runs a playbook over a site, by default the lab's own."""
@@ -113,7 +115,7 @@ class Lab:
     def run(self, playbook: str, *arguments: str, site: Path | None = None) -> Run:
         """Run a playbook to its end."""
         self.forget()
-        self.prepared = False
+        touched = self._touch(arguments)
         done = subprocess.run(
             self.command(playbook, *arguments, site=site),
             cwd=ROOT,
@@ -124,9 +126,16 @@ class Lab:
             text=True,
             check=False,
         )
-        self.prepared = playbook == PREPARE and not arguments and site is None and done.returncode == 0
+        if playbook == PREPARE and arguments in ((), ONE) and site is None and done.returncode == 0:
+            self.unprepared -= touched
         summary = self.scratch / "summary.json"
         return Run(done.returncode, done.stdout, json.loads(summary.read_text()) if summary.exists() else {"hosts": {}})
+
+    def _touch(self, arguments: tuple[str, ...]) -> set[str]:
+        """Return the hosts that a run with these arguments may change, which are unprepared from now on."""
+        touched = {"compute-1"} if set(ONE) <= set(arguments) else set(HOSTS)
+        self.unprepared |= touched
+        return touched
 
     def forget(self) -> None:
         """Remove summary and log of the run before."""
@@ -141,8 +150,8 @@ class Lab:
 
     def prepare(self) -> None:
         """Let the hosts be prepared; another run would only find that they are."""
-        if not self.prepared:
-            self.succeed(PREPARE)
+        if self.unprepared:
+            self.succeed(PREPARE, *(ONE if self.unprepared == {"compute-1"} else ()))
 
     def kill_at_task(self, playbook: str, task: int | str, *arguments: str, delay: float = 0) -> str:
         """Start a playbook and kill it, with all its processes, ``delay`` seconds after a task starts.
@@ -151,7 +160,7 @@ class Lab:
         """
         log = self.scratch / "stages.log"
         self.forget()
-        self.prepared = False
+        self._touch(arguments)
         with subprocess.Popen(
             self.command(playbook, *arguments),
             cwd=ROOT,

@@ -8,6 +8,7 @@ import os
 import random
 import secrets
 import shlex
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +19,9 @@ from ansible_collections.accentos.cloud.plugins.plugin_utils.secret_store import
 
 from .conftest import CREATE, DESTROY, PREPARE, ROOT, Lab
 
-SITE = Path(os.environ.get("ACCENTOS_TEST_RACK_SITE", ROOT / "molecule/provision/inventory"))
+# The scenario "provision" may be running on its own lab meanwhile: name and networks of another one.
+SCENARIO = ROOT / "molecule/provision/inventory"
+ELSEWHERE = (("lab_name: provision", "lab_name: rack"), ("10.93.", "10.99."))
 RACK = "molecule/shared/rack.yml"
 HOSTS = ("--limit", "localhost,deploy,lab_rack")
 BIOS, UEFI = "metal-bios-1", "metal-uefi-1"
@@ -54,12 +57,24 @@ print(json.dumps(seen))
 """
 
 
+def site_elsewhere(site: Path) -> Path:
+    """Write the site of the scenario "provision" to SITE, with another name and other networks."""
+    shutil.copytree(SCENARIO, site)
+    for file in site.rglob("*.yml"):
+        text = file.read_text(encoding="utf-8")
+        for old, new in ELSEWHERE:
+            text = text.replace(old, new)
+        file.write_text(text, encoding="utf-8")
+    return site
+
+
 class Rack(Lab):
-    """The lab of the site "provision", or of another one for trials, with ways to speak to its BMCs."""
+    """A lab like that of the site "provision", with ways to speak to its BMCs."""
 
     def __init__(self, scratch: Path) -> None:
+        site = site_elsewhere(scratch / "site")
         listed = subprocess.run(
-            [f"{ROOT}/.venv/bin/ansible-inventory", "-i", str(SITE), "--host", "rack-1"],
+            [f"{ROOT}/.venv/bin/ansible-inventory", "-i", str(site), "--host", "rack-1"],
             capture_output=True,
             check=True,
             cwd=ROOT,
@@ -67,7 +82,7 @@ class Rack(Lab):
         variables = json.loads(listed.stdout)
         self.name = variables["lab_name"]
         self.machines = {machine["name"]: machine for machine in variables["lab_rack_machines"]}
-        super().__init__(scratch, SITE, ROOT / ".lab" / self.name)
+        super().__init__(scratch, site, ROOT / ".lab" / self.name)
 
     def credentials(self, machine: str) -> tuple[str, str]:
         """Return user and password of a machine's BMC."""

@@ -43,8 +43,10 @@ POWER_PACKAGES = ("snmpd", "openipmi")
 ASLEEP = {name: f"{name}.service" for name in POWER_PACKAGES}
 # Tests that start servers or whole playbooks and wait for them: too slow for test-quick, which leaves them out.
 SLOW_TESTS = ("tests/power", "tests/playbooks", "tests/stages")
-# Steps that keep one core busy at most and mind no neighbour. Emulated machines do: their scenarios run alone.
+# Steps that keep one core busy at most. Steps of a group run two at a time, so none has a lab of another one's name.
 BESIDE = "beside"
+# Machines that install themselves leave a core to the tests of the lab. A whole cloud leaves none, and runs alone.
+MACHINES = "machines"
 # Each half of tests/lab has a lab of its own, that of a scenario which has ended.
 LAB_FAULTS = ("tests/lab/test_faults.py",)
 QUICK_NEEDS = Needs(disk_mib=2048)
@@ -288,7 +290,7 @@ def lab_half(name: str, why: str, root: Path, scenario: str, *tests: str) -> Ste
             # The search for secrets reads all files there, so nobody else may remove them meanwhile.
             "ANSIBLE_HOME": str(root / f".cache/ansible-{scenario}"),
         },
-        group="lab",
+        group=MACHINES,
     )
 
 
@@ -306,16 +308,18 @@ def lab_test_steps(root: Path) -> tuple[Step, ...]:
             "cobbler",
             "A deploy host gets Cobbler; another host boots from it, tries its doors, and looks on while it is killed.",
             2400,
-        ),
-        scenario_step(
-            "provision",
-            "Machines with empty disks become hosts by way of Cobbler and their BMCs, a stranger too; faults.",
-            3600,
+            BESIDE,
         ),
         scenario_step(
             "openstack",
             "Prepared hosts become a cloud, a second run changes nothing, and the cloud is looked at from outside.",
             3600,
+        ),
+        scenario_step(
+            "provision",
+            "Machines with empty disks become hosts by way of Cobbler and their BMCs, a stranger too; faults.",
+            3600,
+            MACHINES,
         ),
         lab_half(
             "lab faults",
