@@ -36,7 +36,12 @@ def site(tmp_path: Path) -> Path:
         "hosts": "controller",
         "gather_facts": False,
         "module_defaults": {"accentos.cloud.galera_state": {"folder": f"{tmp_path}/{{{{ item }}}}"}},
-        "vars": {"__mariadb_written": {"changed": False}, "site_networks": {}, "site_domain": "example.test"},
+        "vars": {
+            "__mariadb_written": {"paths": []},
+            "pki_result": {"paths": []},
+            "site_networks": {},
+            "site_domain": "example.test",
+        },
         "tasks": [
             {
                 "ansible.builtin.import_role": {

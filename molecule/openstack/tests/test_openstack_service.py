@@ -53,6 +53,16 @@ def test_units_run_and_start_at_boot(host: Host) -> None:
         assert (unit, service.is_running, service.is_enabled) == (unit, True, True)
 
 
+def test_a_unit_that_stops_leaves_the_others_their_folders(host: Host) -> None:
+    settings = host.check_output(f"systemctl show --property=RuntimeDirectoryPreserve {' '.join(UNITS)}").split()
+    assert settings == ["RuntimeDirectoryPreserve=yes"] * len(UNITS)
+    # All units of nova have these two. Made anew they would be others, and a unit that starts meanwhile would fail.
+    look = "stat --format=%i /run/nova /run/lock/nova"
+    before = host.check_output(look)
+    host.check_output("systemctl restart nova-novncproxy")
+    assert host.check_output(look) == before
+
+
 @pytest.mark.parametrize("port", sorted(APIS))
 def test_an_api_speaks_tls_only_and_nothing_old(host: Host, port: int) -> None:
     path, code = APIS[port]

@@ -18,6 +18,11 @@ def leftover_name(name: str) -> str:
     return f".{name}.accentos-new"
 
 
+def holds(path: Path, content: bytes) -> bool:
+    """Tell whether a file, or what a link points to, has this content. Raises OSError."""
+    return path.is_file() and path.read_bytes() == content
+
+
 @contextlib.contextmanager
 def opened_folder(path: str | Path, *, within: int | None = None) -> Iterator[int]:
     """Yield a descriptor of a folder. With ``within``, a descriptor too, a symbolic link at its place is an OSError."""

@@ -136,6 +136,12 @@ def parse_lines(text: str) -> dict[tuple[str, str], list[str]]:
     return found
 
 
+def find_changed_sections(before: str, after: str) -> list[str]:
+    """Return the names of the sections in which two contents of a file differ, comments aside."""
+    old, new = parse_lines(before), parse_lines(after)
+    return sorted({place[0] for place in {*old, *new} if old.get(place) != new.get(place)})
+
+
 def describe_sections(text: str, rendered: str, referring: str) -> str:
     """Describe the content of a file for people, without comments and secrets.
 

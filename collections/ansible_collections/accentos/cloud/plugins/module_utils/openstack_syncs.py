@@ -34,15 +34,34 @@ def order(syncs: Sequence[Mapping[str, Any]]) -> graphlib.TopologicalSorter[str]
     return sorter
 
 
-def digest_reads(sync: Mapping[str, Any], texts: Mapping[str, str], versions: Mapping[str, str]) -> str:
-    """Return a digest of what a command depends on: itself, sections of files, versions of packages."""
+def digest_reads(sync: Mapping[str, Any], texts: Mapping[str, str], versions: Mapping[str, str]) -> dict[str, str]:
+    """Return digests of what a command depends on, by name: itself, sections of files, versions of packages."""
+    files = {path: parse_lines(texts.get(path, "")) for path in sync["reads"]}
     sections = {
-        path: sorted((place, values) for place, values in parse_lines(texts.get(path, "")).items() if place[0] in names)
+        _name_section(path, name): _digest(sorted(item for item in files[path].items() if item[0][0] == name))
         for path, names in sync["reads"].items()
+        for name in names
     }
-    packages = {name: versions.get(name, "") for name in sync["packages"]}
-    told = json.dumps([sync["argv"], sync["user"], sections, packages], sort_keys=True)
-    return hashlib.sha256(told.encode()).hexdigest()
+    packages = {f"package {name}": versions.get(name, "") for name in sync["packages"]}
+    return {"its command": _digest([sync["argv"], sync["user"]]), **sections, **packages}
+
+
+def find_reads(sync: Mapping[str, Any], changed: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the names, as ``digest_reads`` gives them, of sections that a command reads among the changed ones."""
+    return [
+        _name_section(path, name)
+        for path, names in sync["reads"].items()
+        for name in names
+        if name in changed.get(path, ())
+    ]
+
+
+def _name_section(path: str, name: str) -> str:
+    return f"{path} [{name}]"
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()
 
 
 def run_in_order(

@@ -57,11 +57,12 @@ def journal_of(module: AnsibleModule, name: str) -> str:
     return f"The end of the journal of {name}:\n{journal.strip()}"
 
 
-def describe(commands: Iterable[Sequence[str]]) -> dict[str, Any]:
-    """Return what a module says of the commands that it gave or would give."""
+def describe(commands: Iterable[Sequence[str]], reasons: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return what a module says of the commands that it gave or would give, and why units run anew, by their names."""
     shown = [" ".join(command) for command in commands]
     return {
         "changed": bool(shown),
         "commands": shown,
+        "reasons": dict(reasons or {}),
         "diff": {"before": "", "after": "".join(f"systemctl {line}\n" for line in shown)},
     }

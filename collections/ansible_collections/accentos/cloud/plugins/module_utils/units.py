@@ -74,6 +74,11 @@ def plan_unit(
     return commands
 
 
+def runs_anew(plan: Sequence[Sequence[str]]) -> bool:
+    """Tell whether a unit that runs takes other inputs: what starts needs no reason."""
+    return any(list(command) in (["restart"], ["reload"]) for command in plan)
+
+
 def join_commands(plans: Sequence[tuple[str, Sequence[Sequence[str]]]]) -> list[list[str]]:
     """Return the commands of several units, given by name with the plan of each, one command for each verb.
 

@@ -101,6 +101,14 @@ requests:
     path: {description: Where the certificate belongs, type: str, sample: /etc/accentos/pki/api.crt}
     csr: {description: The request in PEM, type: str}
     reason: {description: Why it is needed, type: str, sample: there is none that can be read}
+paths:
+  description: >-
+    Keys and certificates that are others than before once what is to be signed is written, in check mode those that
+    would be.
+  returned: always
+  type: list
+  elements: str
+  sample: [/etc/accentos/pki/api.key, /etc/accentos/pki/api.crt]
 """
 
 import grp
@@ -121,7 +129,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.certificates import
     parse_name,
     why_new,
 )
-from ansible_collections.accentos.cloud.plugins.module_utils.files import replace_file
+from ansible_collections.accentos.cloud.plugins.module_utils.files import holds, replace_file
 
 _FOLDER_MODE = 0o755
 _PUBLIC_MODE = 0o644
@@ -139,6 +147,7 @@ class Work:
         self.dry = dry
         self.lines: list[str] = []
         self.requests: list[dict[str, str]] = []
+        self.paths: list[str] = []
         self.changed = False
 
     def note(self, line: str) -> None:
@@ -163,6 +172,8 @@ class Work:
             if same_owner and stat.S_IMODE(state.st_mode) == mode and path.read_bytes() == content:
                 return
         self.note(f"{path}: mode {mode:04o}")
+        if not holds(path, content):
+            self.paths.append(str(path))
         if not self.dry:
             replace_file(path, content, mode=mode, owner=owner)
 
@@ -206,6 +217,7 @@ def ask(work: Work, options: dict[str, Any], wanted: dict[str, Any]) -> None:
     work.file(folder / f"{name}.key", pem, _KEY_MODE, owner_of(wanted, dry=work.dry))
     if present_key is None and work.dry:
         work.note(f"{folder}/{name}.crt: there is no key yet")
+        work.paths.append(f"{folder}/{name}.crt")
         return
     common_name = wanted["common_name"] or options["common_name"]
     present = load_certificates(read(folder / f"{name}.crt"))
@@ -213,6 +225,7 @@ def ask(work: Work, options: dict[str, Any], wanted: dict[str, Any]) -> None:
     reason = why_new(present, authority[0], key, common_name, names, now=datetime.now(UTC), renew_before=renew_before)
     if reason:
         work.lines.append(f"{folder}/{name}.crt: {reason}")
+        work.paths.append(f"{folder}/{name}.crt")
         csr = make_request(key, common_name, names)
         work.requests.append({"name": name, "path": f"{folder}/{name}.crt", "csr": csr, "reason": reason})
 
@@ -255,7 +268,9 @@ def main() -> None:
 
     if LIBRARY_ERROR and module.check_mode:
         shown = f"{module.params['folder']}: keys and certificates, once the library cryptography is installed\n"
-        module.exit_json(changed=True, requests=[], diff={"before": "", "after": shown})
+        names = [wanted["name"] for wanted in module.params["certificates"]]
+        paths = [f"{module.params['folder']}/{name}.{suffix}" for name in names for suffix in ("key", "crt")]
+        module.exit_json(changed=True, requests=[], paths=paths, diff={"before": "", "after": shown})
     if LIBRARY_ERROR:
         module.fail_json(
             msg=missing_required_lib("cryptography"),
@@ -269,7 +284,7 @@ def main() -> None:
     except OSError as error:
         refuse(f"{error.filename}: {error.strerror}", "See to the file system and what stands at that path.")
     diff = {"before": "", "after": "".join(f"{line}\n" for line in work.lines)}
-    module.exit_json(changed=work.changed, requests=work.requests, diff=diff)
+    module.exit_json(changed=work.changed, requests=work.requests, paths=work.paths, diff=diff)
 
 
 if __name__ == "__main__":

@@ -30,10 +30,11 @@ options:
     required: true
   inputs_changed:
     description:
-      - Whether an earlier task of this run changes an input file. It matters in check mode only, where the files are
-        still the old ones.
-    type: bool
-    default: false
+      - Paths that earlier tasks of this run change; those that are no inputs are left aside. They matter in check mode
+        only, where the files are still the old ones.
+    type: list
+    elements: path
+    default: []
 extends_documentation_fragment: [accentos.cloud.attributes]
 attributes:
   check_mode:
@@ -58,6 +59,11 @@ stdout:
   returned: always
   type: str
   sample: Reading package lists... Done
+reason:
+  description: Why it runs, the inputs that differ with commas between; an empty text if it does not.
+  returned: always
+  type: str
+  sample: /etc/apt/sources.list.d/debian.sources
 """
 
 import re
@@ -65,7 +71,13 @@ import shlex
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.accentos.cloud.plugins.module_utils.remembered import digest_files, recall, remember
+from ansible_collections.accentos.cloud.plugins.module_utils.remembered import (
+    digest_files,
+    find_inputs,
+    recall,
+    remember,
+    why_again,
+)
 
 MARKER_FOLDER = Path("/var/lib/accentos/commands")
 
@@ -77,7 +89,7 @@ def main() -> None:
             "name": {"type": "str", "required": True},
             "argv": {"type": "list", "elements": "str", "required": True},
             "inputs": {"type": "list", "elements": "path", "required": True},
-            "inputs_changed": {"type": "bool", "default": False},
+            "inputs_changed": {"type": "list", "elements": "path", "default": []},
         },
         supports_check_mode=True,
     )
@@ -94,19 +106,20 @@ def main() -> None:
         )
     marker = MARKER_FOLDER / name
     # Taken before the command runs: a file that changes under it is then seen as changed by the next run.
-    digest = digest_files(Path(path) for path in module.params["inputs"])
-    changed = recall(marker) != digest or (module.check_mode and module.params["inputs_changed"])
-    out = ""
-    if changed and not module.check_mode:
+    inputs = module.params["inputs"]
+    digests = digest_files(Path(path) for path in inputs)
+    expected = find_inputs(module.params["inputs_changed"], inputs) if module.check_mode else []
+    why, out = why_again(recall(marker), digests, expected), ""
+    if why and not module.check_mode:
         code, out, err = module.run_command(argv, handle_exceptions=False)
         if code != 0:
             module.fail_json(
                 msg=f"{shlex.join(argv)} ended with code {code}: {(err or out).strip()}",
                 remedy="Mend what it complains about, then run again.",
             )
-        remember(marker, digest)
-    shown = f"{shlex.join(argv)}\n" if changed else ""
-    module.exit_json(changed=changed, stdout=out, diff={"before": "", "after": shown})
+        remember(marker, digests)
+    shown = f"{shlex.join(argv)}\n" if why else ""
+    module.exit_json(changed=bool(why), stdout=out, reason=why, diff={"before": "", "after": shown})
 
 
 if __name__ == "__main__":

@@ -74,7 +74,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 paths:
-  description: What is written or removed, in check mode what would be.
+  description: >-
+    Files with other content than before, links that point elsewhere, and what is removed; in check mode what would be.
+    A file of which only owner or mode is set right is none of them.
   returned: always
   type: list
   elements: str
@@ -87,11 +89,12 @@ import shlex
 import stat
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.accentos.cloud.plugins.module_utils.files import replace_file, replace_link
+from ansible_collections.accentos.cloud.plugins.module_utils.files import holds, replace_file, replace_link
 
 Try = Callable[[list[str]], tuple[int, str, str]]
 
@@ -100,6 +103,20 @@ _MODE = re.compile(r"0[0-7]{3}")
 
 class FilesError(Exception):
     """The files cannot be as wanted. The first argument says why, the second what helps."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What is done to a path; ``content`` tells whether that is more than to set owner and mode right."""
+
+    path: str
+    before: str
+    after: str
+    content: bool
+
+    def shown(self) -> dict[str, str]:
+        """Return it as Ansible shows it."""
+        return {"before_header": self.path, "after_header": self.path, "before": self.before, "after": self.after}
 
 
 def describe(path: Path) -> str | None:
@@ -137,7 +154,7 @@ def validate(path: Path, content: str, command: list[str], attempt: Try) -> None
         )
 
 
-def bring_about(file: dict[str, Any], attempt: Try, *, dry: bool) -> dict[str, str] | None:
+def bring_about(file: dict[str, Any], attempt: Try, *, dry: bool) -> Difference | None:
     """Write a file or link if it differs; return the difference. Raises FilesError and OSError."""
     path, content, link = Path(file["path"]), file["content"], file["link"]
     if not _MODE.fullmatch(file["mode"]):
@@ -153,6 +170,7 @@ def bring_about(file: dict[str, Any], attempt: Try, *, dry: bool) -> dict[str, s
     before = describe(path)
     if is_right(path, wanted, content):
         return None
+    other = bool(link) or not holds(path, content.encode())
     if not dry:
         if file["validate"] and not link:
             validate(path, content, file["validate"], attempt)
@@ -161,17 +179,17 @@ def bring_about(file: dict[str, Any], attempt: Try, *, dry: bool) -> dict[str, s
             replace_link(path, link)
         else:
             replace_file(path, content.encode(), mode=int(file["mode"], 8), owner=(os.geteuid(), os.getegid()))
-    return {"before_header": str(path), "after_header": str(path), "before": before or "", "after": wanted}
+    return Difference(str(path), before or "", wanted, content=other)
 
 
-def remove(path: Path, *, dry: bool) -> dict[str, str] | None:
+def remove(path: Path, *, dry: bool) -> Difference | None:
     """Remove a file or link; return the difference. Raises FilesError and OSError."""
     before = describe(path)
     if before is None:
         return None
     if not dry:
         path.unlink()
-    return {"before_header": str(path), "after_header": str(path), "before": before, "after": ""}
+    return Difference(str(path), before, "", content=True)
 
 
 def main() -> None:
@@ -212,7 +230,11 @@ def main() -> None:
     except OSError as error:
         refuse(f"{error.filename}: {error.strerror}", "See to the file system and to what stands at that path.")
     found = [difference for difference in differences if difference]
-    module.exit_json(changed=bool(found), paths=[part["after_header"] for part in found], diff=found)
+    module.exit_json(
+        changed=bool(found),
+        paths=[difference.path for difference in found if difference.content],
+        diff=[difference.shown() for difference in found],
+    )
 
 
 if __name__ == "__main__":

@@ -84,8 +84,8 @@ def main() -> None:
             content = allow_start(state.read_text(encoding="utf-8"))
             replace_file(state, content.encode(), mode=0o660, owner=(owner.st_uid, owner.st_gid))
         # Noted before the start: with a restart for the sake of the note, a cluster of one would end.
-        digest = digest_files(Path(path) for path in module.params["inputs"])
-        remember(MARKER_FOLDER / marker_name(UNIT, ""), digest)
+        digests = digest_files(Path(path) for path in module.params["inputs"])
+        remember(MARKER_FOLDER / marker_name(UNIT, ""), digests)
         replace_file(ORDER, b"_WSREP_NEW_CLUSTER=--wsrep-new-cluster\n", mode=0o644)
         try:
             give(module, start)

@@ -85,11 +85,20 @@ EXAMPLES = r"""
 
 RETURN = r"""
 paths:
-  description: Files that were written, in check mode those that would be.
+  description: >-
+    Files whose content is another one than before, in check mode those where it would be. A file of which only owner or
+    mode is set right is none of them.
   returned: always
   type: list
   elements: str
   sample: [/etc/glance/glance-api.conf]
+sections:
+  description: >-
+    Sections with other options than before, in check mode those that would have, by path. They are for
+    O(accentos.cloud.openstack_sync#module:inputs_changed).
+  returned: always
+  type: dict
+  sample: {/etc/glance/glance-api.conf: [DEFAULT]}
 """
 
 import concurrent.futures
@@ -112,6 +121,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.openstack_configura
     ConfigurationError,
     describe_sections,
     fill,
+    find_changed_sections,
     find_references,
     find_unknown,
     find_wrong,
@@ -159,6 +169,15 @@ def render(wanted: dict[str, Any], secrets: dict[str, str]) -> File:
     return File(wanted, render_sections(path, body, secrets), render_sections(path, body))
 
 
+@dataclass(frozen=True)
+class Difference:
+    """How a file differs from what is there: as Ansible shows it, in its content at all, and in which sections."""
+
+    shown: dict[str, str]
+    content: bool
+    sections: list[str]
+
+
 def look_up(wanted: dict[str, Any], *, dry: bool) -> tuple[int, int] | None:
     """Return ids of owner and group; None in check mode if they are still to be made. Raises ConfigurationError."""
     try:
@@ -172,7 +191,7 @@ def look_up(wanted: dict[str, Any], *, dry: bool) -> tuple[int, int] | None:
         ) from error
 
 
-def compare(file: File, owner: tuple[int, int] | None) -> dict[str, str] | None:
+def compare(file: File, owner: tuple[int, int] | None) -> Difference | None:
     """Return the difference between a file and what is there. Raises ConfigurationError."""
     header = {"before_header": str(file.path), "after_header": str(file.path)}
     attributes = f"# {file.wanted['owner']}:{file.wanted['group']} {file.wanted['mode']}\n"
@@ -185,11 +204,15 @@ def compare(file: File, owner: tuple[int, int] | None) -> dict[str, str] | None:
             return text
         return describe_sections(text, file.content, file.referring)
 
-    after = attributes + describe(file.content)
+    def differ(before: str, text: str) -> Difference:
+        shown = {**header, "before": before, "after": attributes + describe(file.content)}
+        sections = find_changed_sections(text, file.content) if file.wanted["content"] is None else []
+        return Difference(shown, text != file.content, sections)
+
     try:
         state = file.path.lstat()
     except FileNotFoundError:
-        return {**header, "before": "", "after": after}
+        return differ("", "")
     if not stat.S_ISREG(state.st_mode):
         raise ConfigurationError(f"{file.path} is no file.", "Move away what is there.")
     text = file.path.read_text(encoding="utf-8", errors="replace")
@@ -198,7 +221,7 @@ def compare(file: File, owner: tuple[int, int] | None) -> dict[str, str] | None:
         return None
     before = f"# {name_of(pwd.getpwuid, state.st_uid)}:{name_of(grp.getgrgid, state.st_gid)} "
     before += f"{stat.S_IMODE(state.st_mode):04o}\n{describe(text)}"
-    return {**header, "before": before, "after": after}
+    return differ(before, text)
 
 
 def name_of(find: Any, number: int) -> str:
@@ -263,7 +286,7 @@ def validate_all(module: AnsibleModule, files: Sequence[File]) -> None:
         )
 
 
-def bring_about(module: AnsibleModule) -> list[dict[str, str]]:
+def bring_about(module: AnsibleModule) -> list[tuple[File, Difference]]:
     """Write the files that differ; return the differences. Raises ConfigurationError and OSError."""
     files = [render(wanted, module.params["secrets"]) for wanted in module.params["files"]]
     owners = [look_up(file.wanted, dry=module.check_mode) for file in files]
@@ -277,7 +300,7 @@ def bring_about(module: AnsibleModule) -> list[dict[str, str]]:
         for file, owner, _difference in found:
             file.path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
             replace_file(file.path, file.content.encode(), mode=file.mode, owner=owner)
-    return [difference for _file, _owner, difference in found]
+    return [(file, difference) for file, _owner, difference in found]
 
 
 def main() -> None:
@@ -317,7 +340,12 @@ def main() -> None:
         refuse(*error.args)
     except OSError as error:
         refuse(f"{error.filename}: {error.strerror}", "See to the file system and to what stands at that path.")
-    module.exit_json(changed=bool(found), paths=[part["after_header"] for part in found], diff=found)
+    module.exit_json(
+        changed=bool(found),
+        paths=[str(file.path) for file, difference in found if difference.content],
+        sections={str(file.path): difference.sections for file, difference in found if difference.sections},
+        diff=[difference.shown for _file, difference in found],
+    )
 
 
 if __name__ == "__main__":

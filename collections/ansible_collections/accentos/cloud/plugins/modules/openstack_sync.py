@@ -65,10 +65,11 @@ options:
         elements: str
         default: []
   inputs_changed:
-    description: Paths that an earlier task of this run changes. It matters in check mode only.
-    type: list
-    elements: path
-    default: []
+    description:
+      - Paths of configuration files to lists of the sections that an earlier task of this run changes. They matter in
+        check mode only, where the files are still the old ones.
+    type: dict
+    default: {}
   timeout:
     description: Seconds after which a command is stopped; also how long to wait for commands of an earlier run.
     type: int
@@ -78,7 +79,7 @@ attributes:
   check_mode:
     description: >-
       Can run in check mode and tells which commands it would run without running them. There every command that reads
-      one of O(inputs_changed) counts as one to run.
+      a section of O(inputs_changed) counts as one to run.
     support: full
   diff_mode:
     description: Shows the commands that it runs.
@@ -108,6 +109,11 @@ seconds:
   returned: always
   type: dict
   sample: {glance: 2.1}
+reasons:
+  description: Why each command ran, or would, by its name; what it depends on and differs, with commas between.
+  returned: always
+  type: dict
+  sample: {glance: "/etc/glance/glance-api.conf [database]"}
 """
 
 import contextlib
@@ -124,10 +130,11 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.accentos.cloud.plugins.module_utils.openstack_commands import SyncError, call
 from ansible_collections.accentos.cloud.plugins.module_utils.openstack_syncs import (
     digest_reads,
+    find_reads,
     order,
     run_in_order,
 )
-from ansible_collections.accentos.cloud.plugins.module_utils.remembered import recall, remember
+from ansible_collections.accentos.cloud.plugins.module_utils.remembered import recall, remember, why_again
 
 MARKER_FOLDER = Path("/var/lib/accentos/syncs")
 LOCK = Path("/run/lock/accentos-openstack-sync")
@@ -182,8 +189,8 @@ def run(sync: Mapping[str, Any], *, lock: int, timeout: float) -> None:
         raise SyncError(f"{shlex.join(sync['argv'])} ended with code {code}:\n{end}")
 
 
-def bring_about(module: AnsibleModule) -> dict[str, float]:
-    """Run what has to be run; return names and seconds. Raises SyncError and OSError."""
+def bring_about(module: AnsibleModule) -> tuple[dict[str, float], dict[str, str]]:
+    """Run what has to be run; return seconds and reasons by name. Raises SyncError and OSError."""
     syncs, timeout = module.params["syncs"], float(module.params["timeout"])
     for sync in syncs:
         if not re.fullmatch(r"[a-z0-9-]+", sync["name"]) or not sync["argv"]:
@@ -199,16 +206,16 @@ def bring_about(module: AnsibleModule) -> dict[str, float]:
         if Path(path).is_file()
     }
     digests = {sync["name"]: digest_reads(sync, texts, versions) for sync in syncs}
-
-    def is_due(sync: Mapping[str, Any]) -> bool:
-        changed = module.check_mode and set(sync["reads"]) & set(module.params["inputs_changed"])
-        return bool(changed) or recall(MARKER_FOLDER / sync["name"]) != digests[sync["name"]]
-
-    due = [sync for sync in syncs if is_due(sync)]
-    seconds = {sync["name"]: 0.0 for sync in due}
+    changed = module.params["inputs_changed"] if module.check_mode else {}
+    found = {
+        sync["name"]: why_again(recall(MARKER_FOLDER / sync["name"]), digests[sync["name"]], find_reads(sync, changed))
+        for sync in syncs
+    }
+    reasons = {name: why for name, why in found.items() if why}
+    due = [sync for sync in syncs if sync["name"] in reasons]
+    seconds = dict.fromkeys(reasons, 0.0)
     if not due or module.check_mode:
-        return seconds
-    names = set(seconds)
+        return seconds, reasons
     with locked(timeout) as lock:
 
         def run_one(sync: Mapping[str, Any]) -> None:
@@ -218,13 +225,13 @@ def bring_about(module: AnsibleModule) -> dict[str, float]:
             seconds[sync["name"]] = round(time.monotonic() - start, 1)
 
         failures = run_in_order(
-            [{**sync, "after": [name for name in sync["after"] if name in names]} for sync in due],
+            [{**sync, "after": [name for name in sync["after"] if name in reasons]} for sync in due],
             run_one,
             workers=max(2, os.cpu_count() or 1),
         )
     if failures:
         raise SyncError("\n".join(failures), "Mend what it complains about, then run again.")
-    return seconds
+    return seconds, reasons
 
 
 def main() -> None:
@@ -243,7 +250,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "syncs": {"type": "list", "elements": "dict", "required": True, "options": sync},
-            "inputs_changed": {"type": "list", "elements": "path", "default": []},
+            "inputs_changed": {"type": "dict", "default": {}},
             "timeout": {"type": "int", "default": 900},
         },
         supports_check_mode=True,
@@ -254,8 +261,9 @@ def main() -> None:
         raise SystemExit(1)
 
     seconds: dict[str, float] = {}
+    reasons: dict[str, str] = {}
     try:
-        seconds = bring_about(module)
+        seconds, reasons = bring_about(module)
     except SyncError as error:
         refuse(*error.args)
     except OSError as error:
@@ -265,6 +273,7 @@ def main() -> None:
         changed=bool(seconds),
         names=sorted(seconds),
         seconds=seconds,
+        reasons=reasons,
         diff={"before": "", "after": "".join(f"{shown[name]}\n" for name in sorted(seconds))},
     )
 

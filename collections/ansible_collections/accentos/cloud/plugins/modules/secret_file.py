@@ -62,6 +62,14 @@ path:
   returned: always
   type: str
   sample: /etc/chrony/chrony.keys
+paths:
+  description: >-
+    The path again if the content is another one than before, in check mode if it would be; otherwise nothing. It is for
+    O(accentos.cloud.unit#module:inputs_changed).
+  returned: always
+  type: list
+  elements: str
+  sample: [/etc/chrony/chrony.keys]
 """
 
 import grp
@@ -73,7 +81,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.accentos.cloud.plugins.module_utils.files import leftover_name, replace_file
+from ansible_collections.accentos.cloud.plugins.module_utils.files import holds, leftover_name, replace_file
 
 _MODE = re.compile(r"0[0-7]{3}")
 _OTHERS = 0o007
@@ -183,14 +191,16 @@ def main() -> None:
         module.fail_json(msg=message, remedy=remedy)
         raise SystemExit(1)
 
+    path = module.params["path"]
     try:
+        other = not holds(Path(path), module.params["content"].encode())
         changed, diff = write(module)
     except SecretFileError as error:
         refuse(*error.args)
     except OSError as error:
-        refuse(f"{module.params['path']} cannot be written: {error}", "See to the file system and the folder's rights.")
-    header = {"before_header": module.params["path"], "after_header": module.params["path"]}
-    module.exit_json(changed=changed, path=module.params["path"], diff=header | diff)
+        refuse(f"{path} cannot be written: {error}", "See to the file system and the folder's rights.")
+    header = {"before_header": path, "after_header": path}
+    module.exit_json(changed=changed, path=path, paths=[path] if other else [], diff=header | diff)
 
 
 if __name__ == "__main__":

@@ -27,10 +27,11 @@ options:
     default: []
   inputs_changed:
     description:
-      - Whether an earlier task of this run changes an input file. It matters in check mode only, where the files are
-        still the old ones.
-    type: bool
-    default: false
+      - Paths that earlier tasks of this run change; those that are no inputs are left aside. They matter in check mode
+        only, where the files are still the old ones.
+    type: list
+    elements: path
+    default: []
   purpose:
     description:
       - What these inputs are to the unit, lower-case letters, digits and dashes. What the unit was started with is
@@ -81,13 +82,24 @@ commands:
   type: list
   elements: str
   sample: [daemon-reload, restart chrony.service]
+reasons:
+  description: Why units are restarted or reloaded, by their names; the inputs that differ, with commas between.
+  returned: always
+  type: dict
+  sample: {chrony.service: /etc/chrony/chrony.conf}
 """
 
 import re
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.accentos.cloud.plugins.module_utils.remembered import digest_files, recall, remember
+from ansible_collections.accentos.cloud.plugins.module_utils.remembered import (
+    digest_files,
+    find_inputs,
+    recall,
+    remember,
+    why_again,
+)
 from ansible_collections.accentos.cloud.plugins.module_utils.systemctl import (
     describe,
     give,
@@ -99,6 +111,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.units import (
     join_commands,
     marker_name,
     plan_unit,
+    runs_anew,
 )
 
 
@@ -108,7 +121,7 @@ def main() -> None:
         argument_spec={
             "name": {"type": "str", "required": True},
             "inputs": {"type": "list", "elements": "path", "default": []},
-            "inputs_changed": {"type": "bool", "default": False},
+            "inputs_changed": {"type": "list", "elements": "path", "default": []},
             "purpose": {"type": "str", "default": ""},
             "on_change": {"type": "str", "choices": ["restart", "reload"], "default": "restart"},
             "enabled": {"type": "bool", "default": True},
@@ -126,21 +139,23 @@ def main() -> None:
     states = read_states(module, [name])
     refuse_unknown(module, states)
     marker = MARKER_FOLDER / marker_name(name, wanted["purpose"])
-    digest = digest_files(Path(path) for path in wanted["inputs"])
-    differ = bool(wanted["inputs"]) and (recall(marker) != digest or (module.check_mode and wanted["inputs_changed"]))
+    inputs = wanted["inputs"]
+    digests = digest_files(Path(path) for path in inputs)
+    expected = find_inputs(wanted["inputs_changed"], inputs) if module.check_mode else []
+    why = why_again(recall(marker), digests, expected) if inputs else ""
     plan = plan_unit(
         states[name],
         enabled=wanted["enabled"],
         started=wanted["started"],
-        inputs_differ=differ,
+        inputs_differ=bool(why),
         on_change=wanted["on_change"],
     )
     commands = join_commands([(name, plan)])
     if not module.check_mode:
         give(module, commands)
-        if differ:
-            remember(marker, digest)
-    module.exit_json(**describe(commands))
+        if why:
+            remember(marker, digests)
+    module.exit_json(**describe(commands, {name: why} if why and runs_anew(plan) else {}))
 
 
 if __name__ == "__main__":

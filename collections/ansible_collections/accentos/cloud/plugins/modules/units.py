@@ -36,7 +36,9 @@ options:
         elements: str
         default: []
   inputs_changed:
-    description: Paths that an earlier task of this run changes. It matters in check mode only.
+    description:
+      - Paths that earlier tasks of this run change; those that are no inputs are left aside. They matter in check mode
+        only, where the files are still the old ones.
     type: list
     elements: path
     default: []
@@ -69,15 +71,25 @@ commands:
   type: list
   elements: str
   sample: [daemon-reload, restart nova-conductor.service nova-scheduler.service]
+reasons:
+  description: Why units are restarted or reloaded, by their names; the inputs that differ, with commas between.
+  returned: always
+  type: dict
+  sample: {nova-conductor.service: /etc/nova/nova.conf}
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.accentos.cloud.plugins.module_utils.remembered import digest_files, recall, remember
+from ansible_collections.accentos.cloud.plugins.module_utils.remembered import (
+    digest_files,
+    find_inputs,
+    recall,
+    remember,
+    why_again,
+)
 from ansible_collections.accentos.cloud.plugins.module_utils.systemctl import (
     describe,
     give,
@@ -89,6 +101,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.units import (
     join_commands,
     marker_name,
     plan_unit,
+    runs_anew,
 )
 
 # Other roles watch other files of the same units, such as their certificate.
@@ -105,11 +118,10 @@ def read_versions(module: AnsibleModule, units: Sequence[Mapping[str, Any]]) -> 
     return dict(line.split("|", 1) for line in out.splitlines() if "|" in line)
 
 
-def digest(unit: Mapping[str, Any], versions: Mapping[str, str]) -> str:
-    """Return a digest of what a unit is started with."""
-    packages = "".join(f"{name} {versions.get(name, '')}\n" for name in sorted(unit["packages"]))
-    files = digest_files(Path(path) for path in unit["inputs"])
-    return hashlib.sha256(f"{files}\n{packages}".encode()).hexdigest()
+def digest(unit: Mapping[str, Any], versions: Mapping[str, str]) -> dict[str, str]:
+    """Return digests of what a unit is started with, by name: of files, and the versions of packages as they are."""
+    packages = {f"package {name}": versions.get(name, "") for name in unit["packages"]}
+    return digest_files(Path(path) for path in unit["inputs"]) | packages
 
 
 def main() -> None:
@@ -127,26 +139,28 @@ def main() -> None:
         supports_check_mode=True,
     )
     units = module.params["units"]
-    changed_paths = set(module.params["inputs_changed"])
+    changed_paths = module.params["inputs_changed"] if module.check_mode else []
     states = read_states(module, [unit["name"] for unit in units])
     refuse_unknown(module, states)
     versions = read_versions(module, units)
-    markers, plans = {}, []
+    markers, plans, reasons = {}, [], {}
     for wanted in units:
         marker = MARKER_FOLDER / marker_name(wanted["name"], _PURPOSE)
         now = digest(wanted, versions)
-        differ = recall(marker) != now or (module.check_mode and bool(changed_paths & set(wanted["inputs"])))
-        if differ:
+        why = why_again(recall(marker), now, find_inputs(changed_paths, wanted["inputs"]))
+        if why:
             markers[marker] = now
         state = states[wanted["name"]]
-        plan = plan_unit(state, enabled=True, started=True, inputs_differ=differ, on_change="restart")
+        plan = plan_unit(state, enabled=True, started=True, inputs_differ=bool(why), on_change="restart")
         plans.append((wanted["name"], plan))
+        if why and runs_anew(plan):
+            reasons[wanted["name"]] = why
     commands = join_commands(plans)
     if not module.check_mode:
         give(module, commands)
         for marker, now in markers.items():
             remember(marker, now)
-    module.exit_json(**describe(commands))
+    module.exit_json(**describe(commands, reasons))
 
 
 if __name__ == "__main__":

@@ -50,9 +50,12 @@ _CEPH = "/etc/ceph"
 # They leave out TLS 1.1 and older.
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 # On a busy host a service takes long to start; one that is given up too soon starts again and again.
+# The packages give all units of a service the same folders in /run, and one that stops would take them away from the
+# others: with the locks of those that run, and from under one that starts at that moment, which then fails.
 _DROP_IN = """\
 # Written by AccentOS.
 [Service]
+RuntimeDirectoryPreserve=yes
 TimeoutStartSec=300
 """
 # The package's own start script listens on every address and without TLS.

@@ -33,6 +33,9 @@ _SHOWN_PACKAGES = 12
 # They make texts in memory; the files that these become are changes of their own.
 _IN_MEMORY = frozenset({"community.crypto.openssl_csr_pipe", "community.crypto.x509_certificate_pipe"})
 
+# Verbs that a running unit needs for a reason.
+_ANEW = frozenset({"restart", "reload"})
+
 _APT_BLOCKS = {
     "The following NEW packages will be installed:": "install",
     "The following packages will be upgraded:": "upgrade",
@@ -106,21 +109,27 @@ def _read_files(result: Mapping[str, object]) -> Iterator[Change]:
 
 
 def _read_copy(result: Mapping[str, object]) -> Iterator[Change]:
-    # Its difference names the file by where the content came from.
+    # Its difference names the file by where the content came from, and in check mode nothing names a new one.
     parts = [part for part in _differences(result) if "before" in part]
-    before, after = (str(parts[0].get(name) or "") if parts else "" for name in ("before", "after"))
-    yield Change("file", "create" if parts and not before else "change", str(result.get("dest", "")), "", before, after)
+    before, after, old = (
+        str(parts[0].get(name) or "") if parts else "" for name in ("before", "after", "before_header")
+    )
+    if path := str(result.get("dest") or old):
+        yield Change("file", "create" if parts and not before else "change", path, "", before, after)
+
+
+def _reason(result: Mapping[str, object], name: str) -> str:
+    reasons = result.get("reasons")
+    return str(reasons.get(name, "")) if isinstance(reasons, Mapping) else ""
 
 
 def _read_units(result: Mapping[str, object]) -> Iterator[Change]:
-    reasons = result.get("reasons")
     for command in _texts(result.get("commands")):
         verb, *names = command.split()
         for name in names:
             # A unit that is started was reset only for that.
             if verb != "reset-failed":
-                why = reasons.get(name, "") if isinstance(reasons, Mapping) and verb != "enable" else ""
-                yield Change("unit", verb, name, str(why))
+                yield Change("unit", verb, name, _reason(result, name) if verb in _ANEW else "")
 
 
 def _read_certificates(result: Mapping[str, object]) -> Iterator[Change]:
@@ -145,12 +154,12 @@ def _read_steps(result: Mapping[str, object]) -> Iterator[Change]:
 
 
 def _read_names(result: Mapping[str, object]) -> Iterator[Change]:
-    yield from (Change("command", "run", name) for name in _texts(result.get("names")))
+    yield from (Change("command", "run", name, _reason(result, name)) for name in _texts(result.get("names")))
 
 
 def _read_commands(result: Mapping[str, object]) -> Iterator[Change]:
     lines = [line for part in _differences(result) for line in str(part.get("after") or "").splitlines()]
-    yield from (Change("command", "run", line) for line in lines)
+    yield from (Change("command", "run", line, str(result.get("reason") or "")) for line in lines)
 
 
 _CLOUD = "accentos.cloud."

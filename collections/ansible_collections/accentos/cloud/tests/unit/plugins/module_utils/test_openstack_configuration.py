@@ -11,6 +11,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.openstack_configura
     ConfigurationError,
     describe_sections,
     fill,
+    find_changed_sections,
     find_references,
     find_unknown,
     find_wrong,
@@ -181,3 +182,19 @@ TOLD = {
 def test_values_that_a_service_cannot_read_are_found(name: str, value: Any, expected: str | None) -> None:
     found = find_wrong(TOLD, {"DEFAULT": {name: value}, "other": {name: value}})
     assert found == ([f"[DEFAULT] {name} = {expected}"] if expected else [])
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "sections"),
+    [
+        ("", REFERRING, ["DEFAULT", "database", "placement", "vnc"]),
+        (REFERRING, REFERRING, []),
+        (REFERRING, f"# a comment\n{REFERRING}\n[empty]\n", []),
+        (REFERRING, RENDERED, ["database", "placement"]),
+        (REFERRING, REFERRING.replace("debug = false", "debug = true"), ["DEFAULT"]),
+        (REFERRING, REFERRING.replace("alias = y\n", ""), ["DEFAULT"]),
+        ("[a]\nx = 1\n[b]\n", "[a]\n[b]\nx = 1\n", ["a", "b"]),
+    ],
+)
+def test_sections_that_differ(before: str, after: str, sections: list[str]) -> None:
+    assert find_changed_sections(before, after) == sections

@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.accentos.cloud.plugins.module_utils.openstack_commands import SyncError
 from ansible_collections.accentos.cloud.plugins.module_utils.openstack_syncs import (
     digest_reads,
+    find_reads,
     order,
     run_in_order,
 )
@@ -76,4 +77,17 @@ def test_a_digest_follows_what_is_read_and_nothing_else() -> None:
         digest_reads(one, {}, {}),
         digest_reads({**one, "argv": ["y"]}, {"/a": text}, {"nova-api": "1"}),
     ]
-    assert len({first, *others}) == 5
+    assert all(other != first for other in others)
+    assert [sorted(name for name in first if other[name] != first[name]) for other in others] == [
+        ["/a [database]"],
+        ["package nova-api"],
+        ["/a [database]", "package nova-api"],
+        ["its command"],
+    ]
+
+
+def test_a_change_elsewhere_in_a_file_is_not_read() -> None:
+    one = {"reads": {"/a": ["database", "api_database"], "/b": ["database"]}}
+    changed = {"/a": ["DEFAULT", "database"], "/c": ["database"]}
+    assert find_reads(one, changed) == ["/a [database]"]
+    assert find_reads(one, {}) == []

@@ -8,7 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ansible_collections.accentos.cloud.plugins.module_utils.remembered import digest_files, recall, remember
+from ansible_collections.accentos.cloud.plugins.module_utils.remembered import (
+    digest_files,
+    find_inputs,
+    recall,
+    remember,
+    why_again,
+)
 
 
 @pytest.fixture
@@ -24,7 +30,8 @@ def conf(tmp_path: Path) -> Path:
 def test_the_digest_is_stable(conf: Path) -> None:
     paths = [conf / "main.conf", conf / "conf.d", conf / "missing"]
     digest = digest_files(paths)
-    assert len(digest) == 64
+    below = [conf / "conf.d" / "one.conf", conf / "conf.d" / "deep" / "two.conf"]
+    assert set(digest) == {str(path) for path in (conf / "main.conf", conf / "missing", *below)}
     assert digest_files(reversed(paths)) == digest
     assert digest_files(iter(paths)) == digest
     # Only the content counts.
@@ -87,14 +94,9 @@ def test_every_change_of_the_inputs_changes_the_digest(conf: Path, change: Calla
 
 
 def test_the_list_of_the_inputs_counts(conf: Path) -> None:
-    digests = {
-        digest_files([]),
-        digest_files([conf / "main.conf"]),
-        digest_files([conf / "conf.d"]),
-        digest_files([conf / "missing"]),
-        digest_files([conf / "main.conf", conf / "conf.d"]),
-    }
-    assert len(digests) == 5
+    lists = [[], ["main.conf"], ["conf.d"], ["missing"], ["main.conf", "conf.d"]]
+    digests = [digest_files(conf / name for name in names) for names in lists]
+    assert all(one != other for i, one in enumerate(digests) for other in digests[:i])
 
 
 def test_the_target_of_a_link_counts(conf: Path) -> None:
@@ -105,7 +107,7 @@ def test_the_target_of_a_link_counts(conf: Path) -> None:
     assert digest_files([link]) != before
     link.unlink()
     link.symlink_to(conf / "nothing")
-    assert digest_files([link]) not in (before, "")
+    assert digest_files([link]) == {str(link): "missing"}
 
 
 def test_names_and_contents_that_are_no_text(conf: Path) -> None:
@@ -116,13 +118,46 @@ def test_names_and_contents_that_are_no_text(conf: Path) -> None:
     assert digest_files([conf / "conf.d"]) != before
 
 
-def test_a_marker_is_recalled_and_a_damaged_one_equals_no_digest(tmp_path: Path) -> None:
+def test_a_marker_is_recalled_and_a_damaged_one_is_none(tmp_path: Path) -> None:
     marker = tmp_path / "new" / "marker"
-    assert recall(marker) == ""
-    remember(marker, "ab" * 32)
-    assert recall(marker) == "ab" * 32
-    remember(marker, "cd" * 32)
-    assert recall(marker) == "cd" * 32
+    assert recall(marker) is None
+    for digests in ({"/a": "ab" * 32}, {"/a": "cd" * 32, "/\udcff": "missing"}, {}):
+        remember(marker, digests)
+        assert recall(marker) == digests
     assert [path.name for path in marker.parent.iterdir()] == ["marker"]
-    marker.write_bytes(b"\xff\0")
-    assert recall(marker) != "cd" * 32
+    for content in (b"\xff\0", b"", b"0", b"[]", b"ab" * 32):
+        marker.write_bytes(content)
+        assert recall(marker) is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "inputs", "expected"),
+    [
+        (["/etc/a.conf", "/etc/b.conf"], ["/etc/a.conf"], ["/etc/a.conf"]),
+        (["/etc/a.d/b/c.conf"], ["/etc/a.d"], ["/etc/a.d/b/c.conf"]),
+        (["/etc/a.d/c.conf", "/etc/a.d/c.conf"], ["/etc/a.d/"], ["/etc/a.d/c.conf"]),
+        (["/etc/a.db"], ["/etc/a.d"], []),
+        (["/etc"], ["/etc/a.conf"], []),
+        ([], ["/etc/a.conf"], []),
+        (["/etc/a.conf"], [], []),
+    ],
+)
+def test_changed_paths_that_are_inputs(changed: list[str], inputs: list[str], expected: list[str]) -> None:
+    assert find_inputs(changed, inputs) == expected
+
+
+@pytest.mark.parametrize(
+    ("known", "now", "expected", "why"),
+    [
+        (None, {"/a": "1"}, [], "what it was last done with is not known"),
+        (None, {"/a": "1"}, ["/a"], "what it was last done with is not known"),
+        ({"/a": "1"}, {"/a": "1"}, [], ""),
+        ({"/a": "1"}, {"/a": "1"}, ["/a"], "/a"),
+        ({"/a": "1", "/b": "1"}, {"/a": "2", "/b": "1"}, [], "/a"),
+        ({"/b": "1"}, {"/a": "1"}, [], "/a, /b"),
+        ({"/b": "1", "/a": "1"}, {"/b": "2", "/a": "1"}, ["/a", "/b"], "/a, /b"),
+        ({}, {}, [], ""),
+    ],
+)
+def test_why_again(known: dict[str, str] | None, now: dict[str, str], expected: list[str], why: str) -> None:
+    assert why_again(known, now, expected) == why

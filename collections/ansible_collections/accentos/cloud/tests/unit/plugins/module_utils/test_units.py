@@ -9,6 +9,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.units import (
     join_commands,
     parse_properties,
     plan_unit,
+    runs_anew,
 )
 
 
@@ -111,3 +112,17 @@ def test_plans_of_several_units_become_one_command_for_each_verb() -> None:
         ["restart", "b.service"],
     ]
     assert join_commands([]) == []
+
+
+@pytest.mark.parametrize(
+    ("plan", "anew"),
+    [
+        ([["daemon-reload"], ["restart"]], True),
+        ([["daemon-reload"], ["enable"], ["reload"]], True),
+        ([["daemon-reload"], ["reset-failed"], ["start"]], False),
+        ([["daemon-reload"], ["stop"]], False),
+        ([], False),
+    ],
+)
+def test_only_what_runs_already_runs_anew(plan: list[list[str]], anew: bool) -> None:
+    assert runs_anew(plan) is anew

@@ -93,6 +93,7 @@ def test_made_asked_signed_and_then_left_alone(host: Host) -> None:
     assert "host.crt: there is no key yet" in planned["diff"]["after"]
     made = host.run()
     assert made["changed"] is True
+    assert made["paths"] == planned["paths"] == [f"{host.folder}/{name}" for name in ("ca.crt", "host.key", "host.crt")]
     assert [(wanted["name"], wanted["path"]) for wanted in made["requests"]] == [("host", f"{host.folder}/host.crt")]
     assert (host.folder / "ca.crt").read_text(encoding="ascii") == host.authority.certificate
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in host.folder.iterdir()}
@@ -100,7 +101,9 @@ def test_made_asked_signed_and_then_left_alone(host: Host) -> None:
     # A run that was killed before the certificate was written asks again, with the same key.
     key = (host.folder / "host.key").read_bytes()
     assert host.reason() == "there is none that can be read"
+    assert host.run(check_mode=True)["paths"] == [f"{host.folder}/host.crt"]
     host.settle()
+    assert host.run()["paths"] == []
     assert (host.folder / "host.key").read_bytes() == key
     assert host.reason() == ""
     assert host.reason(check_mode=True) == ""

@@ -55,7 +55,8 @@ def test_it_runs_once_for_each_content(host: Host) -> None:
     )
     # The run that changed the file may have been killed before it came to the command: only the content counts.
     host.input.write_text("2", encoding="utf-8")
-    assert host.run(inputs_changed=False)["changed"] is True
+    again = host.run()
+    assert (again["changed"], again["reason"]) == (True, str(host.input))
     assert host.count() == 2
 
 
@@ -69,8 +70,11 @@ def test_a_failure_is_told_and_tried_again(host: Host) -> None:
 
 def test_inputs_changed_matters_in_check_mode_only(host: Host) -> None:
     host.run()
-    assert host.run(inputs_changed=True)["changed"] is False
-    assert host.run(check_mode=True, inputs_changed=True)["changed"] is True
+    changed = [str(host.input), "/etc/other"]
+    assert host.run(inputs_changed=changed)["changed"] is False
+    planned = host.run(check_mode=True, inputs_changed=changed)
+    assert (planned["changed"], planned["reason"]) == (True, str(host.input))
+    assert host.run(check_mode=True, inputs_changed=["/etc/other"])["changed"] is False
     assert host.count() == 1
 
 

@@ -107,6 +107,7 @@ def test_written_once_with_secrets_that_nothing_shows(host: Host) -> None:
     assert host.calls() == ["--namespace=a --namespace=b"]
     made = host.run()
     assert made["paths"] == planned["paths"] == [str(host.conf), str(host.key)]
+    assert made["sections"] == planned["sections"] == {str(host.conf): ["DEFAULT", "database"]}
     assert made["diff"] == planned["diff"]
     assert made["diff"][0]["after"].splitlines() == [
         f"# {USER}:{GROUP} 0640",
@@ -122,7 +123,7 @@ def test_written_once_with_secrets_that_nothing_shows(host: Host) -> None:
     host.calls()
     for check_mode in (True, False):
         again = host.run(check_mode=check_mode)
-        assert (again["changed"], again["paths"], again["diff"]) == (False, [], [])
+        assert (again["changed"], again["paths"], again["sections"], again["diff"]) == (False, [], {}, [])
     # What is right is not checked again.
     assert host.calls() == []
     assert list((host.folder / "tmp").iterdir()) == []
@@ -135,6 +136,7 @@ def test_only_what_differs_is_written_and_the_old_secret_is_not_shown(host: Host
     host.key.write_text("old key\n", encoding="utf-8")
     made = host.run()
     assert made["paths"] == [str(host.conf), str(host.key)]
+    assert made["sections"] == {str(host.conf): ["database", "other"]}
     before = made["diff"][0]["before"]
     assert "connection = (another value)\n[other]\nplain = 1\n" in before
     assert "older-secret" not in json.dumps(made)

@@ -99,12 +99,14 @@ def test_what_it_reads_lets_a_command_run_again(host: Host) -> None:
     host.conf.write_text(host.conf.read_text(encoding="utf-8").replace("false", "true"), encoding="utf-8")
     assert not host.run(sync)["changed"]
     host.conf.write_text("[database]\nconnection = b\n", encoding="utf-8")
-    assert host.run(sync)["names"] == ["first"]
+    assert host.run(sync)["reasons"] == {"first": f"{host.conf} [database]"}
     host.version("2")
-    assert host.run(sync)["names"] == ["first"]
+    assert host.run(sync)["reasons"] == {"first": "package nova-api"}
     # In check mode the file is still the old one.
-    assert host.run(sync, check_mode=True, inputs_changed=[str(host.conf)])["changed"]
-    assert not host.run(sync, check_mode=True, inputs_changed=["/etc/other"])["changed"]
+    planned = host.run(sync, check_mode=True, inputs_changed={str(host.conf): ["DEFAULT", "database"]})
+    assert planned["reasons"] == {"first": f"{host.conf} [database]"}
+    for changed in ({str(host.conf): ["DEFAULT"]}, {"/etc/other": ["database"]}):
+        assert not host.run(sync, check_mode=True, inputs_changed=changed)["changed"]
 
 
 def test_a_command_that_needs_one_which_is_not_due(host: Host) -> None:

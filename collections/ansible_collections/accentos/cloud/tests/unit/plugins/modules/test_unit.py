@@ -119,10 +119,14 @@ def test_a_new_unit_is_enabled_and_started_and_then_left_alone(host: Host) -> No
     assert host.calls() == []
 
 
-def test_the_marker_is_a_digest_and_nothing_else_is_left(host: Host) -> None:
+def test_the_marker_holds_digests_and_nothing_else_is_left(host: Host) -> None:
     host.run()
     marker = host.markers / NAME
-    assert len(marker.read_text(encoding="ascii").strip()) == 64
+    digests = json.loads(marker.read_text(encoding="ascii"))
+    assert {name: len(digest) for name, digest in digests.items()} == {
+        str(host.conf): 64,
+        str(host.extra): len("missing"),
+    }
     assert [path.name for path in host.markers.iterdir()] == [NAME]
     assert list(host.temporary.iterdir()) == []
 
@@ -143,7 +147,7 @@ def test_a_restart_that_an_earlier_run_owed_is_made_up_for(host: Host) -> None:
     host.settle()
     # The run that changed the file was killed before it came to the unit; this one finds the file as it should be.
     host.conf.write_text("a = 2\n", encoding="utf-8")
-    assert host.run(inputs_changed=False)["commands"] == ["daemon-reload", f"restart {NAME}"]
+    assert host.run()["commands"] == ["daemon-reload", f"restart {NAME}"]
 
 
 @pytest.mark.parametrize("content", [b"", b"0\n", b"\xff\xfe\x00", b"\0\0"])
@@ -175,10 +179,39 @@ def test_check_mode_tells_what_would_be_done_and_does_nothing(host: Host) -> Non
 
 def test_inputs_changed_matters_in_check_mode_only(host: Host) -> None:
     host.settle()
-    assert host.run(check_mode=True, inputs_changed=True)["commands"] == ["daemon-reload", f"restart {NAME}"]
-    assert host.run(inputs_changed=True)["changed"] is False
-    assert host.run(check_mode=True, inputs_changed=True, inputs=[])["changed"] is False
+    changed = [str(host.conf), "/etc/other.conf"]
+    assert host.run(check_mode=True, inputs_changed=changed)["commands"] == ["daemon-reload", f"restart {NAME}"]
+    assert host.run(inputs_changed=changed)["changed"] is False
+    assert host.run(check_mode=True, inputs_changed=changed, inputs=[])["changed"] is False
     assert host.calls() == []
+
+
+def test_what_is_no_input_restarts_nothing(host: Host) -> None:
+    host.settle()
+    assert host.run(check_mode=True, inputs_changed=[f"{host.conf}.bak", "/etc/other.conf"])["changed"] is False
+
+
+def test_the_reason_is_the_same_in_the_plan_and_in_the_run(host: Host) -> None:
+    assert host.run(check_mode=True)["reasons"] == host.run()["reasons"] == {}
+    below = host.extra / "more.conf"
+    planned = host.run(check_mode=True, inputs_changed=[str(below), str(host.conf), "/etc/other.conf"])
+    # The folder was not there before, and is no file of its own.
+    host.conf.write_text("a = 2\n", encoding="utf-8")
+    assert host.run(check_mode=True)["reasons"] == {NAME: str(host.conf)}
+    host.extra.mkdir()
+    host.run()
+    below.touch()
+    host.conf.write_text("a = 3\n", encoding="utf-8")
+    assert host.run()["reasons"] == planned["reasons"] == {NAME: f"{host.conf}, {below}"}
+    assert host.run()["reasons"] == {}
+
+
+def test_a_unit_that_starts_needs_no_reason(host: Host) -> None:
+    host.settle()
+    host.set(ActiveState="inactive")
+    host.conf.write_text("a = 2\n", encoding="utf-8")
+    result = host.run()
+    assert (result["commands"], result["reasons"]) == (["daemon-reload", f"start {NAME}"], {})
 
 
 def test_stop_and_disable(host: Host) -> None:

@@ -129,20 +129,24 @@ def test_only_the_units_whose_files_differ_restart(host: Host) -> None:
     assert host.run(check_mode=True)["commands"] == ["daemon-reload", f"restart {B}"]
     assert host.run()["commands"] == ["daemon-reload", f"restart {B}"]
     host.shared.write_text("a = 2\n", encoding="utf-8")
-    assert host.run()["commands"] == ["daemon-reload", f"restart {A} {B}"]
+    made = host.run()
+    assert made["commands"] == ["daemon-reload", f"restart {A} {B}"]
+    assert made["reasons"] == {A: str(host.shared), B: str(host.shared)}
     assert not host.run()["changed"]
 
 
 def test_a_new_version_of_the_package_restarts_its_unit(host: Host) -> None:
     host.run()
     host.write("version", "2")
-    assert host.run()["commands"] == ["daemon-reload", f"restart {A}"]
+    made = host.run()
+    assert (made["commands"], made["reasons"]) == (["daemon-reload", f"restart {A}"], {A: "package nova-a"})
     assert not host.run()["changed"]
 
 
 def test_in_check_mode_an_earlier_task_tells_what_it_would_change(host: Host) -> None:
     host.run()
-    assert host.run(check_mode=True, inputs_changed=[str(host.own)])["commands"] == ["daemon-reload", f"restart {B}"]
+    planned = host.run(check_mode=True, inputs_changed=[str(host.own), "/etc/other.conf"])
+    assert (planned["commands"], planned["reasons"]) == (["daemon-reload", f"restart {B}"], {B: str(host.own)})
     assert not host.run(inputs_changed=[str(host.own)])["changed"]
 
 

@@ -155,6 +155,10 @@ def test_an_api_listens_with_tls_on_the_address_of_its_host_and_has_one_thread()
     assert "http-socket" not in options
     drop_in = planned["/etc/systemd/system/nova-api.service.d/accentos.conf"]
     assert drop_in["content"].endswith("ExecStart=\nExecStart=/usr/bin/uwsgi --ini /etc/nova/api-uwsgi.ini\n")
+    drop_ins = [file for path, file in planned.items() if path.startswith("/etc/systemd/system/")]
+    assert len(drop_ins) > 1
+    # Units of a service share folders in /run.
+    assert all("\n[Service]\nRuntimeDirectoryPreserve=yes\n" in file["content"] for file in drop_ins)
     assert "ExecStart" not in planned["/etc/systemd/system/nova-novncproxy.service.d/accentos.conf"]["content"]
 
 

@@ -32,6 +32,8 @@ RESULTS = [
     ("accentos.cloud.secret_file", {"diff": {**CONF, "before": "", "after": "b"}}, ["create /etc/nova/nova.conf"]),
     ("ansible.builtin.copy", {"dest": "/etc/x", "diff": [{"before": "", "after": "b"}]}, ["create /etc/x"]),
     ("ansible.builtin.copy", {"dest": "/etc/x"}, ["change /etc/x"]),
+    ("ansible.builtin.copy", {"diff": [{"before_header": "/etc/x", "before": "a", "after": "b"}]}, ["change /etc/x"]),
+    ("ansible.builtin.copy", {"diff": [{"before": "", "after": "b"}]}, ["do the task"]),
     ("accentos.cloud.certificate_requests", {"diff": {"after": "/p/a.crt: it ends\n"}}, ["change /p/a.crt"]),
     (
         "accentos.cloud.units",
@@ -63,6 +65,24 @@ def test_results(action: str, result: dict[str, object], expected: list[str] | i
     assert "results" in result or read_changes(action, "the task", {**result, "changed": False}) == []
 
 
+REASONS = [
+    (
+        "accentos.cloud.units",
+        {"commands": ["enable a.service", "start b.service", "restart a.service"], "reasons": {"a.service": "/a, /b"}},
+        ["", "", "/a, /b"],
+    ),
+    ("accentos.cloud.unit", {"commands": ["reload a.service"], "reasons": {"a.service": "/a"}}, ["/a"]),
+    ("accentos.cloud.galera_begin", {"commands": ["start a.service"]}, [""]),
+    ("accentos.cloud.openstack_sync", {"names": ["a", "b"], "reasons": {"a": "/a [database]"}}, ["/a [database]", ""]),
+    ("accentos.cloud.command_on_change", {"diff": {"after": "apt-get update\n"}, "reason": "/a"}, ["/a"]),
+]
+
+
+@pytest.mark.parametrize(("action", "result", "expected"), REASONS)
+def test_reasons(action: str, result: dict[str, object], expected: list[str]) -> None:
+    assert [change.why for change in read_changes(action, "the task", {"changed": True, **result})] == expected
+
+
 @pytest.mark.parametrize(
     ("roles", "change", "service"),
     [
@@ -85,14 +105,14 @@ def test_service(roles: list[str], change: Change, service: str) -> None:
 
 def test_plan() -> None:
     found = [
-        Change("unit", "restart", "nova-api.service", "/etc/nova/nova.conf changes"),
+        Change("unit", "restart", "nova-api.service", "/etc/nova/nova.conf"),
         Change("file", "change", "/etc/nova/nova.conf", "", "a = 1\nb = 1\n", "a = 1\nb = \x1b2\n"),
         Change("package", "install", "libfoo"),
         Change("package", "install", "libfoo"),
     ]
     changes = unite(placed(change, host="c1", roles=["openstack_service"], task="t") for change in found)
     lines = [line.text for line in plan_lines(changes, 100, diff=True, full=False)]
-    assert "  c1: nova: restart nova-api.service: /etc/nova/nova.conf changes" in lines
+    assert "  c1: nova: restart nova-api.service: /etc/nova/nova.conf" in lines
     assert [line.strip() for line in lines if line.startswith("      ")][1:] == ["a = 1", "-b = 1", "+b = \\x1b2"]
     assert "  c1: openstack_service: install 1 package: libfoo" in lines
     assert lines[2].split() == ["host", "service", "packages", "files", "units"]
