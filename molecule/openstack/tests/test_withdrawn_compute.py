@@ -1,5 +1,5 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A compute leaves, its guest moves away, and it joins again alone. The last file by name: others want both computes."""
+"""A compute leaves, its guest moves away, it joins again alone. The last file by name: others want both computes."""
 
 from __future__ import annotations
 

@@ -123,6 +123,10 @@ present:
   sample: [compute-2]
 """
 
+import contextlib
+import fcntl
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
@@ -149,11 +153,23 @@ from ansible_collections.accentos.cloud.plugins.module_utils.compute_hosts_steps
 )
 
 _ANSWER = 60
+_LOCK = Path("/run/accentos-compute-removal.lock")
 _CEPH_KEYRING = "/etc/ceph/ceph.client.admin.keyring"
 _AGAIN = "Mend what is told and run the same command again: it goes on where it was."
 _STAYS = (
     "The host takes no new guests meanwhile; `openstack compute service set --enable HOST nova-compute` calls it off."
 )
+
+
+@contextlib.contextmanager
+def alone(*, wanted: bool) -> Iterator[None]:
+    """Wait until nobody else removes computes: when a run is killed, its module goes on for a while."""
+    if not wanted:
+        yield
+        return
+    with _LOCK.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def read_osd_hosts() -> list[str]:
@@ -214,21 +230,22 @@ def main() -> None:
     try:
         osd_hosts = read_osd_hosts() if options["ceph"] else []
         cloud = Cloud(options["auth"], ca_file=options["ca_file"], timeout=_ANSWER)
-        state = read_state(cloud, chassis, order.hosts, osd_hosts)
-        if told := refusals(state, order):
-            refuse(told, "Nothing was done. Mend what is told, then run again.")
-        if stage == FORGET and not module.check_mode and (told := still_there(state, order)):
-            refuse(told, _AGAIN)
-        steps = plan(state, order, stage)
-        if not module.check_mode:
-            removal = Removal(
-                cloud, chassis, order, module.log, timeout=options["timeout"], at_once=max(1, options["at_once"])
-            )
-            removal.apply(state, stage)
-            if told := list(removal.failures.values()):
-                refuse(told, f"{_AGAIN} {_STAYS}")
-            if stage == MOVE and (told := guest_refusals(State(guests=read_guests(cloud, order.hosts)), order)):
-                refuse(told, f"{_AGAIN} {_STAYS}")
+        with alone(wanted=not module.check_mode):
+            state = read_state(cloud, chassis, order.hosts, osd_hosts)
+            if told := refusals(state, order):
+                refuse(told, "Nothing was done. Mend what is told, then run again.")
+            steps = plan(state, order, stage)
+            if not module.check_mode:
+                if stage == FORGET and (told := still_there(state, order)):
+                    refuse(told, _AGAIN)
+                removal = Removal(
+                    cloud, chassis, order, module.log, timeout=options["timeout"], at_once=max(1, options["at_once"])
+                )
+                removal.apply(state, stage)
+                if stage == MOVE and not removal.failures:
+                    told = guest_refusals(State(guests=read_guests(cloud, order.hosts)), order)
+                if told := told or list(removal.failures.values()):
+                    refuse(told, f"{_AGAIN} {_STAYS}")
     except (CloudError, CephError) as error:
         refuse([f"The cloud does not let {', '.join(order.hosts)} go: {error}."], _AGAIN)
     module.exit_json(

@@ -27,6 +27,7 @@ def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ComputeCloud:
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     made = ComputeCloud(tmp_path)
     monkeypatch.setattr(compute_removal, "Cloud", made)
+    monkeypatch.setattr(compute_removal, "_LOCK", tmp_path / "lock")
     return made
 
 
