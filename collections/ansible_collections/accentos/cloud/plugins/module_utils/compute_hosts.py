@@ -17,6 +17,8 @@ MOVING = frozenset({LIVE_MIGRATE, OFFLOAD})
 
 _COMPUTE = "nova-compute"
 _GATEWAY = "OVN Controller Gateway agent"
+# What neutron gives as the host of an agent whose chassis is gone.
+_NOBODY = '("Chassis" register deleted)'
 _AGENTS = ("OVN Controller agent", "OVN Metadata agent")
 # States of a migration after which nova asks nothing more of either host.
 _SETTLED = frozenset({"cancelled", "completed", "confirmed", "done", "error", "failed", "reverted"})
@@ -133,18 +135,19 @@ def present(state: State, host: str) -> bool:
     return bool(
         host in computes(state)
         or any(one["host"] == host for one in state.agents)
-        or any(host in one["hosts"] for one in state.aggregates)
         or host in state.chassis.values()
         or providers_of(state, host)
     )
 
 
-def providers_of(state: State, host: str) -> list[Mapping[str, Any]]:
-    """Return the resource providers of a host, those within another one first.
+def is_named(name: str, host: str) -> bool:
+    """Tell whether libvirt's name of a machine is that of a host; it may have the domain."""
+    return name == host or name.startswith(f"{host}.")
 
-    Placement knows a compute by the name that libvirt tells, which may have the domain.
-    """
-    roots = {one["uuid"] for one in state.providers if one["name"] == host or str(one["name"]).startswith(f"{host}.")}
+
+def providers_of(state: State, host: str) -> list[Mapping[str, Any]]:
+    """Return the resource providers of a host, those within another one first."""
+    roots = {one["uuid"] for one in state.providers if is_named(one["name"], host)}
     found = [one for one in state.providers if one["uuid"] in roots or one["root_provider_uuid"] in roots]
     return sorted(found, key=lambda one: one["uuid"] in roots)
 
@@ -209,7 +212,7 @@ def guest_refusals(state: State, order: Order) -> list[str]:
 
 
 def _agent_hosts(state: State) -> set[str]:
-    return {one["host"] for one in state.agents if one["agent_type"] in _AGENTS}
+    return {one["host"] for one in state.agents if one["agent_type"] in _AGENTS} - {_NOBODY}
 
 
 def _unknown(host: str, known: Collection[str]) -> str:
@@ -286,26 +289,36 @@ def _forget(state: State, order: Order, host: str) -> list[Step]:
         steps.append(Step(host, "mark as down", f"{_COMPUTE} of {host}", "force-down", service["id"], "it has stopped"))
     steps += guests
     steps += [
-        Step(host, "take out", f"{host} of aggregate {one['name']}", "aggregate", str(one["id"]))
-        for one in state.aggregates
-        if host in one["hosts"]
-    ]
-    if service:
-        steps.append(Step(host, "delete", f"{_COMPUTE} of {host}", "service", service["id"]))
-    steps += [
-        Step(host, "delete", f"resource provider {one['name']}", "provider", one["uuid"])
-        for one in providers_of(state, host)
-    ]
-    steps += [
         Step(host, "delete", f"{one['agent_type']} of {host}", "agent", one["id"])
-        for one in state.agents
-        if one["host"] == host
+        for one in _agents_of(state, host, others=host == order.hosts[0])
     ]
-    return steps + [
+    steps += [
         Step(host, "delete", f"chassis {name} of {host}", "chassis", name)
         for name, owner in sorted(state.chassis.items())
         if owner == host
     ]
+    # Last what makes the host known: whatever a killed run left is found by it.
+    if service:
+        steps += [
+            Step(host, "take out", f"{host} of aggregate {one['name']}", "aggregate", str(one["id"]))
+            for one in state.aggregates
+            if host in one["hosts"]
+        ]
+        steps.append(Step(host, "delete", f"{_COMPUTE} of {host}", "service", service["id"]))
+    return steps + [
+        Step(host, "delete", f"resource provider {one['name']}", "provider", one["uuid"])
+        for one in providers_of(state, host)
+    ]
+
+
+def _agents_of(state: State, host: str, *, others: bool) -> list[Mapping[str, Any]]:
+    """Return the agents of a host.
+
+    Neutron removes the chassis with the first agent that is removed, and does not know then whose the others are. With
+    OTHERS they belong to it too.
+    """
+    owners = {host, _NOBODY} if others else {host}
+    return [one for one in state.agents if one["host"] in owners and (one["host"] == host or not one["alive"])]
 
 
 def without(allocations: Mapping[str, Any], provider: str) -> dict[str, Any] | None:
@@ -333,7 +346,8 @@ def lacking(
     AGENTS are None where they were not asked for.
     """
     found = {one["host"]: one for one in services if one["binary"] == _COMPUTE}
-    mapped = {one["service"]["host"] for one in hypervisors}
+    # Nova lists those only that are mapped to a cell.
+    names = [one["hypervisor_hostname"] for one in hypervisors]
     alive = None if agents is None else [one for one in agents if one["alive"]]
     lacks = {}
     for host in hosts:
@@ -342,7 +356,7 @@ def lacking(
             lacks[host] = "enabling"
         elif not service or service["state"] != "up":
             lacks[host] = _COMPUTE
-        elif host not in mapped:
+        elif not any(is_named(name, host) for name in names):
             lacks[host] = "cell"
         elif alive is not None:
             # A gateway's controller has another name.

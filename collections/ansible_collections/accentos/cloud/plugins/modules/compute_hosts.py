@@ -82,7 +82,7 @@ _DISCOVER = ("nova-manage", "cell_v2", "discover_hosts", "--by-service")
 def read(cloud: Cloud, hosts: Sequence[str], *, agents: bool) -> tuple[list[Mapping[str, Any]], dict[str, str]]:
     """Return the compute services of the cloud, and what each of HOSTS lacks. Raises CloudError."""
     services = cloud.get("compute", "/os-services", binary="nova-compute")["services"]
-    hypervisors = cloud.get("compute", "/os-hypervisors/detail")["hypervisors"]
+    hypervisors = cloud.get("compute", "/os-hypervisors")["hypervisors"]
     found = cloud.get("network", "/agents")["agents"] if agents else None
     return services, lacking(hosts, services, hypervisors, found)
 

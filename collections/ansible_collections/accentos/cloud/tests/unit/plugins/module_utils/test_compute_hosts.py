@@ -160,13 +160,13 @@ def test_steps_of_a_removal() -> None:
     assert verbs(state, ORDER, FORGET) == [
         "mark as down nova-compute of compute-2",
         "evacuate guest stopped (id-stopped)",
+        "delete OVN Controller agent of compute-2",
+        "delete OVN Metadata agent of compute-2",
+        "delete chassis c-2 of compute-2",
         "take out compute-2 of aggregate fast",
         "delete nova-compute of compute-2",
         "delete resource provider compute-2_card",
         "delete resource provider compute-2.example.test",
-        "delete OVN Controller agent of compute-2",
-        "delete OVN Metadata agent of compute-2",
-        "delete chassis c-2 of compute-2",
     ]
     assert refusals(state, ORDER) == []
     assert plan(state, ORDER, MOVE)[0].told()["why"] == REASON
@@ -181,6 +181,18 @@ def test_what_was_done_is_not_done_again() -> None:
     only = replace(GONE, agents=[agent("compute-2", METADATA)])
     assert verbs(only, ORDER, FORGET) == ["delete OVN Metadata agent of compute-2"]
     assert (refusals(only, ORDER), present(only, "compute-2")) == ([], True)
+
+
+def test_an_agent_that_neutron_knows_no_host_of_goes_with_the_first_host() -> None:
+    nobody = agent('("Chassis" register deleted)', METADATA, alive=False)
+    state = replace(CLOUD, agents=[agent("compute-1", METADATA), nobody])
+    both = replace(ORDER, hosts=["compute-2", "compute-1"])
+    steps = [step for step in plan(state, both, FORGET) if step.action == "agent"]
+    assert [(step.host, step.id) for step in steps] == [
+        ("compute-2", nobody["id"]),
+        ("compute-1", f"{METADATA}@compute-1"),
+    ]
+    assert not any(nobody["host"] in line for line in refusals(state, replace(ORDER, hosts=["compute-3"])))
 
 
 def test_a_host_that_left_needs_nothing_whether_it_answers_or_not() -> None:
@@ -283,7 +295,7 @@ def test_what_a_compute_lacks_to_take_guests() -> None:
         service("compute-4"),
         service("compute-5", status="disabled", disabled_reason=REASON, state="down", forced_down=True),
     ]
-    hypervisors = [{"service": {"host": "compute-1"}}]
+    hypervisors = [{"hypervisor_hostname": "compute-1.example.test"}]
     assert lacking(hosts, services, hypervisors, None) == {
         "compute-2": "nova-compute",
         "compute-3": "nova-compute",
@@ -305,5 +317,5 @@ def test_what_a_compute_lacks_to_take_guests() -> None:
 )
 def test_agents_of_a_compute(agents: list[str], lacks: dict[str, str]) -> None:
     found = [agent("compute-1", kind) for kind in agents] + [agent("compute-1", METADATA, alive=False)]
-    hypervisors = [{"service": {"host": "compute-1"}}]
+    hypervisors = [{"hypervisor_hostname": "compute-1.example.test"}]
     assert lacking(["compute-1"], [service("compute-1")], hypervisors, found) == lacks

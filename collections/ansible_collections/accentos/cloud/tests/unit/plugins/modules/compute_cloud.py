@@ -89,8 +89,8 @@ class ComputeCloud:
                 answer = {"instanceActions": [{"action": "live-migration", "request_id": "r", "message": "Error"}]}
             case "compute", ["servers", _number, "os-instance-actions", _request]:
                 answer = {"instanceAction": {"events": [{"result": "Error", "details": "No valid host was found."}]}}
-            case "compute", ["os-hypervisors", "detail"]:
-                answer = {"hypervisors": [{"service": {"host": host}} for host in self.hypervisors]}
+            case "compute", ["os-hypervisors"]:
+                answer = {"hypervisors": [{"hypervisor_hostname": f"{host}.test"} for host in self.hypervisors]}
             case "placement", ["resource_providers", number, "allocations"]:
                 self._find(self.providers, number, "uuid")
                 answer = {"allocations": {key: {} for key, one in self.allocations.items() if number in one}}
