@@ -22,7 +22,8 @@ ROOT = Path(__file__).parents[3]
 INVENTORY = Path(os.environ.get("ACCENTOS_TEST_SITE", Path(__file__).parents[1] / "inventory"))
 DOMAIN = "openstack.example.test"
 NAME = "withdrawn"
-UNITS = ("nova-compute", "neutron-ovn-metadata-agent", "ovn-controller")
+# At boot ovn-host starts ovn-controller, which goes with it.
+UNITS = ("nova-compute", "neutron-ovn-metadata-agent", "ovn-host")
 # Asks the services as an administrator, with the password on standard input, and prints what they answer.
 PROGRAM = """
 import json, sys
