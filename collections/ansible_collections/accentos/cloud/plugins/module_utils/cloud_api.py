@@ -1,5 +1,5 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Asks the services of a cloud as one user, through openstacksdk. All remote calls of the checks go through here."""
+"""Asks the services of a cloud as one user, through openstacksdk. All remote calls go through here."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ _PROXIES = {
     "compute": "compute",
     "network": "network",
     "volume": "block_storage",
+    "placement": "placement",
 }
 _TYPES = {"volume": ("volumev3", "block-storage", "block-store")}
 # Of release 2025.1, whose answers we know. Others have no versions, or we need none of their later ones.
-_VERSIONS = {"compute": "2.96"}
+_VERSIONS = {"compute": "2.96", "placement": "1.39"}
 
 Found = TypeVar("Found")
 
@@ -69,6 +70,11 @@ class Cloud:
         """Ask a service and return its answer, None if that is empty. Raises CloudError."""
         return self._ask(service, method, path, json=body, params=query)
 
+    def act(self, guest: str, body: Mapping[str, Any], *, version: str | None = None) -> Any:
+        """Let the compute service do something with a guest, as a version of its API means it. Raises CloudError."""
+        more = {"microversion": version} if version else {}
+        return self._ask("compute", "POST", f"/servers/{guest}/action", json=body, **more)
+
     def get(self, service: str, path: str, **query: Any) -> Any:
         """Return what a service has at PATH. Raises CloudError."""
         return self.ask(service, "GET", path, **query)
@@ -82,7 +88,7 @@ class Cloud:
         proxy = getattr(self._connection, _PROXIES[service])
         more = {name: value for name, value in more.items() if value not in (None, {})}
         if service in _VERSIONS:
-            more["microversion"] = _VERSIONS[service]
+            more.setdefault("microversion", _VERSIONS[service])
         if method == "GET":
             more |= {"status_code_retries": _RETRIES, "retriable_status_codes": _RETRIABLE}
         try:

@@ -153,6 +153,12 @@ def _read_steps(result: Mapping[str, object]) -> Iterator[Change]:
         yield Change("catalogue", str(step["verb"]), f"{step['kind']} {step['name']}")
 
 
+def _read_removal(result: Mapping[str, object]) -> Iterator[Change]:
+    steps = result.get("steps")
+    for step in steps if isinstance(steps, list) else []:
+        yield Change("other", str(step["verb"]), str(step["thing"]), str(step["why"]))
+
+
 def _read_names(result: Mapping[str, object]) -> Iterator[Change]:
     yield from (Change("command", "run", name, _reason(result, name)) for name in _texts(result.get("names")))
 
@@ -173,6 +179,7 @@ READERS: Mapping[str, Reader] = {
     **dict.fromkeys(
         (f"{_CLOUD}{name}" for name in ("command_on_change", "openvswitch_settings", "ovn_cluster")), _read_commands
     ),
+    **dict.fromkeys((f"{_CLOUD}{name}" for name in ("compute_hosts", "compute_removal")), _read_removal),
     f"{_CLOUD}database_access": _read_statements,
     f"{_CLOUD}messaging_access": _read_messaging,
     f"{_CLOUD}openstack_catalogue": _read_steps,

@@ -47,6 +47,11 @@ RESULTS = [
         {"steps": [{"verb": "create", "kind": "user", "name": "Default / nova"}]},
         ["create user Default / nova"],
     ),
+    (
+        "accentos.cloud.compute_removal",
+        {"steps": [{"host": "compute-2", "verb": "delete", "thing": "nova-compute of compute-2", "why": ""}]},
+        ["delete nova-compute of compute-2"],
+    ),
     ("accentos.cloud.openstack_sync", {"names": ["nova-api"]}, ["run nova-api"]),
     ("accentos.cloud.command_on_change", {"diff": {"after": "apt-get update\n"}}, ["run apt-get update"]),
     ("community.crypto.x509_certificate_pipe", {"certificate": "c"}, []),

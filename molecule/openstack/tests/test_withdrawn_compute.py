@@ -1,0 +1,160 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A compute leaves, its guest moves away, it joins again alone. The last file by name: others want both computes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.accentos.cloud.plugins.plugin_utils.secret_store import SecretStore
+from testinfra.host import Host
+
+testinfra_hosts = ["ssh://controller-1"]
+
+ROOT = Path(__file__).parents[3]
+INVENTORY = Path(os.environ.get("ACCENTOS_TEST_SITE", Path(__file__).parents[1] / "inventory"))
+DOMAIN = "openstack.example.test"
+NAME = "withdrawn"
+# At boot ovn-host starts ovn-controller, which goes with it.
+UNITS = ("nova-compute", "neutron-ovn-metadata-agent", "ovn-host")
+# Asks the services as an administrator, with the password on standard input, and prints what they answer.
+PROGRAM = """
+import json, sys
+import openstack
+
+name, what, domain = sys.argv[1:]
+cloud = openstack.connect(
+    auth_url=f"https://api.{domain}:5000/v3", username="admin", password=sys.stdin.read(), project_name="admin",
+    user_domain_name="Default", project_domain_name="Default", region_name="RegionOne",
+    cacert="/etc/accentos/pki/ca.crt",
+)
+
+def make():
+    with open("/var/lib/accentos/images/guest/disk.img", "rb") as disk:
+        image = cloud.create_image(
+            name, data=disk, disk_format="raw", container_format="bare", hw_rng_model="virtio", wait=True
+        )
+    flavor = cloud.create_flavor(name, ram=128, vcpus=1, disk=1)
+    network = cloud.create_network(name)
+    cloud.create_subnet(network.id, cidr="192.168.223.0/24", subnet_name=name)
+    cloud.compute.default_microversion = "2.96"
+    made = cloud.compute.create_server(
+        name=name, imageRef=image.id, flavorRef=flavor.id, networks=[{"uuid": network.id}], host="compute-2"
+    )
+    cloud.compute.wait_for_server(made, wait=120)
+
+def clean():
+    for found in cloud.compute.servers(name=f"^{name}$"):
+        cloud.compute.delete_server(found)
+        cloud.compute.wait_for_delete(found, wait=60)
+    for network in cloud.network.networks(name=name):
+        cloud.network.delete_network(network)
+    for flavor in cloud.compute.flavors():
+        if flavor.name == name:
+            cloud.compute.delete_flavor(flavor)
+    for image in cloud.image.images(name=name):
+        cloud.image.delete_image(image)
+
+def look():
+    services = [one for one in cloud.compute.services() if one.binary == "nova-compute"]
+    guests = {one.name: [one.compute_host, one.status] for one in cloud.compute.servers()}
+    return {
+        "services": sorted([one.host, one.status, one.state] for one in services),
+        "hypervisors": sorted(one.name.partition(".")[0] for one in cloud.compute.hypervisors()),
+        "providers": sorted(one.name.partition(".")[0] for one in cloud.placement.resource_providers()),
+        "agents": sorted([one.host, one.binary, one.is_alive] for one in cloud.network.agents()),
+        "guest": guests.get(name),
+    }
+
+print(json.dumps({"make": make, "clean": clean, "look": look}[what]()))
+"""
+
+
+def ask(host: Host, what: str) -> Any:
+    """Return what the cloud answers."""
+    password = SecretStore(Path(host.backend.ssh_config).parent).read()["keystone_admin_password"]
+    program = f"python3 -c {shlex.quote(PROGRAM)} {NAME} {what} {DOMAIN}"
+    argv = ["ssh", "-F", host.backend.ssh_config, "controller-1", program]
+    done = subprocess.run(argv, input=password, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def play(playbook: str, *arguments: str) -> dict[str, int]:
+    """Run a playbook and return how much it changed on each host."""
+    argv = [
+        sys.executable,
+        "-m",
+        "ansible",
+        "playbook",
+        f"--inventory={INVENTORY}",
+        f"playbooks/{playbook}",
+        *arguments,
+    ]
+    settings = os.environ | {"ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default", "ANSIBLE_NOCOLOR": "1"}
+    done = subprocess.run(argv, cwd=ROOT, env=settings, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return {name: int(count) for name, count in re.findall(r"(?m)^(\S+)\s+: ok=\d+\s+changed=(\d+)", done.stdout)}
+
+
+def look_outside(host: Host) -> dict[str, Any]:
+    """Return what the cloud, OVN's database and the host itself say."""
+    compute = Host.get_host("ssh://compute-2", ssh_config=host.backend.ssh_config)
+    return {
+        **ask(host, "look"),
+        "chassis": sorted(host.check_output("ovn-sbctl --bare --columns=hostname list Chassis").split()),
+        "private": len(host.check_output("ovn-sbctl --bare --columns=name list Chassis_Private").split()),
+        "units": {name: (compute.service(name).is_running, compute.service(name).is_enabled) for name in UNITS},
+    }
+
+
+@pytest.fixture(scope="module")
+def story(host: Host) -> dict[str, Any]:
+    """Let compute-2 leave with a guest on it, once more, and join again; return what was seen after each."""
+    removal = ("remove_compute.yml", "--extra-vars=compute_removed=compute-2")
+    try:
+        ask(host, "make")
+        before = ask(host, "look")
+        left = {"changed": play(*removal), **look_outside(host)}
+        again = play(*removal)
+        joined = {"changed": play("deploy.yml", "--limit=compute-2"), **look_outside(host)}
+    finally:
+        ask(host, "clean")
+    return {"before": before, "left": left, "again": again, "joined": joined}
+
+
+def test_the_guest_moves_away(story: dict[str, Any]) -> None:
+    assert story["before"]["guest"] == ["compute-2", "ACTIVE"]
+    assert story["left"]["guest"] == ["compute-1", "ACTIVE"]
+
+
+def test_every_service_forgets_the_host(story: dict[str, Any]) -> None:
+    left = story["left"]
+    assert left["services"] == [["compute-1", "enabled", "up"]]
+    assert left["hypervisors"] == left["providers"] == ["compute-1"]
+    assert {host for host, _kind, _alive in left["agents"]} == {"compute-1", "controller-1"}
+    assert (left["chassis"], left["private"]) == (["compute-1", "controller-1"], 2)
+    assert set(left["units"].values()) == {(False, False)}
+
+
+def test_a_second_run_changes_nothing(story: dict[str, Any]) -> None:
+    assert set(story["left"]["changed"]) == {"compute-2", "controller-1"}
+    assert story["again"] == {"compute-2": 0, "controller-1": 0}
+
+
+def test_it_joins_again_alone(story: dict[str, Any]) -> None:
+    joined = story["joined"]
+    assert list(joined["changed"]) == ["compute-2"]
+    assert joined["services"] == [["compute-1", "enabled", "up"], ["compute-2", "enabled", "up"]]
+    assert joined["hypervisors"] == joined["providers"] == ["compute-1", "compute-2"]
+    found = {(kind, alive) for host, kind, alive in joined["agents"] if host == "compute-2"}
+    assert found == {("neutron-ovn-metadata-agent", True), ("ovn-controller", True)}
+    assert (joined["chassis"], joined["private"]) == (["compute-1", "compute-2", "controller-1"], 3)
+    assert set(joined["units"].values()) == {(True, True)}
