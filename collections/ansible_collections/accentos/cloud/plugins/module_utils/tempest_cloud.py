@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.accentos.cloud.plugins.module_utils.cloud_api import Cloud, CloudError, wait
+from ansible_collections.accentos.cloud.plugins.module_utils.cloud_api import Cloud, CloudError, NoSuchThingError, wait
 from ansible_collections.accentos.cloud.plugins.module_utils.cloud_check_steps import (
     empty_project,
     make_external,
@@ -24,17 +24,24 @@ from ansible_collections.accentos.cloud.plugins.module_utils.cloud_checks import
 NAME = "accentos-tempest"
 # A domain of that name with another description is somebody else's.
 MARK = "Made by AccentOS for a run of Tempest. The next run removes it with all that is in it."
-# Collections outside of the domain in which tests make things, in an order in which services let them go.
+# What tests make outside of the domain: path and query, in an order in which services let them go.
 _OUTSIDE: tuple[tuple[str, str, dict[str, str]], ...] = (
-    ("identity", "users", {}),
-    ("identity", "groups", {}),
-    ("identity", "projects", {}),
-    ("identity", "roles", {}),
-    ("identity", "services", {}),
-    ("compute", "flavors", {"is_public": "None"}),
-    ("volume", "types", {"is_public": "None"}),
-    ("network", "networks", {}),
+    ("identity", "/users", {}),
+    ("identity", "/groups", {}),
+    ("identity", "/projects", {}),
+    ("identity", "/roles", {}),
+    ("identity", "/policies", {}),
+    ("identity", "/OS-OAUTH1/consumers", {}),
+    ("identity", "/OS-EP-FILTER/endpoint_groups", {}),
+    ("identity", "/services", {}),
+    ("identity", "/regions", {}),
+    ("compute", "/flavors", {"is_public": "None"}),
+    ("volume", "/types", {"is_public": "None"}),
 )
+# Where a service calls a collection in an answer by another name than in its path.
+_KEYS = {"types": "volume_types"}
+# Not everything has a name.
+_NAMES = ("name", "description", "type")
 _DISK_GIB = 1
 
 
@@ -53,29 +60,31 @@ class TempestCloud:
         for domain in domains:
             if domain["name"] == NAME and domain.get("description") != MARK:
                 raise CloudError(f"a domain {NAME} is there that no run of Tempest made; rename it")
-            for project in get("identity", "/projects", domain_id=domain["id"])["projects"]:
+            projects = get("identity", "/projects", domain_id=domain["id"])["projects"]
+            # The one with the external network, from which others have addresses, is the last.
+            for project in sorted(projects, key=lambda one: one["name"] == NAME):
                 count += empty_project(self._admin, project["id"], self._options["timeout"])
             for user in get("identity", "/users", domain_id=domain["id"])["users"]:
                 count += remove_keys(self._admin, user["id"])
         for domain in domains:
             ask("identity", "PATCH", f"/domains/{domain['id']}", {"domain": {"enabled": False}})
             remove("identity", f"/domains/{domain['id']}")
-        for service, kind, query in _OUTSIDE:
-            if not self._admin.has(service):
-                continue
-            detail = "/detail" if kind == "flavors" else ""
-            key = "volume_types" if kind == "types" else kind
-            for one in get(service, f"/{kind}{detail}", **query)[key]:
-                if str(one.get("name", "")).startswith(NAME):
-                    if kind == "projects":
-                        count += empty_project(self._admin, one["id"], self._options["timeout"])
-                    remove(service, f"/{kind}/{one['id']}")
-                    count += 1
-        for region in get("identity", "/regions")["regions"]:
-            if str(region.get("description", "")).startswith(NAME):
-                remove("identity", f"/regions/{region['id']}")
+        for service, path, query in _OUTSIDE:
+            for one in self._ours(service, path, query):
+                if path == "/projects":
+                    count += empty_project(self._admin, one["id"], self._options["timeout"])
+                remove(service, f"{path}/{one['id']}")
                 count += 1
         return count + len(domains)
+
+    def _ours(self, service: str, path: str, query: Mapping[str, str]) -> list[Any]:
+        """Return those of a collection that have our name; none where a service has not such a thing."""
+        kind = path.rpartition("/")[2]
+        try:
+            found = self._admin.get(service, path, **query)[_KEYS.get(kind, kind)] if self._admin.has(service) else []
+        except NoSuchThingError:
+            return []
+        return [one for one in found if any(str(one.get(name, "")).startswith(NAME) for name in _NAMES)]
 
     def make(self) -> dict[str, dict[str, Any]]:
         """Make what a run needs, and return the options of Tempest that name it. Raises CloudError."""
@@ -127,6 +136,7 @@ class TempestCloud:
         """Give the guest's disk to the image service and return its id."""
         file = Path(self._options["image"])
         body = {"name": NAME, "disk_format": "raw", "container_format": "bare", "visibility": "public"}
+        body |= {"hw_rng_model": "virtio"}
         number = str(own.ask("image", "POST", "/images", body)["id"])
         own.put_file(f"/images/{number}/file", file)
         if not wait(functools.partial(self._active, own, number), self._options["timeout"]):

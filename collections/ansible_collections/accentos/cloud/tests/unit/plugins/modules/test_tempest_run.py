@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.accentos.cloud.plugins.module_utils import cloud_api
+from ansible_collections.accentos.cloud.plugins.module_utils import cloud_api, tempest_program
 from ansible_collections.accentos.cloud.plugins.module_utils.tempest_cloud import MARK, NAME, settings
 from ansible_collections.accentos.cloud.plugins.modules import tempest_run
 
@@ -68,7 +68,7 @@ def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WholeClou
     program.write_text(TEMPEST)
     program.chmod(stat.S_IRWXU)
     # The jail needs rights of its own; what is behind it is found here.
-    monkeypatch.setattr(tempest_run, "_JAIL", (str(program),))
+    monkeypatch.setattr(tempest_program, "_JAIL", (str(program),))
     (tmp_path / "disk.img").write_bytes(b"disk")
     (tmp_path / "results").mkdir()
     events(tmp_path, (A, "success"), (B, "success"))
@@ -160,7 +160,7 @@ def test_what_a_killed_run_left_is_removed_and_nothing_else(
     user = cloud.add("users", name="tempest-Test-1-project", domain_id=domain)["id"]
     cloud.add("os-keypairs", name="key", user_id=user)
     outside = cloud.add("projects", name=f"{NAME}-project-1", domain_id="default")["id"]
-    for kind in ("flavors", "types", "networks", "services", "groups", "users"):
+    for kind in ("flavors", "types", "policies", "services", "groups", "users"):
         cloud.add(kind, name=f"{NAME}-1", domain_id="default")
         cloud.add(kind, name="theirs", domain_id="default")
     for kind in ("servers", "snapshots", "volumes", "subnetpools"):
