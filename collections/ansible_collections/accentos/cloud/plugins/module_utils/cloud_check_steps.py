@@ -144,6 +144,8 @@ class Project:
 
 def remove_keys(admin: Cloud, user: str) -> int:
     """Remove the keys of a user, which outlive it; return how many there were. Raises CloudError."""
+    if not admin.has("compute"):
+        return 0
     keys = admin.get("compute", "/os-keypairs", user_id=user)["keypairs"]
     for one in keys:
         admin.remove("compute", f"/os-keypairs/{one['keypair']['name']}?user_id={user}")
@@ -155,33 +157,43 @@ def empty_project(admin: Cloud, project: str, timeout: float) -> int:
 
     TIMEOUT is in seconds for one thing. Raises CloudError.
     """
-    get, ask, remove = admin.get, admin.ask, admin.remove
-    servers = get("compute", "/servers/detail", all_tenants=1, project_id=project)["servers"]
-    count = _remove_and_wait(admin, "compute", [f"/servers/{one['id']}" for one in servers], timeout)
+    get = admin.get
+    count, paths = 0, []
+    if admin.has("compute"):
+        servers = get("compute", "/servers/detail", all_tenants=1, project_id=project)["servers"]
+        count += _remove_and_wait(admin, "compute", [f"/servers/{one['id']}" for one in servers], timeout)
+        groups = get("compute", "/os-server-groups", all_projects=True)["server_groups"]
+        paths += [("compute", f"/os-server-groups/{one['id']}") for one in groups if one.get("project_id") == project]
     if admin.has("volume"):
         for kind in ("snapshots", "volumes"):
             found = get("volume", f"/{kind}/detail", all_tenants=1, project_id=project)[kind]
             count += _remove_and_wait(admin, "volume", [f"/{kind}/{one['id']}" for one in found], timeout)
-    groups = get("compute", "/os-server-groups", all_projects=True)["server_groups"]
-    paths = [("compute", f"/os-server-groups/{one['id']}") for one in groups if one.get("project_id") == project]
-    for ip in get("network", "/floatingips", project_id=project)["floatingips"]:
-        paths.append(("network", f"/floatingips/{ip['id']}"))
-    ports = get("network", "/ports", project_id=project)["ports"]
-    for port in ports:
+    if admin.has("network"):
+        paths += [("network", path) for path in _network_paths(admin, project)]
+    if admin.has("image"):
+        owned = get("image", "/images", owner=project, visibility="all")["images"]
+        paths += [("image", f"/images/{one['id']}") for one in owned if one["owner"] == project]
+    for service, path in paths:
+        admin.remove(service, path)
+    return count + len(paths)
+
+
+def _network_paths(admin: Cloud, project: str) -> list[str]:
+    """Take routers of a project off their networks, and return what is to be removed, in its order."""
+    get = admin.get
+    paths = [f"/floatingips/{one['id']}" for one in get("network", "/floatingips", project_id=project)["floatingips"]]
+    for port in get("network", "/ports", project_id=project)["ports"]:
         if port["device_owner"].startswith("network:router_interface"):
             with contextlib.suppress(NoSuchThingError):
-                ask("network", "PUT", f"/routers/{port['device_id']}/remove_router_interface", {"port_id": port["id"]})
+                path = f"/routers/{port['device_id']}/remove_router_interface"
+                admin.ask("network", "PUT", path, {"port_id": port["id"]})
         elif not port["device_owner"]:
             # Others go with what they belong to.
-            paths.append(("network", f"/ports/{port['id']}"))
+            paths.append(f"/ports/{port['id']}")
     for kind in ("routers", "networks", "subnetpools", "security-groups"):
         found = get("network", f"/{kind}", project_id=project)[kind.replace("-", "_")]
-        paths += [("network", f"/{kind}/{one['id']}") for one in found]
-    owned = get("image", "/images", owner=project, visibility="all")["images"]
-    paths += [("image", f"/images/{one['id']}") for one in owned if one["owner"] == project]
-    for service, path in paths:
-        remove(service, path)
-    return count + len(paths)
+        paths += [f"/{kind}/{one['id']}" for one in found]
+    return paths
 
 
 def _remove_and_wait(admin: Cloud, service: str, paths: list[str], timeout: float) -> int:

@@ -103,24 +103,12 @@ class TempestCloud:
             ca_file=self._options["ca_file"],
             timeout=self._options["timeout"],
         )
-        image = self._make_image(own)
-        flavors = [self._make_flavor(number, own) for number in (1, 2)]
-        return {
+        made: dict[str, dict[str, Any]] = {
             "auth": {
                 "admin_username": NAME,
                 "admin_password": password,
                 "admin_project_name": NAME,
                 "admin_domain_name": NAME,
-            },
-            "compute": {
-                "image_ref": image,
-                "image_ref_alt": image,
-                "flavor_ref": flavors[0],
-                "flavor_ref_alt": flavors[1],
-            },
-            "network": self._networks(own),
-            "network-feature-enabled": {
-                "api_extensions": sorted(one["alias"] for one in own.get("network", "/extensions")["extensions"])
             },
             "service_available": {
                 "cinder": self._admin.has("volume"),
@@ -130,7 +118,19 @@ class TempestCloud:
                 "nova": self._admin.has("compute"),
                 "swift": False,
             },
+            "compute": {},
         }
+        if own.has("image"):
+            image = self._make_image(own)
+            made["compute"] |= {"image_ref": image, "image_ref_alt": image}
+        if own.has("compute"):
+            flavors = [self._make_flavor(number, own) for number in (1, 2)]
+            made["compute"] |= {"flavor_ref": flavors[0], "flavor_ref_alt": flavors[1]}
+        if own.has("network"):
+            extensions = own.get("network", "/extensions")["extensions"]
+            made["network"] = self._networks(own)
+            made["network-feature-enabled"] = {"api_extensions": sorted(one["alias"] for one in extensions)}
+        return made
 
     def _make_image(self, own: Cloud) -> str:
         """Give the guest's disk to the image service and return its id."""
