@@ -115,7 +115,7 @@ passed:
   description: How many of them passed.
   returned: success
   type: int
-failed:
+failures:
   description: Those that failed, did not run or were skipped unexpectedly, and what classes failed to do after tests.
   returned: success
   type: list
@@ -230,7 +230,7 @@ def run(options: Mapping[str, Any]) -> dict[str, Any]:
         "leftovers": leftovers,
         "wanted": len(tests),
         "passed": verdict.passed,
-        "failed": [dataclasses.asdict(one) for one in verdict.failed],
+        "failures": [dataclasses.asdict(one) for one in verdict.failed],
         "skipped": [dataclasses.asdict(one) for one in verdict.skipped],
         "slowest": [
             dataclasses.asdict(dataclasses.replace(one, test=name_of(one.test))) for one in slowest(outcomes, _SLOWEST)
@@ -274,7 +274,7 @@ def main() -> None:
 
     if module.check_mode:
         wanted = len(read_list(module.params["tests"]))
-        nothing: dict[str, Any] = {"failed": [], "skipped": [], "slowest": [], "seconds": {}}
+        nothing: dict[str, Any] = {"failures": [], "skipped": [], "slowest": [], "seconds": {}}
         module.exit_json(
             changed=False,
             leftovers=0,
