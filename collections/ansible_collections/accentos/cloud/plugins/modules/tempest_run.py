@@ -125,7 +125,7 @@ failures:
     result: {description: "V(passed), V(failed) or V(skipped).", type: str}
     seconds: {description: Seconds that it took., type: float}
     reason: {description: Why it failed or was skipped., type: str}
-skipped:
+skips:
   description: Those that were skipped, with the expected reason.
   returned: success
   type: list
@@ -231,7 +231,7 @@ def run(options: Mapping[str, Any]) -> dict[str, Any]:
         "wanted": len(tests),
         "passed": verdict.passed,
         "failures": [dataclasses.asdict(one) for one in verdict.failed],
-        "skipped": [dataclasses.asdict(one) for one in verdict.skipped],
+        "skips": [dataclasses.asdict(one) for one in verdict.skipped],
         "slowest": [
             dataclasses.asdict(dataclasses.replace(one, test=name_of(one.test))) for one in slowest(outcomes, _SLOWEST)
         ],
@@ -274,7 +274,7 @@ def main() -> None:
 
     if module.check_mode:
         wanted = len(read_list(module.params["tests"]))
-        nothing: dict[str, Any] = {"failures": [], "skipped": [], "slowest": [], "seconds": {}}
+        nothing: dict[str, Any] = {"failures": [], "skips": [], "slowest": [], "seconds": {}}
         module.exit_json(
             changed=False,
             leftovers=0,

@@ -109,7 +109,7 @@ def run(cloud: WholeCloud, capsys: pytest.CaptureFixture[str], **options: Any) -
 
 def test_a_run_passes_and_leaves_nothing(cloud: WholeCloud, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     result = run(cloud, capsys, tests=[A, "", "# comment", B], settings={"network": {"public_network_id": "theirs"}})
-    assert (result["wanted"], result["passed"], result["failures"], result["skipped"]) == (2, 2, [], [])
+    assert (result["wanted"], result["passed"], result["failures"], result["skips"]) == (2, 2, [], [])
     assert (result["changed"], result["leftovers"], cloud.left()) == (False, 0, {})
     assert set(result["seconds"]) == {"making", "tests", "removing"}
     assert [one["test"] for one in result["slowest"]] == ["tempest.api.a.Test.test_a", "tempest.api.a.Test.test_b"]
@@ -139,7 +139,7 @@ def test_failures_are_told_and_nothing_is_left(
     result = run(cloud, capsys, tests=[A, B, C], expected_skips={"tempest.api.a.Test.test_b": "we know"})
     assert result["passed"] == 0
     assert [one["test"] for one in result["failures"]] == ["tempest.api.a.Test.test_a", "tempest.api.c.Test.test_c"]
-    assert [(one["test"], one["reason"]) for one in result["skipped"]] == [("tempest.api.a.Test.test_b", "we know")]
+    assert [(one["test"], one["reason"]) for one in result["skips"]] == [("tempest.api.a.Test.test_b", "we know")]
     assert cloud.left() == {}
 
 
