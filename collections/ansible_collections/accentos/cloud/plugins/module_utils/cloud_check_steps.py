@@ -121,7 +121,7 @@ class Project:
         for one in (*projects, *users):
             if one.get("description") != MARK:
                 raise CloudError(f"a project or user {NAME} is there that the checks did not make; rename it")
-        count = sum(self._empty(one["id"]) for one in projects)
+        count = sum(empty_project(self._admin, one["id"], self._timeout) for one in projects)
         count += self._shared(users)
         for kind, found in (("users", users), ("projects", projects)):
             for one in found:
@@ -131,11 +131,7 @@ class Project:
     def _shared(self, users: list[Any]) -> int:
         """Remove what is in no project: keys of users, the flavor, the external network. Return how many there were."""
         get, remove = self._admin.get, self._admin.remove
-        count = 0
-        for user in users:
-            for one in get("compute", "/os-keypairs", user_id=user["id"])["keypairs"]:
-                remove("compute", f"/os-keypairs/{one['keypair']['name']}?user_id={user['id']}")
-                count += 1
+        count = sum(remove_keys(self._admin, user["id"]) for user in users)
         for flavor in get("compute", "/flavors/detail", is_public="None")["flavors"]:
             if flavor["name"] == NAME:
                 remove("compute", f"/flavors/{flavor['id']}")
@@ -145,44 +141,92 @@ class Project:
             count += 1
         return count
 
-    def _empty(self, project: str) -> int:
-        """Remove what is in a project, in an order in which services allow it; return how many things there were."""
-        get, ask, remove = self._admin.get, self._admin.ask, self._admin.remove
+
+def remove_keys(admin: Cloud, user: str) -> int:
+    """Remove the keys of a user, which outlive it; return how many there were. Raises CloudError."""
+    if not admin.has("compute"):
+        return 0
+    keys = admin.get("compute", "/os-keypairs", user_id=user)["keypairs"]
+    for one in keys:
+        admin.remove("compute", f"/os-keypairs/{one['keypair']['name']}?user_id={user}")
+    return len(keys)
+
+
+def empty_project(admin: Cloud, project: str, timeout: float) -> int:
+    """Remove what is in a project, in an order in which services allow it; return how many things there were.
+
+    TIMEOUT is in seconds for one thing. Raises CloudError.
+    """
+    get = admin.get
+    count, paths = 0, []
+    if admin.has("compute"):
         servers = get("compute", "/servers/detail", all_tenants=1, project_id=project)["servers"]
-        count = self._remove_and_wait("compute", [f"/servers/{one['id']}" for one in servers])
-        if self._admin.has("volume"):
-            volumes = get("volume", "/volumes/detail", all_tenants=1, project_id=project)["volumes"]
-            count += self._remove_and_wait("volume", [f"/volumes/{one['id']}" for one in volumes])
+        count += _remove_and_wait(admin, "compute", [f"/servers/{one['id']}" for one in servers], timeout)
         groups = get("compute", "/os-server-groups", all_projects=True)["server_groups"]
-        paths = [("compute", f"/os-server-groups/{one['id']}") for one in groups if one.get("project_id") == project]
-        for ip in get("network", "/floatingips", project_id=project)["floatingips"]:
-            paths.append(("network", f"/floatingips/{ip['id']}"))
-        ports = get("network", "/ports", project_id=project)["ports"]
-        for port in ports:
-            if port["device_owner"].startswith("network:router_interface"):
-                with contextlib.suppress(NoSuchThingError):
-                    ask(
-                        "network",
-                        "PUT",
-                        f"/routers/{port['device_id']}/remove_router_interface",
-                        {"port_id": port["id"]},
-                    )
-        for kind in ("routers", "networks", "security-groups"):
-            found = get("network", f"/{kind}", project_id=project)[kind.replace("-", "_")]
-            paths += [("network", f"/{kind}/{one['id']}") for one in found]
+        paths += [("compute", f"/os-server-groups/{one['id']}") for one in groups if one.get("project_id") == project]
+    if admin.has("volume"):
+        for kind in ("snapshots", "volumes"):
+            found = get("volume", f"/{kind}/detail", all_tenants=1, project_id=project)[kind]
+            count += _remove_and_wait(admin, "volume", [f"/{kind}/{one['id']}" for one in found], timeout)
+    if admin.has("network"):
+        paths += [("network", path) for path in _network_paths(admin, project)]
+    if admin.has("image"):
         owned = get("image", "/images", owner=project, visibility="all")["images"]
         paths += [("image", f"/images/{one['id']}") for one in owned if one["owner"] == project]
-        for service, path in paths:
-            remove(service, path)
-        return count + len(paths)
+    for service, path in paths:
+        admin.remove(service, path)
+    return count + len(paths)
 
-    def _remove_and_wait(self, service: str, paths: list[str]) -> int:
-        for path in paths:
-            self._admin.remove(service, path)
-        for path in paths:
-            if not wait(functools.partial(self._admin.gone, service, path), self._timeout):
-                raise CloudError(f"the {service} service did not remove {path} within {self._timeout} seconds")
-        return len(paths)
+
+def _network_paths(admin: Cloud, project: str) -> list[str]:
+    """Take routers of a project off their networks, and return what is to be removed, in its order."""
+    get = admin.get
+    paths = [f"/floatingips/{one['id']}" for one in get("network", "/floatingips", project_id=project)["floatingips"]]
+    for port in get("network", "/ports", project_id=project)["ports"]:
+        if port["device_owner"].startswith("network:router_interface"):
+            with contextlib.suppress(NoSuchThingError):
+                path = f"/routers/{port['device_id']}/remove_router_interface"
+                admin.ask("network", "PUT", path, {"port_id": port["id"]})
+        elif not port["device_owner"]:
+            # Others go with what they belong to.
+            paths.append(f"/ports/{port['id']}")
+    for kind in ("routers", "networks", "subnetpools", "security-groups"):
+        found = get("network", f"/{kind}", project_id=project)[kind.replace("-", "_")]
+        paths += [f"/{kind}/{one['id']}" for one in found]
+    return paths
+
+
+def _remove_and_wait(admin: Cloud, service: str, paths: list[str], timeout: float) -> int:
+    for path in paths:
+        admin.remove(service, path)
+    for path in paths:
+        if not wait(functools.partial(admin.gone, service, path), timeout):
+            raise CloudError(f"the {service} service did not remove {path} within {timeout} seconds")
+    return len(paths)
+
+
+def make_external(admin: Cloud, name: str, wanted: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """Make an external network if one is WANTED, and return it. Raises CloudError."""
+    if not wanted:
+        return None
+    body = {
+        "name": name,
+        "router:external": True,
+        "provider:network_type": "flat",
+        "provider:physical_network": wanted["physical_network"],
+    }
+    network: dict[str, Any] = admin.ask("network", "POST", "/networks", {"network": body})["network"]
+    body = {
+        "name": name,
+        "network_id": network["id"],
+        "ip_version": 4,
+        "cidr": wanted["cidr"],
+        "enable_dhcp": False,
+        "gateway_ip": wanted["gateway"],
+        "allocation_pools": [{"start": wanted["first"], "end": wanted["last"]}],
+    }
+    admin.ask("network", "POST", "/subnets", {"subnet": body})
+    return network
 
 
 def services(admin: Cloud) -> str:
@@ -270,13 +314,10 @@ class Checks:
         """Make a network, its way out and a group of rules that lets ping and SSH in."""
         ask, made = self._user.ask, self._made
         with told("network"):
-            outside = (
-                external_network(
-                    self._admin.get("network", "/networks", **{"router:external": True})["networks"],
-                    self._options["external_network"],
-                )
-                or self._make_external()
-            )
+            outside = external_network(
+                self._admin.get("network", "/networks", **{"router:external": True})["networks"],
+                self._options["external_network"],
+            ) or make_external(self._admin, NAME, self._options["external"])
             body: dict[str, Any] = {"name": NAME}
             made.network = ask("network", "POST", "/networks", {"network": body})["network"]["id"]
             body = {"network_id": made.network, "ip_version": 4, "cidr": self._options["cidr"], "name": NAME}
@@ -293,30 +334,6 @@ class Checks:
                 ask("network", "POST", "/security-group-rules", {"security_group_rule": body})
         self._outside = outside
         return f"external network {outside['name']}" if outside else "no external network"
-
-    def _make_external(self) -> Mapping[str, Any] | None:
-        """Make an external network if the options describe one, and return it."""
-        wanted = self._options["external"]
-        if not wanted:
-            return None
-        body = {
-            "name": NAME,
-            "router:external": True,
-            "provider:network_type": "flat",
-            "provider:physical_network": wanted["physical_network"],
-        }
-        network: dict[str, Any] = self._admin.ask("network", "POST", "/networks", {"network": body})["network"]
-        body = {
-            "name": NAME,
-            "network_id": network["id"],
-            "ip_version": 4,
-            "cidr": wanted["cidr"],
-            "enable_dhcp": False,
-            "gateway_ip": wanted["gateway"],
-            "allocation_pools": [{"start": wanted["first"], "end": wanted["last"]}],
-        }
-        self._admin.ask("network", "POST", "/subnets", {"subnet": body})
-        return network
 
     def guests(self) -> str:
         """Start two guests, on different computes where there are two."""

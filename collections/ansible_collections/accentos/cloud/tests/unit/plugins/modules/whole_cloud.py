@@ -21,9 +21,10 @@ accentos-guest: 6.0 ready
 """
 _SINGULAR = {"security-groups": "security_group", "security-group-rules": "security_group_rule"}
 _SINGULAR |= {"os-server-groups": "server_group", "os-keypairs": "keypair", "floatingips": "floatingip"}
+_PLURAL = {"types": "volume_types"}
 _PLAIN = ("images",)
 # Properties by which something belongs to what it goes with.
-_PARTS = ("device_id", "network_id", "security_group_id")
+_PARTS = ("device_id", "domain_id", "network_id", "security_group_id")
 
 
 class WholeCloud(TlsServer):
@@ -161,8 +162,8 @@ class Handler(TlsHandler):
                 state = "up" if server.alive else "down"
                 one = {"binary": "nova-compute", "status": "enabled", "state": state}
                 self.answer(200, {"services": [{**one, "host": host} for host in server.computes]})
-            case "GET", ["agents"]:
-                self.answer(200, {"agents": []})
+            case "GET", ["agents" | "extensions" as kind]:
+                self.answer(200, {kind: [{"alias": "router"}] if kind == "extensions" else []})
             case "PUT", [_kind, _id, "users", *_rest]:
                 self.answer(204)
             case "PUT", ["routers", router, "add_router_interface"]:
@@ -214,9 +215,11 @@ class Handler(TlsHandler):
             self.complete(collection, made)
             self.answer(201, made if collection in _PLAIN else {name: made})
         elif method == "GET" and (len(parts) == 1 or parts[1] == "detail"):
-            many = collection.replace("-", "_").removeprefix("os_")
+            many = _PLURAL.get(collection, collection.replace("-", "_").removeprefix("os_"))
             wanted = {key: value for key, value in query.items() if key in ("name", "project_id", "device_id")}
             found = [one for one in known.values() if all(one.get(key) == value for key, value in wanted.items())]
+            owners = {key: value for key, value in query.items() if key in ("domain_id", "user_id")}
+            found = [one for one in found if all(one.get(key, value) == value for key, value in owners.items())]
             self.answer(200, {many: [{"keypair": one} for one in found] if many == "keypairs" else found})
         else:
             number = next((one["id"] for one in known.values() if parts[1] in (one["id"], one.get("name"))), "")

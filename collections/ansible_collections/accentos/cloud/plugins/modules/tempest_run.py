@@ -1,0 +1,302 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Ansible module: a cloud passes tests of Tempest."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: tempest_run
+author: AccentOS contributors (@accentos)
+version_added: 1.0.0
+short_description: Run tests of Tempest against a cloud
+description:
+  - >-
+    Makes a domain with an administrator of its own, an image, flavors and, where there is none, an external network;
+    runs the tests, and removes everything. A password of the site is neither in Tempest's configuration nor anywhere
+    else that Tempest reads.
+  - >-
+    A test that fails does not end the module. It returns what came of the run, and the caller decides. A test on the
+    list that did not run has failed, and so has one that was skipped unexpectedly.
+  - Whatever a run that was killed left behind is removed by the next one. Only one runs at a time, and it ends the one
+    before it; on the host a run may outlive the playbook that began it.
+  - Tests end with the module, however that ends.
+  - The host that it runs on needs C(tempest), C(python3-subunit) and C(python3-openstacksdk).
+options:
+  tests:
+    description: Tests that must pass, with what C(tempest run --list-tests) writes in brackets behind their names.
+    type: list
+    elements: str
+    required: true
+  expected_skips:
+    description: Tests on the list, or classes of them, that may be skipped, with the reason.
+    type: dict
+    default: {}
+  image:
+    description: Disk of a guest on the host.
+    type: path
+    required: true
+  external_network:
+    description: External network to take floating addresses from. By default the first one by name.
+    type: str
+  external:
+    description: An external network to make for the run where there is none. By default none is made.
+    type: dict
+    suboptions:
+      physical_network: {description: Name of the physical network., type: str, default: external}
+      cidr: {description: Its range., type: str, required: true}
+      gateway: {description: The router in it., type: str}
+      first: {description: First address that the cloud may give out., type: str, required: true}
+      last: {description: Last address that the cloud may give out., type: str, required: true}
+  memory_mib:
+    description: Memory of a guest. A larger flavor with twice as much is made too.
+    type: int
+    default: 128
+  settings:
+    description: Options of C(tempest.conf) by section, which win over those of the module. Null takes one away.
+    type: dict
+    default: {}
+  concurrency:
+    description: How many tests run at the same time.
+    type: int
+    default: 2
+  timeout:
+    description: Seconds to wait for one thing such as a guest that starts.
+    type: int
+    default: 300
+  run_timeout:
+    description: Seconds after which the run is ended; tests that have not run by then have failed.
+    type: int
+    default: 3600
+  user:
+    description: User of the host that runs the tests.
+    type: str
+    default: accentos-tempest
+  results:
+    description: >-
+      Folder for what is kept of a run, replaced by the next one. C(progress.log) has a line for each test as it ends,
+      C(results.subunit) is the whole stream, C(tempest.log) what the program said. It must be there.
+    type: path
+    default: /var/lib/accentos/tempest
+  folder:
+    description: Folder for the configuration while the tests run; it ought to be in memory.
+    type: path
+    default: /run/accentos-tempest
+extends_documentation_fragment: [accentos.cloud.attributes, accentos.cloud.cloud_login]
+attributes:
+  check_mode:
+    description: In check mode nothing is run or made, and no service is asked.
+    support: full
+  diff_mode:
+    description: There is nothing to show, since nothing stays in the cloud.
+    support: none
+  idempotence:
+    description: Nothing stays. RV(ignore:changed) tells whether something of a killed run was removed.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Let the cloud pass a test
+  accentos.cloud.tempest_run:
+    auth:
+      url: https://api.example.test:5000/v3
+      password: "{{ lookup('accentos.cloud.secret', 'keystone_admin_password') }}"
+    ca_file: /etc/accentos/pki/ca.crt
+    image: /var/lib/accentos/images/guest/disk.img
+    tests:
+      - tempest.api.network.test_versions.NetworksApiDiscovery.test_show_api_v2_details[id-64deb9b1,smoke]
+"""
+
+RETURN = r"""
+wanted:
+  description: How many tests are on the list.
+  returned: success
+  type: int
+passed:
+  description: How many of them passed.
+  returned: success
+  type: int
+failures:
+  description: Those that failed, did not run or were skipped unexpectedly, and what classes failed to do after tests.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    test: {description: Name of the test., type: str}
+    result: {description: "V(passed), V(failed) or V(skipped).", type: str}
+    seconds: {description: Seconds that it took., type: float}
+    reason: {description: Why it failed or was skipped., type: str}
+skips:
+  description: Those that were skipped, with the expected reason.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    test: {description: Name of the test., type: str}
+    result: {description: "V(passed), V(failed) or V(skipped).", type: str}
+    seconds: {description: Seconds that it took., type: float}
+    reason: {description: Why it failed or was skipped., type: str}
+slowest:
+  description: The twenty tests that took the most time.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    test: {description: Name of the test., type: str}
+    result: {description: "V(passed), V(failed) or V(skipped).", type: str}
+    seconds: {description: Seconds that it took., type: float}
+    reason: {description: Why it failed or was skipped., type: str}
+seconds:
+  description: Seconds that making, running and removing took.
+  returned: success
+  type: dict
+  sample: {making: 7.1, tests: 171.2, removing: 3.4}
+leftovers:
+  description: How many things of a former run were removed.
+  returned: success
+  type: int
+"""
+
+import contextlib
+import dataclasses
+import fcntl
+import itertools
+import os
+import shutil
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.accentos.cloud.plugins.module_utils.cloud_api import Cloud, CloudError
+from ansible_collections.accentos.cloud.plugins.module_utils.cloud_checks import CheckFailedError
+from ansible_collections.accentos.cloud.plugins.module_utils.cloud_login import LOGIN_OPTIONS
+from ansible_collections.accentos.cloud.plugins.module_utils.openstack_configuration import (
+    ConfigurationError,
+    render_sections,
+)
+from ansible_collections.accentos.cloud.plugins.module_utils.tempest_cloud import TempestCloud, settings
+from ansible_collections.accentos.cloud.plugins.module_utils.tempest_program import RunError, run_tests
+from ansible_collections.accentos.cloud.plugins.module_utils.tempest_results import judge, name_of, read_list, slowest
+
+_NAME = {"type": "str", "required": True}
+_SLOWEST = 20
+
+
+@contextlib.contextmanager
+def only_one(path: Path) -> Iterator[None]:
+    """Hold a lock that says who holds it; a run that holds it already is ended. Raises OSError."""
+    with path.open("a+") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                lock.seek(0)
+                if (holder := lock.read()).isdigit():
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(int(holder), signal.SIGKILL)
+                time.sleep(0.1)
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def run(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Run all tests of the list and return the result of the module. Raises what its parts do."""
+    tests = read_list(options["tests"])
+    admin = Cloud(options["auth"], ca_file=options["ca_file"], timeout=options["timeout"])
+    cloud = TempestCloud(admin, options)
+    folder = Path(options["folder"])
+    with only_one(folder.with_name(f"{folder.name}.lock")):
+        times = [time.monotonic()]
+        leftovers = cloud.remove()
+        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            configuration = render_sections("tempest.conf", settings(options, folder, cloud.make()))
+            times.append(time.monotonic())
+            outcomes = run_tests(options, tests, configuration)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            times.append(time.monotonic())
+            cloud.remove()
+        times.append(time.monotonic())
+    verdict = judge(tests, outcomes, options["expected_skips"])
+    seconds = [round(after - before, 1) for before, after in itertools.pairwise(times)]
+    return {
+        "changed": bool(leftovers),
+        "leftovers": leftovers,
+        "wanted": len(tests),
+        "passed": verdict.passed,
+        "failures": [dataclasses.asdict(one) for one in verdict.failed],
+        "skips": [dataclasses.asdict(one) for one in verdict.skipped],
+        "slowest": [
+            dataclasses.asdict(dataclasses.replace(one, test=name_of(one.test))) for one in slowest(outcomes, _SLOWEST)
+        ],
+        "seconds": dict(zip(("making", "tests", "removing"), seconds, strict=True)),
+    }
+
+
+def main() -> None:
+    """Run the module."""
+    external = {
+        "physical_network": {"type": "str", "default": "external"},
+        "cidr": _NAME,
+        "gateway": {"type": "str"},
+        "first": _NAME,
+        "last": _NAME,
+    }
+    module = AnsibleModule(
+        argument_spec={
+            **LOGIN_OPTIONS,
+            "tests": {"type": "list", "elements": "str", "required": True},
+            "expected_skips": {"type": "dict", "default": {}},
+            "image": {"type": "path", "required": True},
+            "external_network": {"type": "str"},
+            "external": {"type": "dict", "options": external},
+            "memory_mib": {"type": "int", "default": 128},
+            "settings": {"type": "dict", "default": {}},
+            "concurrency": {"type": "int", "default": 2},
+            "timeout": {"type": "int", "default": 300},
+            "run_timeout": {"type": "int", "default": 3600},
+            "user": {"type": "str", "default": "accentos-tempest"},
+            "results": {"type": "path", "default": "/var/lib/accentos/tempest"},
+            "folder": {"type": "path", "default": "/run/accentos-tempest"},
+        },
+        supports_check_mode=True,
+    )
+
+    def refuse(message: str, remedy: str) -> NoReturn:
+        module.fail_json(msg=message, remedy=remedy)
+        raise SystemExit(1)
+
+    if module.check_mode:
+        wanted = len(read_list(module.params["tests"]))
+        nothing: dict[str, Any] = {"failures": [], "skips": [], "slowest": [], "seconds": {}}
+        module.exit_json(
+            changed=False,
+            leftovers=0,
+            wanted=wanted,
+            passed=0,
+            msg=f"{wanted} tests would run, {module.params['concurrency']} at a time.",
+            **nothing,
+        )
+    result: dict[str, Any] = {}
+    try:
+        result = run(module.params)
+    except CloudError as error:
+        refuse(
+            f"The cloud cannot be tested: {error}.",
+            "See whether the service runs and what it logged, then run again; what is left is removed first.",
+        )
+    except (CheckFailedError, RunError, ConfigurationError) as error:
+        refuse(f"Tempest cannot run: {error.args[0]}", error.args[1])
+    except OSError as error:
+        refuse(f"The host cannot run Tempest: {error}.", "Mend that, then run again; what is left is removed first.")
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
