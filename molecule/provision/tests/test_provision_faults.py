@@ -17,7 +17,8 @@ from testinfra.host import Host
 from .machines import MACHINES, STAGES, ask, playbook, rack, reach, start_playbook, wait_until
 
 NAME = "metal-bios-1"
-MAC = "52:54:00:93:00:31"
+# Of the two it is the one that stays deployed: who failed and was disarmed claims nothing any more.
+OTHER, OTHER_MAC = "metal-uefi-1", "52:54:00:93:00:32"
 DISK = f"/var/lib/rack/disks/{NAME}.BIOS-1-ROOT.img"
 IMAGE = "/srv/accentos/images/base-amd64/root.img.zst"
 # Other tests see hosts prepared, which takes an emulated machine minutes.
@@ -76,21 +77,21 @@ def test_two_machines_with_one_mac_are_refused(host: Host, tmp_path: Path) -> No
     before = ask(host, "/v1/machines")
     # In the site: told before any host is touched.
     double = {"host_addresses": {"management": "10.93.0.77"}, "provision_root_disk": {"size_max_gib": 7}}
-    double |= {"host_interfaces": [{"name": "eth0", "mac": MAC, "network": "management"}]}
+    double |= {"host_interfaces": [{"name": "eth0", "mac": OTHER_MAC, "network": "management"}]}
     double |= {"host_bmc": {"driver": "ipmi", "address": "10.93.4.77"}}
     site = tmp_path / "double.yml"
     site.write_text(json.dumps({"bare_metal": {"hosts": {"metal-double-1": double}}}), encoding="utf-8")
     said = playbook("playbooks/provision.yml", f"--inventory={site}", code=2)
-    assert MAC in said
+    assert OTHER_MAC in said
     assert "metal-double-1" in said
     # Past the site: the service gives nobody a token for a MAC that another host has.
-    order = json.dumps({"macs": [MAC]})
+    order = json.dumps({"macs": [OTHER_MAC]})
     answer = host.check_output(
         "curl -sS --unix-socket /run/accentos-provisioner/admin.sock --request PUT --data %s "
         "--write-out ' %%{http_code}' http://x/v1/installs/metal-double-1",
         order,
     )
-    assert f"metal-double-1 and {NAME} both claim the MAC {MAC}" in answer
+    assert f"metal-double-1 and {OTHER} both claim the MAC {OTHER_MAC}" in answer
     assert answer.endswith(" 409")
     assert ask(host, "/v1/machines") == before
 
