@@ -119,6 +119,8 @@ class TempestCloud:
                 "swift": False,
             },
             "compute": {},
+            # Its users may look at no domain but their own.
+            "identity": {"default_domain_id": domain},
         }
         if own.has("image"):
             image = self._make_image(own)

@@ -1,0 +1,53 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What playbooks/plan.yml says is what playbooks/deploy.yml then does, for one line of one service."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+INVENTORY = Path(__file__).parents[1] / "inventory"
+CONF = "/etc/glance/glance-api.conf"
+LINE = {"openstack_service_overrides": {"glance": {CONF: {"DEFAULT": {"debug": True}}}}}
+# Neither the commands for the database, which read other sections of the file, nor any other unit.
+EXPECTED = {
+    ("controller-1", "file", "change", CONF, ""),
+    ("controller-1", "unit", "restart", "glance-api.service", CONF),
+}
+
+
+class Cloud:
+    def __init__(self, folder: Path) -> None:
+        self._changes = folder / "changes.json"
+
+    def run(self, playbook: str, *options: str, variables: dict[str, Any]) -> set[tuple[str, ...]]:
+        """Run a playbook for the image service; return host, kind, verb, thing and reason of each change."""
+        argv = [sys.executable, "-m", "ansible", "playbook", f"--inventory={INVENTORY}", "--tags=image"]
+        argv += [f"--extra-vars={json.dumps(variables)}", *options, f"playbooks/{playbook}.yml"]
+        # Molecule asks for Ansible's own callback, which writes no changes.
+        settings = {"ANSIBLE_STDOUT_CALLBACK": "accentos.cloud.stages", "ACCENTOS_STAGES_PLAN_PATH": str(self._changes)}
+        done = subprocess.run(argv, cwd=ROOT, env=os.environ | settings, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        changes = json.loads(self._changes.read_text(encoding="utf-8"))["changes"]
+        return {tuple(one[name] for name in ("host", "kind", "verb", "thing", "why")) for one in changes}
+
+
+@pytest.fixture
+def cloud(tmp_path: Path) -> Iterator[Cloud]:
+    """The cloud, which has its own configuration again afterwards."""
+    made = Cloud(tmp_path)
+    yield made
+    assert made.run("deploy", variables={}) == EXPECTED
+
+
+def test_a_plan_says_what_the_run_then_does(cloud: Cloud) -> None:
+    planned = cloud.run("plan", "--check", "--diff", variables=LINE)
+    assert cloud.run("deploy", variables=LINE) == planned == EXPECTED
