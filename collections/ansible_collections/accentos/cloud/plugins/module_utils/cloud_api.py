@@ -64,7 +64,11 @@ class Cloud:
 
     def has(self, service: str) -> bool:
         """Tell whether the catalogue has a service."""
-        return not self._types.isdisjoint(_TYPES.get(service, (service,)))
+        return self.type_of(service) is not None
+
+    def type_of(self, service: str) -> str | None:
+        """Return the type that a service has in the catalogue, None where it has none."""
+        return next((name for name in _TYPES.get(service, (service,)) if name in self._types), None)
 
     def ask(self, service: str, method: str, path: str, body: Any = None, **query: Any) -> Any:
         """Ask a service and return its answer, None if that is empty. Raises CloudError."""

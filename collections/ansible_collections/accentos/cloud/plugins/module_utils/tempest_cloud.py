@@ -121,6 +121,7 @@ class TempestCloud:
             "compute": {},
             # Its users may look at no domain but their own.
             "identity": {"default_domain_id": domain},
+            "volume": {"catalog_type": self._admin.type_of("volume")},
         }
         if own.has("image"):
             image = self._make_image(own)

@@ -118,6 +118,8 @@ def test_a_run_passes_and_leaves_nothing(cloud: WholeCloud, capsys: pytest.Captu
     configuration = (tmp_path / "seen.conf").read_text()
     (password,) = [line for line in configuration.splitlines() if line.startswith("admin_password = ")]
     assert "public_network_id = theirs" in configuration
+    assert "catalog_type = volumev3" in configuration
+    assert "default_domain_id = " in configuration
     assert ADMIN not in configuration
     for seen in ("seen.argv", "seen.env"):
         text = (tmp_path / seen).read_text()
