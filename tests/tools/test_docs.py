@@ -69,7 +69,8 @@ def test_runs_all_in_order_and_records_failures(tmp_path: Path, capfd: pytest.Ca
     result = tmp_path / "out/docs.xml"
     assert run(found, tmp_path, "test", result) == 1
     counts = count_files([result])
-    assert (counts.passed, counts.failed) == (2, ("a.md::2: false | cat", "a.md::3: cat file; echo $UNSET_NAME"))
+    failed = ("a.md::2: false | cat: exit code 1", "a.md::3: cat file; echo $UNSET_NAME: exit code 1")
+    assert (counts.passed, counts.failed) == (2, failed)
     output = capfd.readouterr().out
     assert "2 commands worked, 2 failed" in output
     assert "a.md:5: $ cat file\n    made\n    exit code 0 after" in output

@@ -105,7 +105,8 @@ def play(playbook: str, *arguments: str) -> dict[str, int]:
     }
     done = subprocess.run(argv, cwd=ROOT, env=settings, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    return {name: int(count) for name, count in re.findall(r"(?m)^(\S+)\s+: ok=\d+\s+changed=(\d+)", done.stdout)}
+    counts = re.findall(r"(?m)^(\S+)\s+: ok=\d+\s+changed=(\d+)", done.stdout)
+    return {name: int(count) for name, count in counts if name != "localhost"}
 
 
 def look_outside(host: Host) -> dict[str, Any]:
