@@ -34,7 +34,7 @@ STATE = ROOT / ".lab" / NAME
 ANSIBLE_HOME = Path(os.environ.get("ANSIBLE_HOME", Path.home() / ".ansible"))
 ARGUMENTS = shlex.split(os.environ.get("ACCENTOS_TEST_ARGUMENTS", ""))
 HOSTS = ("compute-1", "deploy-1")
-# What a test of one host needs; a run over both takes twice as long.
+# What a test of one host needs; a run over both takes longer.
 ONE = ("--limit", "localhost,compute-1")
 CREATE = "molecule/shared/create.yml"
 PREPARE = "playbooks/prepare.yml"
