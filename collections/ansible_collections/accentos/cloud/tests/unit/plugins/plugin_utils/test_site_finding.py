@@ -12,7 +12,7 @@ from ansible_collections.accentos.cloud.plugins.plugin_utils.site_finding import
     report,
     short_value,
 )
-from ansible_collections.accentos.cloud.tests.unit.plugins.plugin_utils.site_samples import within_two_seconds
+from ansible_collections.accentos.cloud.tests.unit.plugins.plugin_utils.site_samples import within
 
 
 def test_one_line() -> None:
@@ -59,7 +59,7 @@ def test_nearest(word: str, meant: str) -> None:
 def test_rubbish_cannot_stall_the_suggestions() -> None:
     names = [f"some_role_some_option_{number}" for number in range(2500)]
     suggest = Suggester()
-    with within_two_seconds():
+    with within(2):
         for number in range(10_000):
             suggest(f"role_some_{number}_optoin", names)
     assert suggest("site_netwroks" * 10, ["site_networks" * 10]) == ""

@@ -14,7 +14,7 @@ from ansible_collections.accentos.cloud.plugins.plugin_utils.site_yaml import (
     load_document,
     plain_data,
 )
-from ansible_collections.accentos.cloud.tests.unit.plugins.plugin_utils.site_samples import within_two_seconds
+from ansible_collections.accentos.cloud.tests.unit.plugins.plugin_utils.site_samples import within
 
 
 def root_of(text: str) -> Node:
@@ -106,7 +106,7 @@ BOMBS = {
 def test_bombs_are_refused_quickly_and_in_little_memory(name: str) -> None:
     text, problem = BOMBS[name]
     raw = text.encode()
-    with within_two_seconds():
+    with within(2):
         document = load_document(raw)
     tracemalloc.start()
     load_document(raw)
