@@ -34,8 +34,11 @@ STATE = ROOT / ".lab" / NAME
 ANSIBLE_HOME = Path(os.environ.get("ANSIBLE_HOME", Path.home() / ".ansible"))
 ARGUMENTS = shlex.split(os.environ.get("ACCENTOS_TEST_ARGUMENTS", ""))
 HOSTS = ("compute-1", "deploy-1")
-# What a test of one host needs; a run over both takes longer.
+# What a test of one host needs, or of one part of PREPARE; a run over all of it takes longer.
 ONE = ("--limit", "localhost,compute-1")
+PARTS = ("base", "certificates")
+BASE = ("--tags", "base")
+CERTIFICATES = ("--tags", "certificates")
 CREATE = "molecule/shared/create.yml"
 PREPARE = "playbooks/prepare.yml"
 DESTROY = "molecule/shared/destroy.yml"
@@ -65,6 +68,18 @@ for tree in trees:
 """
 
 
+def reach(arguments: tuple[str, ...]) -> set[tuple[str, str]]:
+    """Return the parts of hosts, as (host, part), that a run with these arguments may change."""
+    hosts = {"compute-1"} if set(ONE) <= set(arguments) else set(HOSTS)
+    parts = {part for part in PARTS if part in arguments} if "--tags" in arguments else set(PARTS)
+    return {(host, part) for host in hosts for part in parts}
+
+
+def is_as_site_says(arguments: tuple[str, ...]) -> bool:
+    """Tell whether a run of PREPARE with these arguments, limited or not, leaves what the site asks for."""
+    return set(arguments) <= {*ONE, *BASE, *CERTIFICATES}
+
+
 @dataclass
 class Run:
     """What a run of a playbook left: exit code, all its output, and the summary of the stages callback."""
@@ -86,8 +101,8 @@ class Lab:
         self.scratch = scratch
         self.site = site
         self.state = state
-        # Hosts that the last run over them may have left otherwise than PREPARE, as the site has it, would.
-        self.unprepared = set(HOSTS)
+        # Parts of hosts that the last run over them may have left otherwise than PREPARE, as the site has it, would.
+        self.unprepared = reach(())
 
     def command(self, playbook: str, *arguments: str, site: Path | None = None) -> list[str]:
         """Return the command that runs a playbook over a site, by default the lab's own."""
@@ -115,7 +130,8 @@ class Lab:
     def run(self, playbook: str, *arguments: str, site: Path | None = None) -> Run:
         """Run a playbook to its end."""
         self.forget()
-        touched = self._touch(arguments)
+        touched = reach(arguments)
+        self.unprepared |= touched
         done = subprocess.run(
             self.command(playbook, *arguments, site=site),
             cwd=ROOT,
@@ -126,16 +142,10 @@ class Lab:
             text=True,
             check=False,
         )
-        if playbook == PREPARE and arguments in ((), ONE) and site is None and done.returncode == 0:
+        if playbook == PREPARE and is_as_site_says(arguments) and site is None and done.returncode == 0:
             self.unprepared -= touched
         summary = self.scratch / "summary.json"
         return Run(done.returncode, done.stdout, json.loads(summary.read_text()) if summary.exists() else {"hosts": {}})
-
-    def _touch(self, arguments: tuple[str, ...]) -> set[str]:
-        """Return the hosts that a run with these arguments may change, which are unprepared from now on."""
-        touched = {"compute-1"} if set(ONE) <= set(arguments) else set(HOSTS)
-        self.unprepared |= touched
-        return touched
 
     def forget(self) -> None:
         """Remove summary and log of the run before."""
@@ -150,8 +160,12 @@ class Lab:
 
     def prepare(self) -> None:
         """Let the hosts be prepared; another run would only find that they are."""
+        hosts, parts = {host for host, _ in self.unprepared}, {part for _, part in self.unprepared}
         if self.unprepared:
-            self.succeed(PREPARE, *(ONE if self.unprepared == {"compute-1"} else ()))
+            # Of two parts that lack on different hosts both are made good on both.
+            self.succeed(
+                PREPARE, *(ONE if hosts == {"compute-1"} else ()), *(("--tags", *parts) if len(parts) == 1 else ())
+            )
 
     def kill_at_task(self, playbook: str, task: int | str, *arguments: str, delay: float = 0) -> str:
         """Start a playbook and kill it, with all its processes, ``delay`` seconds after a task starts.
@@ -160,7 +174,7 @@ class Lab:
         """
         log = self.scratch / "stages.log"
         self.forget()
-        self._touch(arguments)
+        self.unprepared |= reach(arguments)
         with subprocess.Popen(
             self.command(playbook, *arguments),
             cwd=ROOT,

@@ -317,7 +317,7 @@ def lab_test_steps(root: Path) -> tuple[Step, ...]:
         ),
         scenario_step(
             "provision",
-            "Machines with empty disks become hosts by way of Cobbler and their BMCs, a stranger too; faults.",
+            "Images; machines with empty disks become hosts by way of Cobbler and their BMCs, a stranger too; faults.",
             3600,
             MACHINES,
         ),
@@ -330,7 +330,7 @@ def lab_test_steps(root: Path) -> tuple[Step, ...]:
         ),
         lab_half(
             "lab tests",
-            "A search for secrets, borders of a lab, images, and the rack of bare machines.",
+            "A search for secrets, borders of a lab, and the rack of bare machines.",
             root,
             "cobbler",
             "tests/lab",

@@ -1,42 +1,38 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Images on a lab host: built once, whole after a kill, and a ramdisk that boots and says why it cannot go on."""
+"""Images on the deploy host: built once, whole after a kill, and a ramdisk that boots and says why it cannot go on."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import signal
-import subprocess
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from testinfra.host import Host
 
-from .conftest import ROOT, Lab, Run, descendants
+from .machines import playbook, start_playbook
 
-HOST = "deploy-1"
 FOLDER = "/srv/accentos"
 TOOLS = "qemu-system-x86 ipxe-qemu"
 
-HEAD = f"""\
+HEAD = """\
 ---
 - name: Images
-  hosts: {HOST}
+  hosts: deploy-1
   gather_facts: false
   tasks:
 """
 PLAY = f"""\
-{HEAD}    - name: Build the images of a virtual machine
+{HEAD}    - name: Build the images of the site
       ansible.builtin.import_role:
         name: accentos.cloud.host_image
-      vars:
-        host_image_kernel: cloud
-        host_image_level: 3
-        host_image_agent_folder: {ROOT}/collections/ansible_collections/accentos/cloud/agents/src
 """
 
 # An image of so many MiB in a folder that holds 32.
@@ -96,110 +92,85 @@ print(seen.decode(errors="replace"))
 """
 
 
-class Images:
-    """The lab with the role host_image on its deploy host."""
-
-    def __init__(self, lab: Lab, play: Path) -> None:
-        self.lab = lab
-        self.play = play
-
-    def build(self) -> int:
-        """Run the role and return the number of changed tasks."""
-        return self.lab.succeed(str(self.play)).changed
-
-    def sh(self, script: str) -> str:
-        """Run a shell script on the deploy host."""
-        return self.lab.sh(HOST, script)
-
-    def description(self, image: str) -> dict[str, Any]:
-        """Return the published description of an image."""
-        described: dict[str, Any] = json.loads(self.sh(f"cat {FOLDER}/{image}/image.json"))
-        return described
+def listing(host: Host) -> str:
+    """Return names, inode numbers and times of all that is published or being built."""
+    return str(host.check_output(f"find {FOLDER}/boot {FOLDER}/images -printf '%p %i %T@\\n' | sort"))
 
 
-@pytest.fixture(scope="module")
-def images(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Images]:
-    """Give a deploy host on which a build was killed in its midst and then repeated."""
-    lab.prepare()
-    play = tmp_path_factory.mktemp("images") / "images.yml"
+def description(host: Host, image: str) -> dict[str, Any]:
+    """Return the published description of an image."""
+    described: dict[str, Any] = json.loads(host.check_output(f"cat {FOLDER}/{image}/image.json"))
+    return described
+
+
+def settled(listed: str) -> list[str]:
+    """Return a listing without the two folders themselves, whose times tell that something came and went in them."""
+    return [line for line in listed.splitlines() if line.split()[0] not in (f"{FOLDER}/boot", f"{FOLDER}/images")]
+
+
+def changed(said: str) -> int:
+    """Return how many tasks a playbook changed on the deploy host by what it SAID."""
+    return int(re.findall(r"deploy-1 .*changed=(\d+)", said)[-1])
+
+
+def test_a_killed_build_leaves_the_images_that_were_there(host: Host, tmp_path: Path) -> None:
+    play = tmp_path / "images.yml"
     play.write_text(PLAY, encoding="utf-8")
-    kill_in_a_build(lab, play)
-    images = Images(lab, play)
-    assert images.build() > 0
-    yield images
-    images.sh(f"rm -rf {FOLDER}")
-
-
-def kill_in_a_build(lab: Lab, play: Path) -> None:
-    """Kill the run, and on the host the module, while packages are being unpacked."""
-    with subprocess.Popen(
-        lab.command(str(play)),
-        cwd=ROOT,
-        env=lab.environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as run:
-        lab.sh(HOST, f"timeout 300 sh -c 'until [ -e {FOLDER}/boot/.building-amd64/root/usr ]; do sleep 0.1; done'")
-        for pid in [run.pid, *descendants(run.pid)]:
-            os.kill(pid, signal.SIGKILL)
+    before = listing(host)
+    running = start_playbook(str(play), "--extra-vars", "host_image_edition=killed")
+    host.check_output(f"timeout 300 sh -c 'until [ -e {FOLDER}/boot/.building-amd64/root/usr ]; do sleep 0.1; done'")
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
     # The program is in a process namespace of its own, which ends with the module.
-    lab.sh(HOST, "pkill -KILL -f '[h]ost_image_build' || true; sleep 1; ! pgrep -f '[m]mdebstrap'")
-    assert "amd64" not in lab.sh(HOST, f"ls {FOLDER}/boot").split()
-
-
-def test_a_killed_build_left_nothing(images: Images) -> None:
-    assert images.sh(f"find {FOLDER} -name '.building-*' -o -name '.link-*'") == ""
-    assert images.sh("grep -c /srv/accentos /proc/mounts || true").strip() == "0"
-
-
-def test_a_second_run_builds_nothing(images: Images) -> None:
-    before = images.sh(f"find {FOLDER} -printf '%p %i %T@\\n' | sort")
-    assert images.build() == 0
-    assert images.sh(f"find {FOLDER} -printf '%p %i %T@\\n' | sort") == before
+    host.check_output("pkill -KILL -f '[h]ost_image_build'; sleep 1; ! pgrep -f '[m]mdebstrap'")
+    assert listing(host) != before
+    # The next run tidies up and has nothing to build; the one after it nothing to do.
+    assert changed(playbook(str(play))) == 1
+    assert settled(listing(host)) == settled(before)
+    assert host.run("grep /srv/accentos/boot/.building /proc/mounts").stdout == ""
+    assert changed(playbook(str(play))) == 0
 
 
 @pytest.mark.parametrize(("image", "main"), [("boot/amd64", "ramdisk.img"), ("images/base-amd64", "root.img.zst")])
 def test_what_is_published_is_as_described(
-    images: Images, image: str, main: str, record_property: Callable[[str, object], None]
+    host: Host, image: str, main: str, record_property: Callable[[str, object], None]
 ) -> None:
-    described = images.description(image)
+    described = description(host, image)
     for name, known in described["files"].items():
-        digest, size = images.sh(f"cd {FOLDER}/{image}; sha256sum {name} | cut -d ' ' -f 1; stat -c %s {name}").split()
+        digest, size = host.check_output(
+            f"cd {FOLDER}/{image}; sha256sum {name} | cut -d ' ' -f 1; stat -c %s {name}"
+        ).split()
         assert known == {"sha256": digest, "size": int(size)}
     assert described["sha256"] == described["files"][main]["sha256"]
     record_property(f"MiB of {image}/{main}", described["size"] // 2**20)
 
 
-def test_a_full_folder_keeps_the_image_that_it_has(lab: Lab, tmp_path: Path) -> None:
-    def build(size: int, space: int) -> Run:
+def test_a_full_folder_keeps_the_image_that_it_has(host: Host, tmp_path: Path) -> None:
+    def build(size: int, space: int, code: int = 0) -> str:
         play = tmp_path / "full.yml"
         play.write_text(FULL_PLAY.replace("SIZE", str(size)).replace("SPACE", str(space)), encoding="utf-8")
-        return lab.run(str(play))
+        return playbook(str(play), code=code)
 
     seen = f"find {FULL} -type f ! -name '.lock-*' -exec sha256sum {{}} +; readlink {FULL}/base-amd64"
-    lab.sh(HOST, f"mkdir -p {FULL}; mount -t tmpfs -o size=32m tmpfs {FULL}")
+    host.check_output(f"mkdir -p {FULL}; mount -t tmpfs -o size=32m tmpfs {FULL}")
     try:
-        assert build(8, 1).code == 0
-        before = lab.sh(HOST, seen)
-        told, filled = build(9, 64), build(40, 1)
-        after = lab.sh(HOST, seen)
-        assert "needs 64 MiB in /srv/full and" in told.output
-        assert "The disk ran full: make room in /srv/full" in filled.output
-        assert (told.code, filled.code) == (2, 2)
-        assert after == before
+        build(8, 1)
+        before = host.check_output(seen)
+        told, filled = build(9, 64, code=2), build(40, 1, code=2)
+        assert host.check_output(seen) == before
+        assert "needs 64 MiB in /srv/full and" in told
+        assert "The disk ran full: make room in /srv/full" in filled
         # With room the same order is carried out, and the old version goes.
-        lab.sh(HOST, f"mount -o remount,size=128m {FULL}")
-        assert build(40, 1).code == 0
-        assert lab.sh(HOST, f"stat -c %s {FULL}/base-amd64/root.img.zst").strip() == str(40 * 2**20)
+        host.check_output(f"mount -o remount,size=128m {FULL}")
+        build(40, 1)
+        assert host.check_output(f"stat -c %s {FULL}/base-amd64/root.img.zst") == str(40 * 2**20)
     finally:
-        lab.sh(HOST, f"umount {FULL}; rmdir {FULL}")
+        host.check_output(f"umount {FULL}; rmdir {FULL}")
 
 
-def test_the_root_image_is_bootable_and_nobodys(images: Images) -> None:
-    raw = images.description("images/base-amd64")["raw_size"]
-    listing = images.sh(
+def test_the_root_image_is_bootable_and_nobodys(host: Host) -> None:
+    raw = description(host, "images/base-amd64")["raw_size"]
+    listing = host.check_output(
         textwrap.dedent(f"""
         set -e
         cd /srv; zstd -q -d -f --sparse {FOLDER}/images/base-amd64/root.img.zst -o root.img
@@ -220,13 +191,13 @@ def test_the_root_image_is_bootable_and_nobodys(images: Images) -> None:
 
 
 def test_the_ramdisk_boots_and_keeps_a_shell_when_it_cannot_go_on(
-    images: Images, record_property: Callable[[str, object], None]
+    host: Host, record_property: Callable[[str, object], None]
 ) -> None:
-    images.sh(f"DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --no-install-recommends {TOOLS}")
+    host.check_output(f"DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --no-install-recommends {TOOLS}")
     options = shlex.quote("console=ttyS0 accentos.server=http://192.0.2.1 accentos.token=none")
     watch = " ".join(map(shlex.quote, ["A shell waits", "echo $((6 * 7)) $(uname -r)", "42 6.", "240"]))
     started = time.monotonic()
-    seen = images.sh(
+    seen = host.check_output(
         f"timeout 240 {MACHINE}{options} >/dev/null 2>&1 & machine=$!; "
         f"python3 -c {shlex.quote(CONSOLE)} {watch}; kill $machine"
     )
