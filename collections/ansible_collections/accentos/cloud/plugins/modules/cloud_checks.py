@@ -15,7 +15,9 @@ description:
     guests on different computes, a floating address, a volume. Looks at them from outside, moves a guest, and removes
     everything.
   - Each check gives a row of a table. A check that fails does not end the module; those that need it are left out.
-  - Whatever a run that was killed left behind is removed by the next one. Only one runs at a time.
+  - >-
+    Whatever a run that was killed left behind is removed by the next one. Only one runs at a time on the host; another
+    one is waited for, for at most half an hour.
   - >-
     The host that it runs on needs C(python3-openstacksdk), C(openssh-client) and C(iputils-ping), and an address in
     the external network. The image must be one of the role guest_image, which says on its console what happens to it.
@@ -97,7 +99,6 @@ leftovers:
 """
 
 import dataclasses
-import fcntl
 import shutil
 import time
 from pathlib import Path
@@ -109,17 +110,20 @@ from ansible_collections.accentos.cloud.plugins.module_utils.cloud_check_steps i
 from ansible_collections.accentos.cloud.plugins.module_utils.cloud_checks import Check, Row, run
 from ansible_collections.accentos.cloud.plugins.module_utils.cloud_guests import GuestError, Keys
 from ansible_collections.accentos.cloud.plugins.module_utils.cloud_login import LOGIN_OPTIONS
+from ansible_collections.accentos.cloud.plugins.module_utils.process_locks import HeldError, Speaker, only_one
 
 _NAME = {"type": "str", "required": True}
+# Longer than checks take, if each thing that they wait for comes late.
+_OTHER_RUN = 1800
 
 
-def check_all(options: dict[str, Any]) -> tuple[int, list[Row]]:
-    """Check the cloud; return how many leftovers there were, and the rows. Raises CloudError and GuestError."""
+def check_all(module: Speaker, options: dict[str, Any]) -> tuple[int, list[Row]]:
+    """Check the cloud; return how many leftovers there were, and the rows. Raises CloudError, GuestError, HeldError."""
     admin = Cloud(options["auth"], ca_file=options["ca_file"], timeout=options["timeout"])
     project = Project(admin, options["timeout"])
     folder = Path(options["folder"])
-    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    lock = folder.with_name(f"{folder.name}.lock")
+    with only_one(module, lock, "checks the cloud", timeout=_OTHER_RUN):
         leftovers = project.remove()
         try:
             keys = Keys(folder)
@@ -173,12 +177,14 @@ def main() -> None:
         if module.check_mode:
             rows = look_only(module.params)
         else:
-            leftovers, rows = check_all(module.params)
+            leftovers, rows = check_all(module, module.params)
     except CloudError as error:
         refuse(
             f"The cloud cannot be checked: {error}.",
             "See whether the service runs and what it logged, then run again; what is left is removed first.",
         )
+    except HeldError as error:
+        refuse(str(error), error.remedy)
     except (GuestError, OSError) as error:
         refuse(
             f"The host cannot check the cloud: {error}.", "Mend that, then run again; what is left is removed first."

@@ -156,15 +156,11 @@ leftovers:
   type: int
 """
 
-import contextlib
 import dataclasses
-import fcntl
 import itertools
-import os
 import shutil
-import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -176,41 +172,25 @@ from ansible_collections.accentos.cloud.plugins.module_utils.openstack_configura
     ConfigurationError,
     render_sections,
 )
+from ansible_collections.accentos.cloud.plugins.module_utils.process_locks import HeldError, Speaker, only_one
 from ansible_collections.accentos.cloud.plugins.module_utils.tempest_cloud import TempestCloud, settings
 from ansible_collections.accentos.cloud.plugins.module_utils.tempest_program import RunError, run_tests
 from ansible_collections.accentos.cloud.plugins.module_utils.tempest_results import judge, name_of, read_list, slowest
 
 _NAME = {"type": "str", "required": True}
 _SLOWEST = 20
+# A process that is killed may take long to go, if it waits for a disk.
+_KILLED = 60
 
 
-@contextlib.contextmanager
-def only_one(path: Path) -> Iterator[None]:
-    """Hold a lock that says who holds it; a run that holds it already is ended. Raises OSError."""
-    with path.open("a+") as lock:
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                lock.seek(0)
-                if (holder := lock.read()).isdigit():
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(int(holder), signal.SIGKILL)
-                time.sleep(0.1)
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield
-
-
-def run(options: Mapping[str, Any]) -> dict[str, Any]:
+def run(module: Speaker, options: Mapping[str, Any]) -> dict[str, Any]:
     """Run all tests of the list and return the result of the module. Raises what its parts do."""
     tests = read_list(options["tests"])
     admin = Cloud(options["auth"], ca_file=options["ca_file"], timeout=options["timeout"])
     cloud = TempestCloud(admin, options)
     folder = Path(options["folder"])
-    with only_one(folder.with_name(f"{folder.name}.lock")):
+    lock = folder.with_name(f"{folder.name}.lock")
+    with only_one(module, lock, "runs Tempest", timeout=_KILLED, end_other=True):
         times = [time.monotonic()]
         leftovers = cloud.remove()
         shutil.rmtree(folder, ignore_errors=True)
@@ -285,7 +265,7 @@ def main() -> None:
         )
     result: dict[str, Any] = {}
     try:
-        result = run(module.params)
+        result = run(module, module.params)
     except CloudError as error:
         refuse(
             f"The cloud cannot be tested: {error}.",
@@ -293,6 +273,8 @@ def main() -> None:
         )
     except (CheckFailedError, RunError, ConfigurationError) as error:
         refuse(f"Tempest cannot run: {error.args[0]}", error.args[1])
+    except HeldError as error:
+        refuse(str(error), error.remedy)
     except OSError as error:
         refuse(f"The host cannot run Tempest: {error}.", "Mend that, then run again; what is left is removed first.")
     module.exit_json(**result)
