@@ -22,39 +22,15 @@ description:
     The host that it runs on needs C(python3-openstacksdk), C(openssh-client) and C(iputils-ping), and an address in
     the external network. The image must be one of the role guest_image, which says on its console what happens to it.
 options:
-  image:
-    description: Disk of the guest on the host.
-    type: path
-    required: true
-  external_network:
-    description: External network to take a floating address from. By default the first one by name.
-    type: str
-  external:
-    description: An external network to make for the checks where there is none. By default none is made.
-    type: dict
-    suboptions:
-      physical_network: {description: Name of the physical network., type: str, default: external}
-      cidr: {description: Its range., type: str, required: true}
-      gateway: {description: The router in it., type: str}
-      first: {description: First address that the cloud may give out., type: str, required: true}
-      last: {description: Last address that the cloud may give out., type: str, required: true}
   cidr:
     description: Range of the network in the project.
     type: str
     default: 192.168.222.0/24
-  memory_mib:
-    description: Memory of a guest.
-    type: int
-    default: 128
-  timeout:
-    description: Seconds to wait for one thing such as a guest that starts.
-    type: int
-    default: 300
   folder:
     description: Folder for the key of the guests while the checks run; it ought to be in memory.
     type: path
     default: /run/accentos-checks
-extends_documentation_fragment: [accentos.cloud.attributes, accentos.cloud.cloud_login]
+extends_documentation_fragment: [accentos.cloud.attributes, accentos.cloud.cloud_login, accentos.cloud.cloud_trial]
 attributes:
   check_mode:
     description: Nothing is made in check mode; only what services say about themselves is checked.
@@ -110,9 +86,9 @@ from ansible_collections.accentos.cloud.plugins.module_utils.cloud_check_steps i
 from ansible_collections.accentos.cloud.plugins.module_utils.cloud_checks import Check, Row, run
 from ansible_collections.accentos.cloud.plugins.module_utils.cloud_guests import GuestError, Keys
 from ansible_collections.accentos.cloud.plugins.module_utils.cloud_login import LOGIN_OPTIONS
+from ansible_collections.accentos.cloud.plugins.module_utils.cloud_trial import TRIAL_OPTIONS
 from ansible_collections.accentos.cloud.plugins.module_utils.process_locks import HeldError, Speaker, only_one
 
-_NAME = {"type": "str", "required": True}
 # Longer than checks take, if each thing that they wait for comes late.
 _OTHER_RUN = 1800
 
@@ -147,22 +123,11 @@ def look_only(options: dict[str, Any]) -> list[Row]:
 
 def main() -> None:
     """Run the module."""
-    external = {
-        "physical_network": {"type": "str", "default": "external"},
-        "cidr": _NAME,
-        "gateway": {"type": "str"},
-        "first": _NAME,
-        "last": _NAME,
-    }
     module = AnsibleModule(
         argument_spec={
             **LOGIN_OPTIONS,
-            "image": {"type": "path", "required": True},
-            "external_network": {"type": "str"},
-            "external": {"type": "dict", "options": external},
+            **TRIAL_OPTIONS,
             "cidr": {"type": "str", "default": "192.168.222.0/24"},
-            "memory_mib": {"type": "int", "default": 128},
-            "timeout": {"type": "int", "default": 300},
             "folder": {"type": "path", "default": "/run/accentos-checks"},
         },
         supports_check_mode=True,
