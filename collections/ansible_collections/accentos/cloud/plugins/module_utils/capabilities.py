@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+KVM_DEVICE = Path("/dev/kvm")
 # Bit numbers from linux/capability.h.
 CAPABILITY_BITS = {"sys_module": 16, "sys_admin": 21, "sys_resource": 24, "sys_time": 25}
 
@@ -35,6 +36,9 @@ KERNEL_FEATURES: Mapping[str, tuple[str, tuple[str, ...]]] = {
 # These two need an interface to stand on.
 _STACKED_LINKS = ("macvlan", "vlan")
 
+# What QEMU needs besides, to show a kernel's first words: the machine, and the name of its serial console. A machine of
+# this sort has the interrupt controller of its host, since KVM offers no other.
+_MACHINES: Mapping[str, tuple[tuple[str, ...], str]] = {"aarch64": (("-machine", "virt,gic-version=host"), "ttyAMA0")}
 _KERNEL_SPEAKS = re.compile(r"Linux version \d")
 _LAST_WORDS = 300
 
@@ -57,6 +61,24 @@ def judge_kvm_trial(*, output: str, timed_out: bool, exit_code: int | None) -> K
     return KvmVerdict(False, f"QEMU with KVM ended with code {exit_code}: {last}")
 
 
+def known_of_kvm(*, device: bool, proved: bool, installed: bool, check_mode: bool) -> KvmVerdict | None:
+    """Return what is known of KVM without a trial, None if it has to be tried.
+
+    What was proved once holds as long as there is the device: on a busy host a trial may fail for other reasons.
+    A plan cannot try before QEMU is installed, and expects that the trial will pass.
+    """
+    if device and proved:
+        return KvmVerdict(True, "a Linux kernel has booted under KVM on this host before")
+    if device and check_mode and not installed:
+        return KvmVerdict(True, "not tried yet: QEMU is not installed")
+    return None
+
+
+def find_qemu() -> str | None:
+    """Return the path of the QEMU for guests of this host's architecture."""
+    return next(filter(None, map(shutil.which, (f"qemu-system-{os.uname().machine}", "qemu-kvm", "kvm"))), None)
+
+
 def try_kvm(device: Path, qemu: str | None, kernel: Path | None, timeout: float) -> KvmVerdict:
     """Boot ``kernel`` under KVM and see whether it speaks within ``timeout`` seconds.
 
@@ -68,8 +90,9 @@ def try_kvm(device: Path, qemu: str | None, kernel: Path | None, timeout: float)
         return KvmVerdict(False, f"{device} may not be opened by this user")
     if qemu is None or kernel is None:
         return KvmVerdict(False, f"not tried: there is no {'QEMU' if qemu is None else 'kernel'} here to try it with")
-    argv = [qemu, "-accel", "kvm", "-cpu", "host", "-m", "256", "-nodefaults", "-display", "none"]
-    argv += ["-serial", "stdio", "-no-reboot", "-kernel", str(kernel), "-append", "console=ttyS0 panic=-1"]
+    machine, console = _MACHINES.get(os.uname().machine, ((), "ttyS0"))
+    argv = [qemu, *machine, "-accel", "kvm", "-cpu", "host", "-m", "256", "-nodefaults", "-display", "none"]
+    argv += ["-serial", "stdio", "-no-reboot", "-kernel", str(kernel), "-append", f"console={console} panic=-1"]
     # The guest has no root file system: it speaks, panics and ends, all within seconds where KVM works.
     try:
         done = subprocess.run(  # noqa: S603 - no argument comes from outside the host
@@ -144,8 +167,7 @@ def _kernel_feature(kind: str, arguments: tuple[str, ...]) -> bool:
 
 def detect(*, kernel_folders: tuple[Path, ...], disk_path: Path, kvm_timeout: float) -> dict[str, object]:
     """Find out what this host can do. Shape: see the RETURN block of the module ``host_capabilities``."""
-    qemu = next(filter(None, map(shutil.which, (f"qemu-system-{os.uname().machine}", "qemu-kvm", "kvm"))), None)
-    verdict = try_kvm(Path("/dev/kvm"), qemu, newest_kernel(kernel_folders), kvm_timeout)
+    verdict = try_kvm(KVM_DEVICE, find_qemu(), newest_kernel(kernel_folders), kvm_timeout)
     page = os.sysconf("SC_PAGE_SIZE")
     return {
         "acceleration": "kvm" if verdict.usable else "tcg",

@@ -21,7 +21,6 @@ from ansible_collections.accentos.cloud.plugins.module_utils.cloud_checks import
     LeftOutError,
     dead_agents,
     dead_services,
-    external_network,
     migration_target,
     read_console,
     read_pings,
@@ -34,6 +33,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.cloud_guests import
     call,
     greet_console,
 )
+from ansible_collections.accentos.cloud.plugins.module_utils.cloud_trial import provide_external_network
 
 # Everything that the checks make is in this project, belongs to this user or has this name.
 NAME = "accentos-checks"
@@ -205,30 +205,6 @@ def _remove_and_wait(admin: Cloud, service: str, paths: list[str], timeout: floa
     return len(paths)
 
 
-def make_external(admin: Cloud, name: str, wanted: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-    """Make an external network if one is WANTED, and return it. Raises CloudError."""
-    if not wanted:
-        return None
-    body = {
-        "name": name,
-        "router:external": True,
-        "provider:network_type": "flat",
-        "provider:physical_network": wanted["physical_network"],
-    }
-    network: dict[str, Any] = admin.ask("network", "POST", "/networks", {"network": body})["network"]
-    body = {
-        "name": name,
-        "network_id": network["id"],
-        "ip_version": 4,
-        "cidr": wanted["cidr"],
-        "enable_dhcp": False,
-        "gateway_ip": wanted["gateway"],
-        "allocation_pools": [{"start": wanted["first"], "end": wanted["last"]}],
-    }
-    admin.ask("network", "POST", "/subnets", {"subnet": body})
-    return network
-
-
 def services(admin: Cloud) -> str:
     """Ask all services which of their parts live."""
     with told("compute"):
@@ -314,10 +290,7 @@ class Checks:
         """Make a network, its way out and a group of rules that lets ping and SSH in."""
         ask, made = self._user.ask, self._made
         with told("network"):
-            outside = external_network(
-                self._admin.get("network", "/networks", **{"router:external": True})["networks"],
-                self._options["external_network"],
-            ) or make_external(self._admin, NAME, self._options["external"])
+            outside = provide_external_network(self._admin, NAME, self._options)
             body: dict[str, Any] = {"name": NAME}
             made.network = ask("network", "POST", "/networks", {"network": body})["network"]["id"]
             body = {"network_id": made.network, "ip_version": 4, "cidr": self._options["cidr"], "name": NAME}

@@ -13,12 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.accentos.cloud.plugins.module_utils.cloud_api import Cloud, CloudError, NoSuchThingError, wait
-from ansible_collections.accentos.cloud.plugins.module_utils.cloud_check_steps import (
-    empty_project,
-    make_external,
-    remove_keys,
-)
-from ansible_collections.accentos.cloud.plugins.module_utils.cloud_checks import external_network
+from ansible_collections.accentos.cloud.plugins.module_utils.cloud_check_steps import empty_project, remove_keys
+from ansible_collections.accentos.cloud.plugins.module_utils.cloud_trial import provide_external_network
 
 # The domain of all users and projects of a run. What is made outside of it has a name that begins like this.
 NAME = "accentos-tempest"
@@ -157,10 +153,7 @@ class TempestCloud:
 
     def _networks(self, own: Cloud) -> dict[str, Any]:
         """Return the external network to use; one is made where there is none and the options describe one."""
-        found = own.get("network", "/networks", **{"router:external": True})["networks"]
-        outside = external_network(found, self._options["external_network"]) or make_external(
-            own, NAME, self._options["external"]
-        )
+        outside = provide_external_network(own, NAME, self._options)
         return {"public_network_id": outside["id"], "floating_network_name": outside["name"]} if outside else {}
 
 

@@ -116,7 +116,6 @@ unfinished:
 import base64
 import contextlib
 import dataclasses
-import fcntl
 import json
 import os
 import secrets
@@ -124,7 +123,7 @@ import shutil
 import struct
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +145,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.ceph_osds import (
 )
 from ansible_collections.accentos.cloud.plugins.module_utils.disk_rules import Disk
 from ansible_collections.accentos.cloud.plugins.module_utils.files import replace_file
+from ansible_collections.accentos.cloud.plugins.module_utils.process_locks import HeldError, only_one
 
 NOTES = Path("/var/lib/accentos/ceph_osds")
 FOLDERS = Path("/var/lib/ceph/osd")
@@ -157,20 +157,6 @@ def new_key() -> str:
     """Return a key of Ceph: type AES, time of making, length, 16 random bytes."""
     header = struct.pack("<HIIH", 1, int(time.time()), 0, 16)
     return base64.b64encode(header + secrets.token_bytes(16)).decode("ascii")
-
-
-@contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Let no second run make OSDs here at the same time. Raises OsdError."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (folder / "lock").open("w", encoding="ascii") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise OsdError(
-                "another run is making OSDs on this host; no disk was touched", "Wait for its end, then run again."
-            ) from None
-        yield
 
 
 def read_notes(folder: Path) -> list[Note]:
@@ -341,9 +327,12 @@ def carry_out(module: AnsibleModule, steps: Sequence[Step]) -> list[dict[str, An
 
 
 def bring_about(module: AnsibleModule) -> Mapping[str, Any]:
-    """Return the module's result. Raises OsdError, CephError, OSError."""
+    """Return the module's result. Raises OsdError, CephError, HeldError, OSError."""
     rules = [read_rule(row) for row in module.params["rules"]]
-    with contextlib.nullcontext() if module.check_mode else alone(NOTES):
+    if not module.check_mode:
+        NOTES.mkdir(mode=0o700, parents=True, exist_ok=True)
+    alone = only_one(module, NOTES / "lock", "makes OSDs", timeout=0)
+    with contextlib.nullcontext() if module.check_mode else alone:
         disks = [look(module, disk) for disk in read_disks(extra=named_devices(rules, FOLDERS))]
         notes = read_notes(NOTES)
         steps = plan_osds(disks, rules, notes, module.params["fsid"])
@@ -387,7 +376,7 @@ def main() -> None:
     result: Mapping[str, Any] = {}
     try:
         result = bring_about(module)
-    except (OsdError, CephError) as error:
+    except (OsdError, CephError, HeldError) as error:
         module.fail_json(msg=str(error), remedy=error.remedy)
     except OSError as error:
         module.fail_json(

@@ -15,44 +15,22 @@ description:
     guests on different computes, a floating address, a volume. Looks at them from outside, moves a guest, and removes
     everything.
   - Each check gives a row of a table. A check that fails does not end the module; those that need it are left out.
-  - Whatever a run that was killed left behind is removed by the next one. Only one runs at a time.
+  - >-
+    Whatever a run that was killed left behind is removed by the next one. Only one runs at a time on the host; another
+    one is waited for, for at most half an hour.
   - >-
     The host that it runs on needs C(python3-openstacksdk), C(openssh-client) and C(iputils-ping), and an address in
     the external network. The image must be one of the role guest_image, which says on its console what happens to it.
 options:
-  image:
-    description: Disk of the guest on the host.
-    type: path
-    required: true
-  external_network:
-    description: External network to take a floating address from. By default the first one by name.
-    type: str
-  external:
-    description: An external network to make for the checks where there is none. By default none is made.
-    type: dict
-    suboptions:
-      physical_network: {description: Name of the physical network., type: str, default: external}
-      cidr: {description: Its range., type: str, required: true}
-      gateway: {description: The router in it., type: str}
-      first: {description: First address that the cloud may give out., type: str, required: true}
-      last: {description: Last address that the cloud may give out., type: str, required: true}
   cidr:
     description: Range of the network in the project.
     type: str
     default: 192.168.222.0/24
-  memory_mib:
-    description: Memory of a guest.
-    type: int
-    default: 128
-  timeout:
-    description: Seconds to wait for one thing such as a guest that starts.
-    type: int
-    default: 300
   folder:
     description: Folder for the key of the guests while the checks run; it ought to be in memory.
     type: path
     default: /run/accentos-checks
-extends_documentation_fragment: [accentos.cloud.attributes, accentos.cloud.cloud_login]
+extends_documentation_fragment: [accentos.cloud.attributes, accentos.cloud.cloud_login, accentos.cloud.cloud_trial]
 attributes:
   check_mode:
     description: Nothing is made in check mode; only what services say about themselves is checked.
@@ -97,7 +75,6 @@ leftovers:
 """
 
 import dataclasses
-import fcntl
 import shutil
 import time
 from pathlib import Path
@@ -109,17 +86,20 @@ from ansible_collections.accentos.cloud.plugins.module_utils.cloud_check_steps i
 from ansible_collections.accentos.cloud.plugins.module_utils.cloud_checks import Check, Row, run
 from ansible_collections.accentos.cloud.plugins.module_utils.cloud_guests import GuestError, Keys
 from ansible_collections.accentos.cloud.plugins.module_utils.cloud_login import LOGIN_OPTIONS
+from ansible_collections.accentos.cloud.plugins.module_utils.cloud_trial import TRIAL_OPTIONS
+from ansible_collections.accentos.cloud.plugins.module_utils.process_locks import HeldError, Speaker, only_one
 
-_NAME = {"type": "str", "required": True}
+# Longer than checks take, if each thing that they wait for comes late.
+_OTHER_RUN = 1800
 
 
-def check_all(options: dict[str, Any]) -> tuple[int, list[Row]]:
-    """Check the cloud; return how many leftovers there were, and the rows. Raises CloudError and GuestError."""
+def check_all(module: Speaker, options: dict[str, Any]) -> tuple[int, list[Row]]:
+    """Check the cloud; return how many leftovers there were, and the rows. Raises CloudError, GuestError, HeldError."""
     admin = Cloud(options["auth"], ca_file=options["ca_file"], timeout=options["timeout"])
     project = Project(admin, options["timeout"])
     folder = Path(options["folder"])
-    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    lock = folder.with_name(f"{folder.name}.lock")
+    with only_one(module, lock, "checks the cloud", timeout=_OTHER_RUN):
         leftovers = project.remove()
         try:
             keys = Keys(folder)
@@ -143,22 +123,11 @@ def look_only(options: dict[str, Any]) -> list[Row]:
 
 def main() -> None:
     """Run the module."""
-    external = {
-        "physical_network": {"type": "str", "default": "external"},
-        "cidr": _NAME,
-        "gateway": {"type": "str"},
-        "first": _NAME,
-        "last": _NAME,
-    }
     module = AnsibleModule(
         argument_spec={
             **LOGIN_OPTIONS,
-            "image": {"type": "path", "required": True},
-            "external_network": {"type": "str"},
-            "external": {"type": "dict", "options": external},
+            **TRIAL_OPTIONS,
             "cidr": {"type": "str", "default": "192.168.222.0/24"},
-            "memory_mib": {"type": "int", "default": 128},
-            "timeout": {"type": "int", "default": 300},
             "folder": {"type": "path", "default": "/run/accentos-checks"},
         },
         supports_check_mode=True,
@@ -173,12 +142,14 @@ def main() -> None:
         if module.check_mode:
             rows = look_only(module.params)
         else:
-            leftovers, rows = check_all(module.params)
+            leftovers, rows = check_all(module, module.params)
     except CloudError as error:
         refuse(
             f"The cloud cannot be checked: {error}.",
             "See whether the service runs and what it logged, then run again; what is left is removed first.",
         )
+    except HeldError as error:
+        refuse(str(error), error.remedy)
     except (GuestError, OSError) as error:
         refuse(
             f"The host cannot check the cloud: {error}.", "Mend that, then run again; what is left is removed first."

@@ -68,7 +68,7 @@ options:
     type: int
     default: 4
   timeout:
-    description: Seconds to wait while no guest leaves.
+    description: Seconds to wait while no guest leaves, and for another run that removes computes.
     type: int
     default: 1800
 extends_documentation_fragment: [accentos.cloud.attributes, accentos.cloud.cloud_login]
@@ -124,8 +124,6 @@ present:
 """
 
 import contextlib
-import fcntl
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -151,6 +149,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.compute_hosts_steps
     read_guests,
     read_state,
 )
+from ansible_collections.accentos.cloud.plugins.module_utils.process_locks import HeldError, only_one
 
 _ANSWER = 60
 _LOCK = Path("/run/accentos-compute-removal.lock")
@@ -159,17 +158,6 @@ _AGAIN = "Mend what is told and run the same command again: it goes on where it 
 _STAYS = (
     "The host takes no new guests meanwhile; `openstack compute service set --enable HOST nova-compute` calls it off."
 )
-
-
-@contextlib.contextmanager
-def alone(*, wanted: bool) -> Iterator[None]:
-    """Wait until nobody else removes computes: when a run is killed, its module goes on for a while."""
-    if not wanted:
-        yield
-        return
-    with _LOCK.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def read_osd_hosts() -> list[str]:
@@ -230,7 +218,9 @@ def main() -> None:
     try:
         osd_hosts = read_osd_hosts() if options["ceph"] else []
         cloud = Cloud(options["auth"], ca_file=options["ca_file"], timeout=_ANSWER)
-        with alone(wanted=not module.check_mode):
+        # When a run is killed, its module goes on for a while.
+        alone = only_one(module, _LOCK, "removes computes", timeout=options["timeout"])
+        with contextlib.nullcontext() if module.check_mode else alone:
             state = read_state(cloud, chassis, order.hosts, osd_hosts)
             if told := refusals(state, order):
                 refuse(told, "Nothing was done. Mend what is told, then run again.")
@@ -246,6 +236,8 @@ def main() -> None:
                     told = guest_refusals(State(guests=read_guests(cloud, order.hosts)), order)
                 if told := told or list(removal.failures.values()):
                     refuse(told, f"{_AGAIN} {_STAYS}")
+    except HeldError as error:
+        refuse([str(error)], f"Nothing was done. {error.remedy}")
     except (CloudError, CephError) as error:
         refuse([f"The cloud does not let {', '.join(order.hosts)} go: {error}."], _AGAIN)
     module.exit_json(

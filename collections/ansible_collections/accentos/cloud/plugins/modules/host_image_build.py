@@ -69,7 +69,7 @@ options:
     type: str
     default: ""
   timeout:
-    description: Seconds that one build may take.
+    description: Seconds that one build may take, and that another run which builds the same image is waited for.
     type: int
     default: 3600
 extends_documentation_fragment: [accentos.cloud.attributes]
@@ -128,17 +128,15 @@ images:
       image: {name: base-amd64, version: 0123456789abcdef, sha256: 9f86d08..., size: 190000000, raw_size: 700000000}
 """
 
-import contextlib
 import datetime
 import errno
-import fcntl
 import hashlib
 import json
 import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -156,6 +154,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.image_builds import
     version_of,
     versions,
 )
+from ansible_collections.accentos.cloud.plugins.module_utils.process_locks import HeldError, only_one
 
 DESCRIPTION = "image.json"
 _LOG_LINES = 40
@@ -229,27 +228,6 @@ def look(order: Order) -> Found:
             if read_description(order.folder / entry) is not None
         ),
     )
-
-
-@contextlib.contextmanager
-def locked(order: Order) -> Iterator[None]:
-    """Hold the lock of ORDER's image; another run that builds it is waited for."""
-    order.folder.mkdir(parents=True, exist_ok=True)
-    with (order.folder / f".lock-{order.name}").open("a") as lock:
-        deadline = time.monotonic() + order.timeout
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise BuildError(
-                        f"Another run has been building {order.name} for {order.timeout} s.",
-                        f"Find out who holds {lock.name} (fuser), end that run, and run again.",
-                    ) from None
-                time.sleep(1)
-            else:
-                break
-        yield
 
 
 def remove(folder: Path, names: tuple[str, ...]) -> None:
@@ -409,16 +387,18 @@ def action_of(planned: Plan) -> str:
     return "build" if planned.build else "link" if planned.link else "tidy" if planned.changes else "none"
 
 
-def carry_out(order: Order, *, check_mode: bool) -> tuple[dict[str, Any], str | None]:
+def carry_out(module: AnsibleModule, order: Order) -> tuple[dict[str, Any], str | None]:
     """Have the image of ORDER, or in check mode say what would be done. Returns the result and the version before.
 
-    Raises BuildError and OSError.
+    Raises BuildError, HeldError and OSError.
     """
     started = time.monotonic()
     found = look(order)
     planned = plan(order.name, order.version, found)
-    if planned.changes and not check_mode:
-        with locked(order):
+    if planned.changes and not module.check_mode:
+        order.folder.mkdir(parents=True, exist_ok=True)
+        lock = order.folder / f".lock-{order.name}"
+        with only_one(module, lock, f"builds {order.name}", timeout=order.timeout):
             # Another run may have been at it until now.
             found = look(order)
             planned = plan(order.name, order.version, found)
@@ -502,10 +482,10 @@ def main() -> None:
     results, before = [], []
     try:
         for order in read_orders(module.params):
-            result, current = carry_out(order, check_mode=module.check_mode)
+            result, current = carry_out(module, order)
             results.append(result)
             before.append(f"{order.folder}/{order.name}@{current or '(none)'}\n")
-    except BuildError as error:
+    except (BuildError, HeldError) as error:
         module.fail_json(msg=str(error), remedy=error.remedy, images=results)
     except OSError as error:
         module.fail_json(

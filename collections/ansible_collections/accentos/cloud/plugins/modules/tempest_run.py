@@ -20,6 +20,7 @@ description:
   - Whatever a run that was killed left behind is removed by the next one. Only one runs at a time, and it ends the one
     before it; on the host a run may outlive the playbook that began it.
   - Tests end with the module, however that ends.
+  - Tests have a second, larger flavor with twice the memory of O(memory_mib).
   - The host that it runs on needs C(tempest), C(python3-subunit) and C(python3-openstacksdk).
 options:
   tests:
@@ -31,26 +32,6 @@ options:
     description: Tests on the list, or classes of them, that may be skipped, with the reason.
     type: dict
     default: {}
-  image:
-    description: Disk of a guest on the host.
-    type: path
-    required: true
-  external_network:
-    description: External network to take floating addresses from. By default the first one by name.
-    type: str
-  external:
-    description: An external network to make for the run where there is none. By default none is made.
-    type: dict
-    suboptions:
-      physical_network: {description: Name of the physical network., type: str, default: external}
-      cidr: {description: Its range., type: str, required: true}
-      gateway: {description: The router in it., type: str}
-      first: {description: First address that the cloud may give out., type: str, required: true}
-      last: {description: Last address that the cloud may give out., type: str, required: true}
-  memory_mib:
-    description: Memory of a guest. A larger flavor with twice as much is made too.
-    type: int
-    default: 128
   settings:
     description: Options of C(tempest.conf) by section, which win over those of the module. Null takes one away.
     type: dict
@@ -59,10 +40,6 @@ options:
     description: How many tests run at the same time.
     type: int
     default: 2
-  timeout:
-    description: Seconds to wait for one thing such as a guest that starts.
-    type: int
-    default: 300
   run_timeout:
     description: Seconds after which the run is ended; tests that have not run by then have failed.
     type: int
@@ -81,7 +58,7 @@ options:
     description: Folder for the configuration while the tests run; it ought to be in memory.
     type: path
     default: /run/accentos-tempest
-extends_documentation_fragment: [accentos.cloud.attributes, accentos.cloud.cloud_login]
+extends_documentation_fragment: [accentos.cloud.attributes, accentos.cloud.cloud_login, accentos.cloud.cloud_trial]
 attributes:
   check_mode:
     description: In check mode nothing is run or made, and no service is asked.
@@ -156,15 +133,11 @@ leftovers:
   type: int
 """
 
-import contextlib
 import dataclasses
-import fcntl
 import itertools
-import os
 import shutil
-import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -172,45 +145,29 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.accentos.cloud.plugins.module_utils.cloud_api import Cloud, CloudError
 from ansible_collections.accentos.cloud.plugins.module_utils.cloud_checks import CheckFailedError
 from ansible_collections.accentos.cloud.plugins.module_utils.cloud_login import LOGIN_OPTIONS
+from ansible_collections.accentos.cloud.plugins.module_utils.cloud_trial import TRIAL_OPTIONS
 from ansible_collections.accentos.cloud.plugins.module_utils.openstack_configuration import (
     ConfigurationError,
     render_sections,
 )
+from ansible_collections.accentos.cloud.plugins.module_utils.process_locks import HeldError, Speaker, only_one
 from ansible_collections.accentos.cloud.plugins.module_utils.tempest_cloud import TempestCloud, settings
 from ansible_collections.accentos.cloud.plugins.module_utils.tempest_program import RunError, run_tests
 from ansible_collections.accentos.cloud.plugins.module_utils.tempest_results import judge, name_of, read_list, slowest
 
-_NAME = {"type": "str", "required": True}
 _SLOWEST = 20
+# A process that is killed may take long to go, if it waits for a disk.
+_KILLED = 60
 
 
-@contextlib.contextmanager
-def only_one(path: Path) -> Iterator[None]:
-    """Hold a lock that says who holds it; a run that holds it already is ended. Raises OSError."""
-    with path.open("a+") as lock:
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                lock.seek(0)
-                if (holder := lock.read()).isdigit():
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(int(holder), signal.SIGKILL)
-                time.sleep(0.1)
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield
-
-
-def run(options: Mapping[str, Any]) -> dict[str, Any]:
+def run(module: Speaker, options: Mapping[str, Any]) -> dict[str, Any]:
     """Run all tests of the list and return the result of the module. Raises what its parts do."""
     tests = read_list(options["tests"])
     admin = Cloud(options["auth"], ca_file=options["ca_file"], timeout=options["timeout"])
     cloud = TempestCloud(admin, options)
     folder = Path(options["folder"])
-    with only_one(folder.with_name(f"{folder.name}.lock")):
+    lock = folder.with_name(f"{folder.name}.lock")
+    with only_one(module, lock, "runs Tempest", timeout=_KILLED, end_other=True):
         times = [time.monotonic()]
         leftovers = cloud.remove()
         shutil.rmtree(folder, ignore_errors=True)
@@ -241,25 +198,14 @@ def run(options: Mapping[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     """Run the module."""
-    external = {
-        "physical_network": {"type": "str", "default": "external"},
-        "cidr": _NAME,
-        "gateway": {"type": "str"},
-        "first": _NAME,
-        "last": _NAME,
-    }
     module = AnsibleModule(
         argument_spec={
             **LOGIN_OPTIONS,
+            **TRIAL_OPTIONS,
             "tests": {"type": "list", "elements": "str", "required": True},
             "expected_skips": {"type": "dict", "default": {}},
-            "image": {"type": "path", "required": True},
-            "external_network": {"type": "str"},
-            "external": {"type": "dict", "options": external},
-            "memory_mib": {"type": "int", "default": 128},
             "settings": {"type": "dict", "default": {}},
             "concurrency": {"type": "int", "default": 2},
-            "timeout": {"type": "int", "default": 300},
             "run_timeout": {"type": "int", "default": 3600},
             "user": {"type": "str", "default": "accentos-tempest"},
             "results": {"type": "path", "default": "/var/lib/accentos/tempest"},
@@ -285,7 +231,7 @@ def main() -> None:
         )
     result: dict[str, Any] = {}
     try:
-        result = run(module.params)
+        result = run(module, module.params)
     except CloudError as error:
         refuse(
             f"The cloud cannot be tested: {error}.",
@@ -293,6 +239,8 @@ def main() -> None:
         )
     except (CheckFailedError, RunError, ConfigurationError) as error:
         refuse(f"Tempest cannot run: {error.args[0]}", error.args[1])
+    except HeldError as error:
+        refuse(str(error), error.remedy)
     except OSError as error:
         refuse(f"The host cannot run Tempest: {error}.", "Mend that, then run again; what is left is removed first.")
     module.exit_json(**result)

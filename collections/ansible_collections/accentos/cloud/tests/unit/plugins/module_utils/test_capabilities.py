@@ -8,6 +8,7 @@ import os
 import platform
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from ansible_collections.accentos.cloud.plugins.module_utils.capabilities import (
@@ -18,6 +19,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.capabilities import
     detect,
     effective_capabilities,
     judge_kvm_trial,
+    known_of_kvm,
     module_is_listed,
     newest_kernel,
     try_kvm,
@@ -125,6 +127,43 @@ def test_the_trial_boots_the_kernel_with_kvm_and_without_windows(tmp_path: Path,
         ("-append", "console=ttyS0 panic=-1"),
     } <= pairs
     assert "-no-reboot" in arguments
+
+
+def test_the_trial_on_arm_names_a_machine(
+    tmp_path: Path, device: Path, kernel: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for architecture, machine, console in (("aarch64", ["virt,gic-version=host"], "ttyAMA0"), ("x86_64", [], "ttyS0")):
+        monkeypatch.setattr(os, "uname", lambda found=architecture: SimpleNamespace(machine=found))
+        try_kvm(device, make_program(tmp_path / "qemu", "exit 0"), kernel, 20)
+        pairs = list(itertools.pairwise((tmp_path / "qemu.arguments").read_text(encoding="utf-8").splitlines()))
+        assert [value for name, value in pairs if name == "-machine"] == machine
+        assert ("-append", f"console={console} panic=-1") in pairs
+
+
+BEFORE = KvmVerdict(True, "a Linux kernel has booted under KVM on this host before")
+EXPECTED = KvmVerdict(True, "not tried yet: QEMU is not installed")
+
+
+@pytest.mark.parametrize(
+    ("device", "proved", "installed", "check_mode", "expected"),
+    [
+        (True, False, True, False, None),
+        (True, False, True, True, None),
+        # Without QEMU a run finds out that there is none; a plan knows that it will be there.
+        (True, False, False, False, None),
+        (True, False, False, True, EXPECTED),
+        (True, True, True, False, BEFORE),
+        (True, True, False, True, BEFORE),
+        # The proof is no longer one, and the trial says why.
+        (False, True, True, False, None),
+        (False, True, True, True, None),
+        (False, False, False, True, None),
+    ],
+)
+def test_known_of_kvm(
+    device: bool, proved: bool, installed: bool, check_mode: bool, expected: KvmVerdict | None
+) -> None:
+    assert known_of_kvm(device=device, proved=proved, installed=installed, check_mode=check_mode) == expected
 
 
 def test_no_trial_without_device_qemu_or_kernel(tmp_path: Path, device: Path, kernel: Path) -> None:

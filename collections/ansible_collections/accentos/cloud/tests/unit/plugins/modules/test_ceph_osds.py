@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import dataclasses
-import fcntl
 import json
 import os
 import pwd
@@ -24,6 +23,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.disk_rules import D
 from ansible_collections.accentos.cloud.plugins.modules import ceph_osds
 
 from .ceph_daemon import Monitors
+from .lock_holder import held
 
 FSID = "6d2e5a1c-53a4-4b1a-9d0e-0c6f8a4f7f11"
 USER = pwd.getpwuid(os.geteuid()).pw_name
@@ -252,9 +252,8 @@ def test_an_osd_that_was_begun_on_a_disk_that_is_gone_is_told(host: Host) -> Non
 
 def test_two_runs_do_not_make_osds_at_the_same_time(host: Host) -> None:
     host.notes.mkdir()
-    with (host.notes / "lock").open("w", encoding="ascii") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        assert "another run" in host.run(ALL)["msg"]
+    with held(host.notes / "lock") as other:
+        assert host.run(ALL)["msg"] == f"Another run makes OSDs on this host, process {other.pid}."
         assert host.run(ALL, check_mode=True)["changed"] is True
 
 

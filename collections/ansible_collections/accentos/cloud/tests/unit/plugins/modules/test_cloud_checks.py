@@ -16,6 +16,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.cloud_check_steps i
 from ansible_collections.accentos.cloud.plugins.module_utils.cloud_guests import GuestError
 from ansible_collections.accentos.cloud.plugins.modules import cloud_checks
 
+from .lock_holder import held
 from .tls_server import serving
 from .whole_cloud import ADMIN, WholeCloud
 
@@ -122,6 +123,17 @@ def test_nothing_is_made_in_check_mode(cloud: WholeCloud, capsys: pytest.Capture
     cloud.computes = []
     assert details(run(cloud, capsys, _ansible_check_mode=True))["services"] == "No compute takes guests."
     assert cloud.left() == {}
+
+
+def test_another_run_is_not_waited_for_for_ever(
+    cloud: WholeCloud, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cloud_checks, "_OTHER_RUN", 0)
+    with held(tmp_path / "keys.lock") as other:
+        result = run(cloud, capsys)
+        assert run(cloud, capsys, _ansible_check_mode=True)["changed"] is False
+    assert result["msg"] == f"Another run checks the cloud on this host, process {other.pid}."
+    assert f"kill {other.pid}" in result["remedy"]
 
 
 def test_what_a_cloud_has_not_is_left_out(cloud: WholeCloud, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.ceph_commands impor
 from ansible_collections.accentos.cloud.plugins.modules import compute_removal
 
 from .compute_cloud import ComputeCloud, server
+from .lock_holder import held
 
 
 @pytest.fixture
@@ -170,3 +171,13 @@ def test_services_that_do_not_answer_are_told(cloud: ComputeCloud, capsys: pytes
     assert "409 in-progress migrations" in run(capsys, "forget")["msg"]
     cloud.refuse = {}
     assert "delete nova-compute of compute-2" in verbs(run(capsys, "forget"))
+
+
+def test_another_run_is_not_waited_for_for_ever(cloud: ComputeCloud, capsys: pytest.CaptureFixture[str]) -> None:
+    cloud.servers = [server("a")]
+    with held(cloud.folder / "lock") as other:
+        result = run(capsys, "move", timeout=0)
+        assert run(capsys, "move", _ansible_check_mode=True)["changed"]
+    assert result["msg"] == f"Another run removes computes on this host, process {other.pid}."
+    assert result["remedy"].startswith("Nothing was done. Wait for its end")
+    assert cloud.asked == []

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import re
@@ -14,6 +13,8 @@ from typing import Any
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.accentos.cloud.plugins.modules import host_image_build
+
+from .lock_holder import held
 
 PROGRAM = """\
 mkdir out
@@ -198,10 +199,9 @@ def test_a_program_that_does_not_start(host: Host, monkeypatch: pytest.MonkeyPat
 
 def test_another_run_is_waited_for_but_not_for_ever(host: Host) -> None:
     host.folder.mkdir()
-    with (host.folder / ".lock-base-amd64").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with held(host.folder / ".lock-base-amd64") as other:
         said = host.run(timeout=0)
-    assert said["msg"] == "Another run has been building base-amd64 for 0 s."
+    assert said["msg"] == f"Another run builds base-amd64 on this host, process {other.pid}."
     assert host.run()["changed"]
 
 

@@ -3,13 +3,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import getpass
 import json
-import os
 import signal
 import stat
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +19,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils import cloud_api, t
 from ansible_collections.accentos.cloud.plugins.module_utils.tempest_cloud import MARK, NAME, settings
 from ansible_collections.accentos.cloud.plugins.modules import tempest_run
 
+from .lock_holder import held
 from .tls_server import serving
 from .whole_cloud import ADMIN, WholeCloud
 
@@ -211,14 +209,9 @@ def test_what_the_host_lacks_is_told(
 
 
 def test_a_run_ends_the_one_before_it(cloud: WholeCloud, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    lock = tmp_path / "configuration.lock"
-    with lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        before = subprocess.Popen(["sleep", "60"], pass_fds=[file.fileno()])
-        file.write(str(before.pid))
-    assert run(cloud, capsys)["passed"] == 2
-    assert before.wait() == -signal.SIGKILL
-    assert lock.read_text() == str(os.getpid())
+    with held(tmp_path / "configuration.lock") as before:
+        assert run(cloud, capsys)["passed"] == 2
+        assert before.wait() == -signal.SIGKILL
 
 
 def test_a_cloud_without_volumes_or_external_network() -> None:

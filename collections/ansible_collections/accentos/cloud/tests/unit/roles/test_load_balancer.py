@@ -1,0 +1,58 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What haproxy is told of services with one server and with several."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
+
+TEMPLATE = Path(__file__).parents[3] / "roles/load_balancer/templates/haproxy.cfg.j2"
+VARIABLES = {
+    "load_balancer_address": "10.20.0.10",
+    "load_balancer_connections": 8000,
+    "load_balancer_names": ["DNS:api.example.test"],
+    "site_domain": "example.test",
+    "__load_balancer_certificate": "/etc/accentos/pki/api",
+    "groups": {"controller": ["one", "two"]},
+    "hostvars": {
+        name: {"host_addresses": {"management": f"10.20.0.{end}"}}
+        for end, name in enumerate(("one", "two", "three"), 11)
+    },
+    "load_balancer_services": [
+        {"name": "keystone", "port": 5000, "check": "/healthcheck"},
+        {"name": "dashboard", "port": 443, "hosts": ["three"]},
+        {"name": "mariadb", "port": 3306, "mode": "tcp", "backup": True},
+    ],
+}
+
+
+def rendered() -> dict[str, list[str]]:
+    """Return the lines of each section of the configuration."""
+    source = trust_as_template(TEMPLATE.read_text(encoding="utf-8").replace("# {{ ansible_managed }}\n", ""))
+    sections: dict[str, list[str]] = {}
+    for line in Templar(loader=DataLoader(), variables=VARIABLES).template(source).splitlines():
+        if line and not line.startswith(" "):
+            lines = sections.setdefault(line, [])
+        elif line:
+            lines.append(line.strip())
+    return sections
+
+
+def test_a_service_is_checked_as_its_own_servers_need() -> None:
+    sections = rendered()
+    assert {"timeout check 20s", "default-server check inter 5s downinter 2s fall 5 rise 1"} <= set(
+        sections["listen dashboard"]
+    )
+    for name, end in (("keystone", ""), ("mariadb", " on-marked-up shutdown-backup-sessions")):
+        servers = f"check inter 2s fastinter 500ms fall 2 rise 2 on-marked-down shutdown-sessions{end}"
+        assert {"timeout check 5s", f"default-server {servers}"} <= set(sections[f"listen {name}"])
+    assert [line for line in sections["listen mariadb"] if line.startswith("server ")] == [
+        "server one 10.20.0.11:3306",
+        "server two 10.20.0.12:3306 backup",
+    ]
+
+
+def test_no_service_has_its_checks_from_elsewhere() -> None:
+    assert not [line for line in rendered()["defaults"] if "check" in line]
