@@ -43,9 +43,10 @@ POWER_PACKAGES = ("snmpd", "openipmi")
 ASLEEP = {name: f"{name}.service" for name in POWER_PACKAGES}
 # Tests that start servers or whole playbooks and wait for them: too slow for test-quick, which leaves them out.
 SLOW_TESTS = ("tests/power", "tests/playbooks", "tests/stages")
-# Steps that keep one core busy at most. Steps of a group run two at a time, so none has a lab of another one's name.
-BESIDE = "beside"
-# Machines that install themselves leave a core to the tests of the lab. A whole cloud leaves none, and runs alone.
+# Steps of a group run two at a time, in their order, so none has a lab of another one's name. The first of each group
+# takes about as long as all others together: a cloud, whose packages are unpacked one after another, and machines that
+# install themselves.
+CLOUD = "cloud"
 MACHINES = "machines"
 # Each half of tests/lab has a lab of its own, that of a scenario which has ended.
 LAB_FAULTS = ("tests/lab/test_faults.py",)
@@ -237,7 +238,7 @@ def slow_tests_step() -> Step:
         ),
         timeout=1800,
         tests=(result,),
-        group=BESIDE,
+        group=CLOUD,
     )
 
 
@@ -251,7 +252,7 @@ def ansible_test_steps() -> tuple[Step, ...]:
             (PYTHON, "tools/ansible-test", "sanity"),
             timeout=1200,
             tests=(f"{output}/ansible-test-sanity-*.xml",),
-            group=BESIDE,
+            group=CLOUD,
         ),
         Step(
             "ansible-test units",
@@ -259,13 +260,13 @@ def ansible_test_steps() -> tuple[Step, ...]:
             (PYTHON, "tools/ansible-test", "units"),
             timeout=900,
             tests=(f"{output}/python*-units.xml",),
-            group=BESIDE,
+            group=CLOUD,
         ),
     )
 
 
-def scenario_step(scenario: str, why: str, timeout: int, group: str = "") -> Step:
-    """Return the step that runs a SCENARIO of Molecule, alone or beside others of its GROUP."""
+def scenario_step(scenario: str, why: str, timeout: int, group: str) -> Step:
+    """Return the step that runs a SCENARIO of Molecule beside others of its GROUP."""
     return Step(
         f"molecule {scenario}",
         why,
@@ -273,6 +274,16 @@ def scenario_step(scenario: str, why: str, timeout: int, group: str = "") -> Ste
         timeout=timeout,
         tests=(f"{RESULTS}/molecule-{scenario}.xml",),
         group=group,
+    )
+
+
+def cloud_step() -> Step:
+    """Return the step that takes longest of all."""
+    return scenario_step(
+        "openstack",
+        "Prepared hosts become a cloud, a second run changes nothing, and the cloud is looked at from outside.",
+        3600,
+        CLOUD,
     )
 
 
@@ -295,25 +306,20 @@ def lab_half(name: str, why: str, root: Path, scenario: str, *tests: str) -> Ste
 
 
 def lab_test_steps(root: Path) -> tuple[Step, ...]:
-    """Return the tests that need containers: Molecule scenarios and tests/lab. Each writes JUnit XML and names it."""
+    """Return the other tests that need containers: scenarios of Molecule, and tests/lab. Each names its JUnit XML."""
     others = (f"--ignore={path}" for path in LAB_FAULTS)
     return (
         scenario_step(
             "prepare",
             "Bare hosts are planned, prepared, found unchanged by a second run, and looked at from outside.",
             1800,
-            BESIDE,
+            CLOUD,
         ),
         scenario_step(
             "cobbler",
             "A deploy host gets Cobbler; another host boots from it, tries its doors, and looks on while it is killed.",
             2400,
-            BESIDE,
-        ),
-        scenario_step(
-            "openstack",
-            "Prepared hosts become a cloud, a second run changes nothing, and the cloud is looked at from outside.",
-            3600,
+            CLOUD,
         ),
         scenario_step(
             "provision",
@@ -396,6 +402,7 @@ def verb(name: str, arguments: tuple[str, ...], root: Path) -> Verb | None:
                 apt_step(wanted),
                 venv.step(),
                 *quality_steps(),
+                cloud_step(),
                 slow_tests_step(),
                 *ansible_test_steps(),
                 *lab_test_steps(root),
