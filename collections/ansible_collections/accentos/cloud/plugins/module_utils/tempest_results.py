@@ -95,9 +95,10 @@ def name_of(test_id: str) -> str:
     return test_id.partition("[")[0].strip()
 
 
-def read_list(lines: Iterable[str]) -> list[str]:
-    """Return the tests of a list: one a line, without empty lines and comments, each once."""
-    return list(dict.fromkeys(line.strip() for line in lines if line.strip() and not line.startswith("#")))
+def read_list(texts: Iterable[str]) -> list[str]:
+    """Return the tests of lists: one a line of any text, without empty lines and comments, each once."""
+    lines = (line.strip() for text in texts for line in text.splitlines())
+    return list(dict.fromkeys(line for line in lines if line and not line.startswith("#")))
 
 
 @dataclass(frozen=True)

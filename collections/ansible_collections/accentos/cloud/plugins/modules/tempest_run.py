@@ -24,7 +24,9 @@ description:
   - The host that it runs on needs C(tempest), C(python3-subunit) and C(python3-openstacksdk).
 options:
   tests:
-    description: Tests that must pass, with what C(tempest run --list-tests) writes in brackets behind their names.
+    description:
+      - Tests that must pass, with what C(tempest run --list-tests) writes in brackets behind their names.
+      - An element may be a whole list, with a test in each line, empty lines, and comments behind C(#).
     type: list
     elements: str
     required: true

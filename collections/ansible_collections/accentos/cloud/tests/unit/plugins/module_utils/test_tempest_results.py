@@ -78,6 +78,7 @@ def test_names_and_lists() -> None:
     assert name_of(f"{A}[id-1,smoke]") == A
     assert name_of(f"setUpClass ({A})") == f"setUpClass ({A})"
     assert read_list(["# comment", "", f"{A}[id-1] ", f"{B}[id-2]", f"{A}[id-1]"]) == [f"{A}[id-1]", f"{B}[id-2]"]
+    assert read_list([f"# a list\n\n{A}[id-1]\n{B}[id-2]\n", f"{A}[id-1]"]) == [f"{A}[id-1]", f"{B}[id-2]"]
 
 
 def test_a_run_in_which_all_passed() -> None:
