@@ -21,6 +21,7 @@ from .machines import (
     NEW,
     NEW_ADDRESS,
     ROOT,
+    SITE,
     STAGES,
     STATE,
     STRANGER,
@@ -121,6 +122,23 @@ def test_an_installed_machine_that_boots_from_the_network_starts_from_its_disk(h
     assert {name: ask(host, f"/v1/machines/{name}")["stages"] for name in MACHINES} == stages
     # It asked the network first, and Cobbler sent it to its disk.
     assert "pxelinux.cfg/01-52-54-00-93-00-31" in rack("cat", "/var/log/rack/metal-bios-1.log").rpartition("SeaBIOS")[2]
+
+
+def test_a_clock_that_is_off_by_an_hour_is_told() -> None:
+    name = "metal-uefi-1"
+    host = reach(MACHINES[name])
+    words = ("adhoc", name, f"--inventory={SITE}", "--module-name=accentos.cloud.clock_check")
+    command = [sys.executable, "-m", "ansible", *words]
+    host.check_output("systemctl stop chrony && date --set '+1 hour'")
+    try:
+        told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    finally:
+        host.check_output("date --set '-1 hour' && systemctl start chrony")
+    assert told.returncode == 2, told.stdout
+    assert "ahead of that of the control node" in told.stdout
+    assert "chronyc makestep" in told.stdout
+    right = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert right.returncode == 0, right.stdout
 
 
 # Both of its tests take the fixture: pytest puts tests with it before others, and this one comes first.

@@ -1,0 +1,68 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Tells what time a host has, to the action plug-in of the same name."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: clock_check
+author: AccentOS contributors (@accentos)
+version_added: 1.0.0
+short_description: Compare the clock of a host with that of the control node
+description:
+  - Fails for a host whose clock is far from the control node's. To it certificates would not be valid yet, or not any
+    more, others would refuse its tokens, and its logs would be of no use.
+  - The time that the question takes is no difference, however slow the host is.
+options:
+  limit:
+    description: Seconds that the clocks may differ by.
+    type: float
+    default: 30
+attributes:
+  check_mode:
+    description: Can run in check mode and return the same result without modifying the target.
+    support: full
+  diff_mode:
+    description: Returns details on what has changed when in diff mode.
+    support: none
+    details: Nothing changes.
+  action:
+    description: Has a corresponding action plug-in, which looks at the control node's clock before and after it.
+    support: full
+  async:
+    description: Can be used with C(async).
+    support: none
+"""
+
+EXAMPLES = r"""
+- name: Refuse a host whose clock is wrong
+  accentos.cloud.clock_check:
+
+- name: Refuse a host whose clock is off by more than a second
+  accentos.cloud.clock_check:
+    limit: 1
+"""
+
+RETURN = r"""
+offset:
+  description: >-
+    Seconds that the clock of the host is ahead of the control node's, negative if it is behind; 0 if the control node
+    had the host's time while it asked.
+  returned: always
+  type: float
+  sample: -3600.2
+"""
+
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+
+
+def main() -> None:
+    """Tell the time."""
+    module = AnsibleModule({}, supports_check_mode=True)
+    module.exit_json(changed=False, time=time.time())
+
+
+if __name__ == "__main__":
+    main()
