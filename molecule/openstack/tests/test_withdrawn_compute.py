@@ -3,38 +3,30 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.accentos.cloud.plugins.plugin_utils.secret_store import SecretStore
 from testinfra.host import Host
+
+from .administrator import Administrator
 
 testinfra_hosts = ["ssh://controller-1"]
 
 ROOT = Path(__file__).parents[3]
 INVENTORY = Path(os.environ.get("ACCENTOS_TEST_SITE", Path(__file__).parents[1] / "inventory"))
-DOMAIN = "openstack.example.test"
 NAME = "withdrawn"
 # At boot ovn-host starts ovn-controller, which goes with it.
 UNITS = ("nova-compute", "neutron-ovn-metadata-agent", "ovn-host")
-# Asks the services as an administrator, with the password on standard input, and prints what they answer.
+# Makes a guest on the second compute, removes it, or prints what the services say.
 PROGRAM = """
 import json, sys
-import openstack
 
-name, what, domain = sys.argv[1:]
-cloud = openstack.connect(
-    auth_url=f"https://api.{domain}:5000/v3", username="admin", password=sys.stdin.read(), project_name="admin",
-    user_domain_name="Default", project_domain_name="Default", region_name="RegionOne",
-    cacert="/etc/accentos/pki/ca.crt",
-)
+name, what = sys.argv[2:]
 
 def make():
     with open("/var/lib/accentos/images/guest/disk.img", "rb") as disk:
@@ -77,16 +69,6 @@ print(json.dumps({"make": make, "clean": clean, "look": look}[what]()))
 """
 
 
-def ask(host: Host, what: str) -> Any:
-    """Return what the cloud answers."""
-    password = SecretStore(Path(host.backend.ssh_config).parent).read()["keystone_admin_password"]
-    program = f"python3 -c {shlex.quote(PROGRAM)} {NAME} {what} {DOMAIN}"
-    argv = ["ssh", "-F", host.backend.ssh_config, "controller-1", program]
-    done = subprocess.run(argv, input=password, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
 def play(playbook: str, *arguments: str) -> dict[str, int]:
     """Run a playbook and return how much it changed on each host."""
     argv = [
@@ -109,11 +91,11 @@ def play(playbook: str, *arguments: str) -> dict[str, int]:
     return {name: int(count) for name, count in counts if name != "localhost"}
 
 
-def look_outside(host: Host) -> dict[str, Any]:
+def look_outside(host: Host, administrator: Administrator) -> dict[str, Any]:
     """Return what the cloud, OVN's database and the host itself say."""
     compute = Host.get_host("ssh://compute-2", ssh_config=host.backend.ssh_config)
     return {
-        **ask(host, "look"),
+        **administrator(PROGRAM, NAME, "look"),
         "chassis": sorted(host.check_output("ovn-sbctl --bare --columns=hostname list Chassis").split()),
         "private": len(host.check_output("ovn-sbctl --bare --columns=name list Chassis_Private").split()),
         "units": {name: (compute.service(name).is_running, compute.service(name).is_enabled) for name in UNITS},
@@ -121,17 +103,17 @@ def look_outside(host: Host) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def story(host: Host) -> dict[str, Any]:
+def story(host: Host, administrator: Administrator) -> dict[str, Any]:
     """Let compute-2 leave with a guest on it, once more, and join again; return what was seen after each."""
     removal = ("remove_compute.yml", "--extra-vars=compute_removed=compute-2")
     try:
-        ask(host, "make")
-        before = ask(host, "look")
-        left = {"changed": play(*removal), **look_outside(host)}
+        administrator(PROGRAM, NAME, "make")
+        before = administrator(PROGRAM, NAME, "look")
+        left = {"changed": play(*removal), **look_outside(host, administrator)}
         again = play(*removal)
-        joined = {"changed": play("deploy.yml", "--limit=compute-2"), **look_outside(host)}
+        joined = {"changed": play("deploy.yml", "--limit=compute-2"), **look_outside(host, administrator)}
     finally:
-        ask(host, "clean")
+        administrator(PROGRAM, NAME, "clean")
     return {"before": before, "left": left, "again": again, "joined": joined}
 
 
