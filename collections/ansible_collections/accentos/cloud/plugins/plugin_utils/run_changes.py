@@ -170,7 +170,7 @@ def _read_commands(result: Mapping[str, object]) -> Iterator[Change]:
 
 _CLOUD = "accentos.cloud."
 READERS: Mapping[str, Reader] = {
-    "ansible.builtin.apt": _read_packages,
+    **dict.fromkeys(("ansible.builtin.apt", f"{_CLOUD}packages"), _read_packages),
     "ansible.builtin.copy": _read_copy,
     "ansible.builtin.template": _read_copy,
     **dict.fromkeys((f"{_CLOUD}{name}" for name in ("files", "openstack_config", "secret_file")), _read_files),

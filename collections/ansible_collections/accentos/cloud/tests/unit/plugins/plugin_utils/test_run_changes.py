@@ -27,6 +27,11 @@ The following packages will be REMOVED:
 CONF = {"after_header": "/etc/nova/nova.conf", "before_header": "/etc/nova/nova.conf"}
 RESULTS = [
     ("ansible.builtin.apt", {"stdout": APT}, ["install haproxy", "install libfoo", "remove old"]),
+    (
+        "accentos.cloud.packages",
+        {"stdout": APT, "missing": ["haproxy"]},
+        ["install haproxy", "install libfoo", "remove old"],
+    ),
     ("accentos.cloud.files", {"diff": [{**CONF, "before": "a\n", "after": "b\n"}]}, ["change /etc/nova/nova.conf"]),
     ("accentos.cloud.files", {"diff": [{**CONF, "before": "a\n", "after": ""}]}, ["remove /etc/nova/nova.conf"]),
     ("accentos.cloud.secret_file", {"diff": {**CONF, "before": "", "after": "b"}}, ["create /etc/nova/nova.conf"]),

@@ -1,0 +1,56 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What is installed is not asked of apt, and all else is."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.accentos.cloud.plugins.action import packages
+from ansible_collections.accentos.cloud.plugins.action.packages import missing
+
+COLLECTIONS = Path(packages.__file__).parents[5]
+TOLD = "installed one\nhalf-configured two\nconfig-files three\nnot-installed four\n"
+
+
+def test_only_what_is_wholly_installed_is_there() -> None:
+    assert missing(["one", "two", "three", "four", "five"], TOLD) == ["two", "three", "four", "five"]
+    assert missing(["one"], TOLD) == []
+    assert missing(["one"], "") == ["one"]
+
+
+def test_a_package_of_two_architectures_is_there_with_one_of_them() -> None:
+    assert missing(["library"], "installed library\nconfig-files library\n") == []
+
+
+def run(folder: Path, *names: str) -> dict[str, Any]:
+    """Run the task on this machine in check mode and return its result."""
+    options = ["--check", "-a", json.dumps({"name": names})]
+    done = subprocess.run(
+        [sys.executable, "-m", "ansible", "adhoc", "localhost", "-m", "accentos.cloud.packages", *options],
+        cwd=folder,
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
+            "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.minimal",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said: dict[str, Any] = json.loads(done.stdout[done.stdout.index("=> {") + 3 :])
+    return said
+
+
+def test_dpkg_is_asked_and_apt_does_the_rest(tmp_path: Path) -> None:
+    assert run(tmp_path, "dpkg", "bash") == {"changed": False, "missing": []}
+    assert run(tmp_path) == {"changed": False, "missing": []}
+    # Apt knows no such package, or says what it lacks itself.
+    refused = run(tmp_path, "dpkg", "accentos-no-such-package")
+    assert refused["missing"] == ["accentos-no-such-package"]
+    assert "msg" in refused
