@@ -230,6 +230,9 @@ def slow_tests_step() -> Step:
             PYTHON,
             "-m",
             "pytest",
+            # They wait for servers and playbooks more than they compute.
+            "--numprocesses=3",
+            "--dist=loadfile",
             *SLOW_TESTS,
             "--cov",
             "--cov-append",
