@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import functools
 import ipaddress
 import itertools
 import re
@@ -304,8 +305,9 @@ def read_role_specs(roles: Path) -> list[Mapping[str, Any]]:
     return specs
 
 
+@functools.cache
 def read_core_schema() -> Schema:
-    """Return what site_schema.yml holds."""
+    """Return what site_schema.yml holds, read once in each process; nobody may change it."""
     return _read_yaml(Path(__file__).with_name("site_schema.yml"))
 
 

@@ -7,6 +7,7 @@ import errno
 import io
 import json
 import os
+import posix
 import signal
 import stat
 import sys
@@ -149,6 +150,8 @@ class Runner:
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Runner]:
+    # Coverage saves what a child did before it exits. Ansible kills its workers, which would leave half a file.
+    monkeypatch.setattr(os, "_exit", posix._exit)
     # A failing callback must fail the test and not become a warning.
     monkeypatch.setenv("_ANSIBLE_CALLBACK_DISPATCH_ERROR_BEHAVIOR", "error")
     monkeypatch.setenv("COLUMNS", "120")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -218,7 +219,7 @@ def test_a_value_beside_a_secret_is_shown() -> None:
 
 
 def test_an_annotated_variable_may_be_a_template() -> None:
-    core = read_core_schema()
+    core = copy.deepcopy(read_core_schema())
     core["$defs"]["site"]["properties"]["site_apt_proxy"]["x-template"] = True
     root = load_document(b"site_apt_proxy: '{{ x }}'\nsite_apt_mirror: '{{ x }}'").root
     assert root is not None
