@@ -39,7 +39,7 @@ def pause(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_free_lock_is_taken_without_a_word_and_given_back(tmp_path: Path) -> None:
     heard = Heard()
     path = tmp_path / "lock"
-    for _ in range(2):
+    for _attempt in range(2):
         with only_one(heard, path, "does it", timeout=0):
             # What another process sees of it.
             program = "import fcntl, sys; fcntl.lockf(open(sys.argv[1], 'a'), fcntl.LOCK_EX | fcntl.LOCK_NB)"
