@@ -59,8 +59,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 
 def main() -> None:
-    """Tell the time."""
-    module = AnsibleModule({}, supports_check_mode=True)
+    """Tell the time. The limit is for the action plug-in."""
+    module = AnsibleModule({"limit": {"type": "float", "default": 30}}, supports_check_mode=True)
     module.exit_json(changed=False, time=time.time())
 
 
