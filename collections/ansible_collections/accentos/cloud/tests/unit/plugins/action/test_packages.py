@@ -4,16 +4,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.accentos.cloud.plugins.action import packages
 from ansible_collections.accentos.cloud.plugins.action.packages import missing
+from ansible_collections.accentos.cloud.tests.unit.plugins.action.adhoc import adhoc
 
-COLLECTIONS = Path(packages.__file__).parents[5]
 TOLD = "installed one\nhalf-configured two\nconfig-files three\nnot-installed four\n"
 
 
@@ -28,23 +24,8 @@ def test_a_package_of_two_architectures_is_there_with_one_of_them() -> None:
 
 
 def run(folder: Path, *names: str) -> dict[str, Any]:
-    """Run the task on this machine in check mode and return its result."""
-    options = ["--check", "-a", json.dumps({"name": names})]
-    done = subprocess.run(
-        [sys.executable, "-m", "ansible", "adhoc", "localhost", "-m", "accentos.cloud.packages", *options],
-        cwd=folder,
-        env={
-            "PATH": os.environ["PATH"],
-            "HOME": str(folder),
-            "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
-            "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.minimal",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    said: dict[str, Any] = json.loads(done.stdout[done.stdout.index("=> {") + 3 :])
-    return said
+    """Run the task in check mode and return its result."""
+    return adhoc(folder, "packages", "--check", "-a", json.dumps({"name": names}))
 
 
 def test_dpkg_is_asked_and_apt_does_the_rest(tmp_path: Path) -> None:
