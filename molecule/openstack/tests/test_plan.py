@@ -5,18 +5,18 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 ROOT = Path(__file__).parents[3]
 INVENTORY = Path(__file__).parents[1] / "inventory"
 CONF = "/etc/glance/glance-api.conf"
-LINE = {"openstack_service_overrides": {"glance": {CONF: {"DEFAULT": {"debug": True}}}}}
+# Another one each time, so that the test can be repeated on the same cloud.
+QUOTA = 1000 + secrets.randbelow(10**6)
+LINE = {"openstack_service_overrides": {"glance": {CONF: {"DEFAULT": {"image_member_quota": QUOTA}}}}}
 # Neither the commands for the database, which read other sections of the file, nor any other unit.
 EXPECTED = {
     ("controller-1", "file", "change", CONF, ""),
@@ -40,14 +40,7 @@ class Cloud:
         return {tuple(one[name] for name in ("host", "kind", "verb", "thing", "why")) for one in changes}
 
 
-@pytest.fixture
-def cloud(tmp_path: Path) -> Iterator[Cloud]:
-    """The cloud, which has its own configuration again afterwards."""
-    made = Cloud(tmp_path)
-    yield made
-    assert made.run("deploy", variables={}) == EXPECTED
-
-
-def test_a_plan_says_what_the_run_then_does(cloud: Cloud) -> None:
+def test_a_plan_says_what_the_run_then_does(tmp_path: Path) -> None:
+    cloud = Cloud(tmp_path)
     planned = cloud.run("plan", "--check", "--diff", variables=LINE)
     assert cloud.run("deploy", variables=LINE) == planned == EXPECTED

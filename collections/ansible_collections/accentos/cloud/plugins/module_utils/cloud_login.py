@@ -3,9 +3,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
+# A request that is not the first in its connection ends without an answer where the load balancer loses the server, and
+# is for us to repeat. keystoneauth repeats all but logins.
+_ATTEMPTS = 4
+_PAUSE = 1.0
 _NAME = {"type": "str", "required": True}
 LOGIN_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "auth": {
@@ -46,12 +51,25 @@ class Login:
         # Those of the library below and those of openstacksdk itself have nothing in common.
         self.errors: tuple[type[Exception], ...] = (exceptions.ClientException, openstack.exceptions.SDKException)
         self._url, self._ca_file, self._timeout = url, ca_file, timeout
-        self._session, self._v3 = session, v3
+        self._session = session
+
+        class PatientPassword(v3.Password):
+            """A login that a lost connection does not end. Nothing changes when it is asked for twice."""
+
+            def get_auth_ref(self, session: Any, **options: Any) -> Any:
+                for attempt in range(1, _ATTEMPTS):
+                    try:
+                        return super().get_auth_ref(session, **options)
+                    except exceptions.ConnectFailure:
+                        time.sleep(_PAUSE * attempt)
+                return super().get_auth_ref(session, **options)
+
+        self._password = PatientPassword
 
     def password(self, username: str, password: str, domain: str, project: str | None) -> Any:
         """Return how a user of ``domain`` logs in to a project of it, or to none."""
         scope = {"project_name": project, "project_domain_name": domain} if project else {"unscoped": True}
-        return self._v3.Password(
+        return self._password(
             auth_url=self._url, username=username, password=password, user_domain_name=domain, **scope
         )
 

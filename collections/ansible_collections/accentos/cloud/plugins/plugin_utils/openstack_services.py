@@ -43,6 +43,8 @@ _UWSGI: Mapping[str, object] = {
     "no-orphans": True,
     "paste-logger": True,
     "plugins": "python3",
+    # The default of 4 seconds ends connections of a busy host in the middle.
+    "socket-timeout": 30,
     "threads": 1,
     "thunder-lock": True,
 }

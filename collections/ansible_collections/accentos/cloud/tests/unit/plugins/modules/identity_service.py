@@ -17,7 +17,7 @@ _COLLECTIONS = ("regions", "domains", "projects", "roles", "services", "endpoint
 class IdentityService(TlsServer):
     """Holds objects by collection and id, assignments as tuples, and each request in ``requests``.
 
-    ``fail`` maps a method and path to a code that it is answered with.
+    ``fail`` maps a method and path to a code that it is answered with; ``drop`` is how many logins it hangs up on.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -27,6 +27,7 @@ class IdentityService(TlsServer):
         self.assignments: list[dict[str, Any]] = []
         self.requests: list[tuple[str, str]] = []
         self.fail: dict[tuple[str, str], int] = {}
+        self.drop = 0
         self.add("domains", id="default", name="Default", description="", enabled=True)
         self.add("projects", id="admin", name="admin", domain_id="default", description="", enabled=True)
         self.add("users", id="admin", name="admin", domain_id="default", enabled=True, password=ADMIN)
@@ -66,6 +67,9 @@ class Handler(TlsHandler):
         if (method, path) in self.server.fail:
             code = self.server.fail[method, path]
             self.answer(code, {"error": {"code": code, "message": "told to", "title": "Error"}})
+        elif path == "/auth/tokens" and self.server.drop:
+            self.server.drop -= 1
+            self.close_connection = True
         elif path == "/auth/tokens":
             self.log_in(body)
         elif path == "":

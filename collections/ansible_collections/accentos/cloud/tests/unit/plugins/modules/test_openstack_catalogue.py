@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.accentos.cloud.plugins.module_utils import cloud_login
 from ansible_collections.accentos.cloud.plugins.modules import openstack_catalogue
 
 from .identity_service import ADMIN, IdentityService
@@ -162,6 +163,18 @@ def test_what_is_busy_is_asked_again(service: IdentityService, capsys: pytest.Ca
     service.fail = Once({("GET", "/services"): 503, ("POST", "/services"): 503})
     assert run(service, capsys)["changed"]
     assert service.fail == {}
+
+
+def test_a_login_that_is_hung_up_on_is_repeated(
+    service: IdentityService, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cloud_login, "_PAUSE", 0.01)
+    service.drop = 3
+    assert run(service, capsys)["changed"]
+    service.drop = 99
+    told = run(service, capsys)
+    assert told["failed"]
+    assert "does not let us log in" in told["msg"]
 
 
 def test_a_grant_of_what_is_not_there_is_refused(service: IdentityService, capsys: pytest.CaptureFixture[str]) -> None:
