@@ -1,7 +1,7 @@
 # The verbs that a newcomer types. Each hands over to tools/accentos; `make help` lists them.
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help lab lab-down check test test-quick
+.PHONY: help lab lab-down check test test-quick test-long
 
 help: ## show this list
 	@tools/accentos help
@@ -20,3 +20,6 @@ test: ## run all tests, those that need containers included
 
 test-quick: ## run the tests that need neither containers nor much time, in less than three minutes
 	@tools/accentos test-quick
+
+test-long: ## run the tests of clouds and bare machines that take too long for every change, about an hour
+	@tools/accentos test-long

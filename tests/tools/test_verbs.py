@@ -14,7 +14,7 @@ from tools.steps import cli, machine, verbs
 from tools.steps.engine import EXIT_BUSY, EXIT_USAGE, Run, Step, StepError, lock
 
 ROOT = Path(__file__).resolve().parents[2]
-VERBS = ("lab", "lab-down", "check", "test", "test-quick")
+VERBS = ("lab", "lab-down", "check", "test", "test-quick", "test-long")
 
 
 def steps_of(name: str) -> tuple[Step, ...]:
@@ -31,7 +31,7 @@ def test_makefile_offers_exactly_the_verbs() -> None:
         assert f"@tools/accentos {name}" in text
 
 
-@pytest.mark.parametrize("name", ["lab", "check", "test", "test-quick"])
+@pytest.mark.parametrize("name", ["lab", "check", "test", "test-quick", "test-long"])
 def test_every_verb_makes_the_environment_before_it_uses_it(name: str) -> None:
     steps = steps_of(name)
     names = [step.name for step in steps]
@@ -49,7 +49,7 @@ def test_the_lab_checks_the_site_before_it_makes_hosts() -> None:
 
 
 def test_only_the_steps_before_the_first_test_are_essential() -> None:
-    for name in ("test", "test-quick"):
+    for name in ("test", "test-quick", "test-long"):
         flags = [step.essential for step in steps_of(name)]
         assert flags == sorted(flags, reverse=True)
         assert flags.count(True) == 2
@@ -58,6 +58,16 @@ def test_only_the_steps_before_the_first_test_are_essential() -> None:
 def test_test_does_all_that_test_quick_does() -> None:
     quick = {step.name for step in steps_of("test-quick")}
     assert quick < {step.name for step in steps_of("test")}
+
+
+def test_what_test_leaves_out_is_in_test_long() -> None:
+    for step in steps_of("test-long")[2:]:
+        scenario = ROOT / "molecule" / step.name.removeprefix("molecule ")
+        assert step.env == {"ACCENTOS_TESTS": "long"}
+        assert "m: ${ACCENTOS_TESTS:-not long}\n" in (scenario / "molecule.yml").read_text()
+        assert any("pytest.mark.long" in path.read_text() for path in (scenario / "tests").glob("test_*.py"))
+    marked = {path.parts[-3] for path in ROOT.glob("molecule/*/tests/*.py") if "pytest.mark.long" in path.read_text()}
+    assert marked == {step.name.removeprefix("molecule ") for step in steps_of("test-long")[2:]}
 
 
 def ignored(words: tuple[str, ...]) -> set[str]:
@@ -290,6 +300,7 @@ def test_help_and_lab_down_need_no_python(tmp_path: Path) -> None:
         "check",
         "test",
         "test-quick",
+        "test-long",
     ]
     down = entry(tmp_path, "lab-down", path=str(programs))
     assert (down.returncode, down.stdout) == (0, "nothing to remove\n")

@@ -7,6 +7,7 @@ import json
 import platform
 import re
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -268,8 +269,8 @@ def ansible_test_steps() -> tuple[Step, ...]:
     )
 
 
-def scenario_step(scenario: str, why: str, timeout: int, group: str) -> Step:
-    """Return the step that runs a SCENARIO of Molecule beside others of its GROUP."""
+def scenario_step(scenario: str, why: str, timeout: int, group: str = "", env: Mapping[str, str] | None = None) -> Step:
+    """Return the step that runs a SCENARIO of Molecule with ENV, beside others of its GROUP if it has one."""
     return Step(
         f"molecule {scenario}",
         why,
@@ -277,6 +278,7 @@ def scenario_step(scenario: str, why: str, timeout: int, group: str) -> Step:
         timeout=timeout,
         tests=(f"{RESULTS}/molecule-{scenario}.xml",),
         group=group,
+        env=dict(env or {}),
     )
 
 
@@ -348,6 +350,17 @@ def lab_test_steps(root: Path) -> tuple[Step, ...]:
     )
 
 
+def long_test_steps() -> tuple[Step, ...]:
+    """Return what takes too long for every change: tests with the marker long, on labs of their own."""
+    marked = {"ACCENTOS_TESTS": "long"}
+    return (
+        scenario_step("openstack", "A compute leaves and joins; the APIs pass the tests of Tempest.", 7200, env=marked),
+        scenario_step(
+            "provision", "Faults in the midst of an installation.", 7200, env=marked
+        ),
+    )
+
+
 def documentation_step(root: Path, contained: tuple[str, ...]) -> Step:
     """Return the step that runs every command of the documentation in ROOT.
 
@@ -399,6 +412,9 @@ def verb(name: str, arguments: tuple[str, ...], root: Path) -> Verb | None:
         case "test-quick":
             steps = (apt_step(QUICK_PACKAGES), venv.step(), *quality_steps())
             return Verb(steps, QUICK_PACKAGES, QUICK_NEEDS, keep_going=True, counts_tests=True)
+        case "test-long":
+            steps = (apt_step(LAB_PACKAGES), venv.step(), *long_test_steps())
+            return Verb(steps, LAB_PACKAGES, LAB_NEEDS, keep_going=True, counts_tests=True)
         case "test":
             wanted = LAB_PACKAGES + QUICK_PACKAGES + POWER_PACKAGES
             steps = (

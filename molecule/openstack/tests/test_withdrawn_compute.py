@@ -16,6 +16,7 @@ from testinfra.host import Host
 from .administrator import Administrator
 
 testinfra_hosts = ["ssh://controller-1"]
+pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).parents[3]
 INVENTORY = Path(os.environ.get("ACCENTOS_TEST_SITE", Path(__file__).parents[1] / "inventory"))

@@ -12,6 +12,7 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from testinfra.host import Host
 
 from .machines import MACHINES, STAGES, ask, playbook, rack, reach, start_playbook, wait_until
@@ -43,6 +44,7 @@ def begun(host: Host, stage: str) -> bool:
     return any(machine["host"] == NAME and stage in str(machine["stages"]) for machine in machines)
 
 
+@pytest.mark.long
 def test_a_rule_that_fits_no_disk_touches_none() -> None:
     rack("virsh", "destroy", NAME)
     before = digest()
@@ -57,6 +59,7 @@ def test_a_rule_that_fits_no_disk_touches_none() -> None:
     assert "A shell waits on each console" in rack("rack", "log", NAME)
 
 
+@pytest.mark.long
 def test_a_corrupt_image_is_not_booted(host: Host) -> None:
     middle = int(host.check_output(f"stat --format %s {IMAGE}")) // 2
     flip = (
@@ -96,6 +99,7 @@ def test_two_machines_with_one_mac_are_refused(host: Host, tmp_path: Path) -> No
     assert ask(host, "/v1/machines") == before
 
 
+@pytest.mark.long
 def test_power_and_playbook_end_in_the_middle(host: Host, record_property: Callable[[str, object], None]) -> None:
     stage = random.Random(SEED).choice(STAGES[1:-1])  # noqa: S311 - not a secret
     record_property("seed", SEED)
