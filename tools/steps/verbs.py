@@ -355,9 +355,7 @@ def long_test_steps() -> tuple[Step, ...]:
     marked = {"ACCENTOS_TESTS": "long"}
     return (
         scenario_step("openstack", "A compute leaves and joins; the APIs pass the tests of Tempest.", 7200, env=marked),
-        scenario_step(
-            "provision", "Faults in the midst of an installation.", 7200, env=marked
-        ),
+        scenario_step("provision", "Faults in the midst of an installation.", 7200, env=marked),
     )
 
 
