@@ -50,6 +50,14 @@ def test_the_machine_is_what_the_site_says(name: str) -> None:
     assert host.run("passwd --status root").stdout.split()[1] != "P"
 
 
+def test_a_second_run_changes_nothing_and_installs_nothing() -> None:
+    before = {name: reach(address).check_output("cat /etc/machine-id") for name, address in MACHINES.items()}
+    said = playbook("playbooks/provision.yml", "--skip-tags", "prepare")
+    assert "changed=" in said
+    assert not re.search(r"changed=[1-9]", said), said
+    assert {name: reach(address).check_output("cat /etc/machine-id") for name, address in MACHINES.items()} == before
+
+
 def test_two_cards_of_a_machine_act_as_one() -> None:
     host = reach(MACHINES["metal-bios-1"])
     bond = json.loads(host.check_output("ip -json -details address show bond0"))[0]
