@@ -21,5 +21,5 @@ test: ## run all tests, those that need containers included
 test-quick: ## run the tests that need neither containers nor much time, in less than three minutes
 	@tools/accentos test-quick
 
-test-long: ## run the tests of clouds and bare machines that take too long for every change, about an hour
+test-long: ## run the tests of clouds and bare machines that take too long for every change
 	@tools/accentos test-long

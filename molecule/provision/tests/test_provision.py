@@ -58,6 +58,13 @@ def test_a_second_run_changes_nothing_and_installs_nothing() -> None:
     assert {name: reach(address).check_output("cat /etc/machine-id") for name, address in MACHINES.items()} == before
 
 
+@pytest.mark.long
+def test_a_second_run_that_prepares_the_machines_too_changes_nothing() -> None:
+    said = playbook("playbooks/provision.yml")
+    assert "changed=" in said
+    assert not re.search(r"changed=[1-9]", said), said
+
+
 def test_two_cards_of_a_machine_act_as_one() -> None:
     host = reach(MACHINES["metal-bios-1"])
     bond = json.loads(host.check_output("ip -json -details address show bond0"))[0]
