@@ -19,6 +19,9 @@ from ansible_collections.accentos.cloud.plugins.plugin_utils.secret_store import
 
 from .conftest import CREATE, DESTROY, PREPARE, ROOT, Lab
 
+# The rack is the laboratory's own equipment, and the scenario "provision" turns its machines on and off each time.
+pytestmark = pytest.mark.long
+
 # The scenario "provision" may be running on its own lab meanwhile: name and networks of another one.
 SCENARIO = ROOT / "molecule/provision/inventory"
 ELSEWHERE = (("lab_name: provision", "lab_name: rack"), ("10.93.", "10.99."))

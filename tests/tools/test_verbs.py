@@ -61,13 +61,35 @@ def test_test_does_all_that_test_quick_does() -> None:
 
 
 def test_what_test_leaves_out_is_in_test_long() -> None:
-    for step in steps_of("test-long")[2:]:
-        scenario = ROOT / "molecule" / step.name.removeprefix("molecule ")
-        assert step.env == {"ACCENTOS_TESTS": "long"}
-        assert "m: ${ACCENTOS_TESTS:-not long}\n" in (scenario / "molecule.yml").read_text()
-        assert any("pytest.mark.long" in path.read_text() for path in (scenario / "tests").glob("test_*.py"))
-    marked = {path.parts[-3] for path in ROOT.glob("molecule/*/tests/*.py") if "pytest.mark.long" in path.read_text()}
-    assert marked == {step.name.removeprefix("molecule ") for step in steps_of("test-long")[2:]}
+    leaves_out = "m: ${ACCENTOS_TESTS:-not long}\n"
+    steps = {step.name: step for step in steps_of("test-long")[2:]}
+    scenarios = {name.removeprefix("molecule ") for name in steps if name.startswith("molecule ")}
+    for scenario in scenarios:
+        assert steps[f"molecule {scenario}"].env["ACCENTOS_TESTS"] == "long"
+        assert leaves_out in (ROOT / "molecule" / scenario / "molecule.yml").read_text()
+    marked = [path for path in (*ROOT.glob("molecule/*/tests/*.py"), *ROOT.glob("tests/*/*.py")) if is_long(path)]
+    assert {path.parts[-3] for path in marked if path.parts[-2] == "tests"} == scenarios
+    assert {path.parts[-2] for path in marked if path.parts[-3] == "tests"} == {"lab"}
+    for name in ("lab tests", "lab faults"):
+        (step,) = (step for step in steps_of("test") if step.name == name)
+        assert not callable(step.action)
+        assert step.action[-3:-1] == ("-m", "not long")
+    long_lab = steps["long lab tests"].action
+    assert not callable(long_lab)
+    assert long_lab[-4:-1] == ("tests/lab", "-m", "long")
+
+
+def is_long(path: Path) -> bool:
+    """Tell whether a file has tests that only test-long runs."""
+    text = path.read_text()
+    return path.name.startswith("test_") and any(f"{before}pytest.mark.long\n" in text for before in ("@", "= "))
+
+
+def test_only_what_is_left_to_test_long_is_left_out_of_a_scenario() -> None:
+    text = (ROOT / "molecule/provision/molecule.yml").read_text()
+    assert "- --skip-tags=${ACCENTOS_SKIP_TAGS:-prepare}\n" in text
+    (step,) = (step for step in steps_of("test-long") if step.name == "molecule provision")
+    assert step.env["ACCENTOS_SKIP_TAGS"] == "none"
 
 
 def ignored(words: tuple[str, ...]) -> set[str]:

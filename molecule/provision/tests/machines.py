@@ -65,7 +65,12 @@ def rack(*words: str) -> str:
 def start_playbook(*words: str) -> subprocess.Popen[str]:
     """Start a playbook over the site."""
     command = [sys.executable, "-m", "ansible", "playbook", f"--inventory={SITE}", *words]
-    settings = os.environ | {"ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default"}
+    settings = os.environ | {
+        "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
+        # Molecule asks for colours, which stand between the words that the tests look for.
+        "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_FORCE_COLOR": "0",
+    }
     return subprocess.Popen(
         command,
         cwd=ROOT,

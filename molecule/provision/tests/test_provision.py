@@ -44,10 +44,15 @@ def test_the_machine_is_what_the_site_says(name: str) -> None:
     assert host.check_output(f"lsblk --nodeps --noheadings --output SERIAL /dev/{disk}") == wanted
     # However long its disk took: the boot loader's updates go there.
     assert host.check_output("findmnt --noheadings --output FSTYPE /boot/efi") == "vfat"
-    # The playbook prepare has been here.
+    assert host.run("passwd --status root").stdout.split()[1] != "P"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", MACHINES)
+def test_the_machine_is_prepared(name: str) -> None:
+    host = reach(MACHINES[name])
     assert host.service("chrony").is_running
     assert host.file("/etc/accentos/pki/host.crt").exists
-    assert host.run("passwd --status root").stdout.split()[1] != "P"
 
 
 def test_a_second_run_changes_nothing_and_installs_nothing() -> None:
@@ -125,6 +130,7 @@ def test_a_specification_is_for_its_machine_only(host: Host) -> None:
     assert "ssh-ed25519" not in answer.stdout
 
 
+@pytest.mark.long
 def test_an_installed_machine_that_boots_from_the_network_starts_from_its_disk(host: Host) -> None:
     before = {name: reach(address).check_output("cat /etc/machine-id") for name, address in MACHINES.items()}
     stages = {name: ask(host, f"/v1/machines/{name}")["stages"] for name in MACHINES}
@@ -139,6 +145,7 @@ def test_an_installed_machine_that_boots_from_the_network_starts_from_its_disk(h
     assert "pxelinux.cfg/01-52-54-00-93-00-31" in rack("cat", "/var/log/rack/metal-bios-1.log").rpartition("SeaBIOS")[2]
 
 
+@pytest.mark.long
 def test_a_clock_that_is_off_by_an_hour_is_told() -> None:
     name = "metal-uefi-1"
     host = reach(MACHINES[name])

@@ -329,7 +329,7 @@ def test_bytes_raise_nothing(tmp_path: Path, raw: bytes) -> None:
     assert all(line.isprintable() for line in lines(check(tmp_path, {SITE: raw})))
 
 
-def test_many_unknown_keys_are_answered_in_two_seconds(tmp_path: Path) -> None:
+def test_many_unknown_keys_are_answered_quickly(tmp_path: Path) -> None:
     site = GOOD_SITE[SITE] + "".join(f"site_unknown_{number}: 1\n" for number in range(20_000))
     write_site(tmp_path, {SITE: site})
     with within(2):

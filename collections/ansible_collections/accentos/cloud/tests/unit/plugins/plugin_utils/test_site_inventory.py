@@ -87,7 +87,7 @@ def test_huge_ranges_are_refused_without_expanding_them(pattern: str) -> None:
         expand_range(pattern)
 
 
-def test_ten_thousand_hosts_are_checked_in_two_seconds(tmp_path: Path) -> None:
+def test_ten_thousand_hosts_are_checked_quickly(tmp_path: Path) -> None:
     text = "compute:\n  hosts:\n    c-[1:10000]:\n      host_addresses: {management: 10.1.0.11}\n"
     with within(2):
         outcome = check(tmp_path, {HOSTS: text, "host_vars/compute-1.yml": None})
@@ -109,7 +109,7 @@ HUGE = {
 
 
 @pytest.mark.parametrize("name", HUGE)
-def test_huge_inventories_are_answered_in_two_seconds(name: str, tmp_path: Path) -> None:
+def test_huge_inventories_are_answered_quickly(name: str, tmp_path: Path) -> None:
     with within(2):
         outcome = check(tmp_path, {HOSTS: HUGE[name], "host_vars/compute-1.yml": None})
     assert outcome.findings

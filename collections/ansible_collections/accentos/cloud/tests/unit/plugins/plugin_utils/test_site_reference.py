@@ -52,7 +52,7 @@ def controllers() -> dict[str, Any]:
     return hosts
 
 
-def test_the_reference_site_is_correct_and_checked_well_below_a_second() -> None:
+def test_the_reference_site_is_correct_and_checked_quickly() -> None:
     with within(1):
         outcome = check_site(REFERENCE)
     assert [str(finding) for finding in outcome.findings] == []
