@@ -133,6 +133,13 @@ def test_neighbours_of_a_group_run_at_the_same_time(run: Run) -> None:
     assert states(run.execute([meet("a", "b"), meet("b", "a")], False)) == ["ok", "ok"]
 
 
+def test_what_a_group_has_only_one_of_is_used_by_one_step_at_a_time(run: Run) -> None:
+    # Each refuses to run while the other does.
+    script = "mkdir lab || exit 1; sleep 0.3; rmdir lab"
+    steps = [Step(name, "why", ("sh", "-c", script), timeout=10, group="g", uses="lab") for name in "abc"]
+    assert states(run.execute(steps, True)) == ["ok", "ok", "ok"]
+
+
 @pytest.mark.parametrize(
     ("script", "message", "counts"),
     [

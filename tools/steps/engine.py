@@ -80,7 +80,8 @@ class Step:
     stamp: file that records the hash of `inputs` (paths or patterns below the checkout) and `facts` after success; the
     step is left out while they are the same.
     timeout: seconds. tests: patterns of the JUnit XML files that it writes. essential: nothing runs after its failure.
-    terminal: it shows its own progress. remedy: what a person can do when it fails.
+    terminal: it shows its own progress. remedy: what a person can do when it fails. uses: a thing of which steps of one
+    group have only one, such as a lab: whoever comes second waits until the first has ended.
     """
 
     name: str
@@ -96,6 +97,7 @@ class Step:
     remedy: str = "Read the log, mend what it names, and run the same command again."
     terminal: bool = False
     group: str = ""
+    uses: str = ""
     essential: bool = False
 
 
@@ -237,8 +239,13 @@ class Run:
 
     def _run_group(self, pool: ThreadPoolExecutor, number: int, group: Sequence[Step]) -> list[Outcome]:
         jobs: dict[int, Job] = {}
+        in_use = {step.uses: threading.Lock() if step.uses else contextlib.nullcontext() for step in group}
 
         def work(position: int, step: Step) -> Outcome:
+            with in_use[step.uses]:
+                return run(position, step)
+
+        def run(position: int, step: Step) -> Outcome:
             if self.signal is not None:
                 return Outcome(step, "not run")
             jobs[position] = Job(step, self)

@@ -44,12 +44,9 @@ POWER_PACKAGES = ("snmpd", "openipmi")
 ASLEEP = {name: f"{name}.service" for name in POWER_PACKAGES}
 # Tests that start servers or whole playbooks and wait for them: too slow for test-quick, which leaves them out.
 SLOW_TESTS = ("tests/power", "tests/playbooks", "tests/stages")
-# Steps of a group run two at a time, in their order, so none has a lab of another one's name. The first of each group
-# takes about as long as all others together: a cloud, whose packages are unpacked one after another, and machines that
-# install themselves.
-CLOUD = "cloud"
-MACHINES = "machines"
-# Each half of tests/lab has a lab of its own, that of a scenario which has ended.
+# Steps of a group run two at a time, in their order.
+HOSTS = "hosts"
+# Each half of tests/lab has a lab like that of a scenario, with its name, once that one has ended.
 LAB_FAULTS = ("tests/lab/test_faults.py",)
 QUICK_NEEDS = Needs(disk_mib=2048)
 LAB_NEEDS = Needs(root=True, disk_mib=8192, memory_mib=4096, containers=True)
@@ -242,30 +239,19 @@ def slow_tests_step() -> Step:
         ),
         timeout=1800,
         tests=(result,),
-        group=CLOUD,
+        group=HOSTS,
     )
 
 
-def ansible_test_steps() -> tuple[Step, ...]:
-    """Return the runs of Ansible's own test tool."""
-    output = f"{COLLECTION}/tests/output/junit"
-    return (
-        Step(
-            "ansible-test sanity",
-            "What Ansible asks of every collection.",
-            (PYTHON, "tools/ansible-test", "sanity"),
-            timeout=1200,
-            tests=(f"{output}/ansible-test-sanity-*.xml",),
-            group=CLOUD,
-        ),
-        Step(
-            "ansible-test units",
-            "The unit tests as Ansible runs them, away from the checkout's own settings.",
-            (PYTHON, "tools/ansible-test", "units"),
-            timeout=900,
-            tests=(f"{output}/python*-units.xml",),
-            group=CLOUD,
-        ),
+def ansible_test_step(kind: str, why: str, timeout: int, result: str) -> Step:
+    """Return the run of Ansible's own test tool that is of such a KIND and leaves files named like RESULT."""
+    return Step(
+        f"ansible-test {kind}",
+        why,
+        (PYTHON, "tools/ansible-test", kind),
+        timeout=timeout,
+        tests=(f"{COLLECTION}/tests/output/junit/{result}",),
+        group=HOSTS,
     )
 
 
@@ -278,17 +264,8 @@ def scenario_step(scenario: str, why: str, timeout: int, group: str = "", env: M
         timeout=timeout,
         tests=(f"{RESULTS}/molecule-{scenario}.xml",),
         group=group,
+        uses=f"lab of {scenario}",
         env=dict(env or {}),
-    )
-
-
-def cloud_step() -> Step:
-    """Return the step that takes longest of all."""
-    return scenario_step(
-        "openstack",
-        "Prepared hosts become a cloud, a second run changes nothing, and the cloud is looked at from outside.",
-        3600,
-        CLOUD,
     )
 
 
@@ -306,32 +283,43 @@ def lab_tests_step(name: str, why: str, root: Path, scenario: str, *tests: str, 
             # The search for secrets reads all files there, so nobody else may remove them meanwhile.
             "ANSIBLE_HOME": str(root / f".cache/ansible-{scenario}"),
         },
-        group=MACHINES,
+        group=HOSTS,
+        uses=f"lab of {scenario}",
     )
 
 
-def lab_test_steps(root: Path) -> tuple[Step, ...]:
-    """Return the other tests that need containers: scenarios of Molecule, and tests/lab. Each names its JUnit XML."""
+def host_test_steps(root: Path) -> tuple[Step, ...]:
+    """Return the tests that take long, most of them on hosts: two at a time, in an order that keeps both lanes busy.
+
+    What takes longest begins first, and no step follows at once the one whose lab it uses.
+    """
     others = (f"--ignore={path}" for path in LAB_FAULTS)
     return (
         scenario_step(
-            "prepare",
-            "Bare hosts are planned, prepared, found unchanged by a second run, and looked at from outside.",
-            1800,
-            CLOUD,
-        ),
-        scenario_step(
-            "cobbler",
-            "A deploy host gets Cobbler; another host boots from it, tries its doors, and looks on while it is killed.",
-            2400,
-            CLOUD,
+            "openstack",
+            "Prepared hosts become a cloud, a second run changes nothing, and the cloud is looked at from outside.",
+            3600,
+            HOSTS,
         ),
         scenario_step(
             "provision",
             "Images; machines with empty disks become hosts by way of Cobbler and their BMCs, a stranger too; faults.",
             3600,
-            MACHINES,
+            HOSTS,
         ),
+        scenario_step(
+            "prepare",
+            "Bare hosts are planned, prepared, found unchanged by a second run, and looked at from outside.",
+            1800,
+            HOSTS,
+        ),
+        scenario_step(
+            "cobbler",
+            "A deploy host gets Cobbler; another host boots from it, tries its doors, and looks on while it is killed.",
+            2400,
+            HOSTS,
+        ),
+        ansible_test_step("sanity", "What Ansible asks of every collection.", 1200, "ansible-test-sanity-*.xml"),
         lab_tests_step(
             "lab faults",
             "Killed runs, half-made labs, lying hosts, expiring certificates.",
@@ -346,6 +334,13 @@ def lab_test_steps(root: Path) -> tuple[Step, ...]:
             "cobbler",
             "tests/lab",
             *others,
+        ),
+        slow_tests_step(),
+        ansible_test_step(
+            "units",
+            "The unit tests as Ansible runs them, away from the checkout's own settings.",
+            900,
+            "python*-units.xml",
         ),
     )
 
@@ -433,10 +428,7 @@ def verb(name: str, arguments: tuple[str, ...], root: Path) -> Verb | None:
                 apt_step(wanted),
                 venv.step(),
                 *quality_steps(),
-                cloud_step(),
-                slow_tests_step(),
-                *ansible_test_steps(),
-                *lab_test_steps(root),
+                *host_test_steps(root),
                 documentation_step(root, ("test-quick",)),
             )
             return Verb(steps, wanted, LAB_NEEDS, keep_going=True, counts_tests=True)
