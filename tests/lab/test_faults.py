@@ -15,6 +15,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from .conftest import (
     BASE,
     CERTIFICATES,
@@ -262,6 +264,7 @@ def test_half_made_lab_is_repaired(lab: Lab) -> None:
     assert lab.sh("compute-1", "systemctl is-system-running --wait || true") == "running\n"
 
 
+@pytest.mark.long
 def test_lab_that_was_killed_while_it_was_made_is_repaired(
     lab: Lab, record_property: Callable[[str, object], None]
 ) -> None:
@@ -271,6 +274,7 @@ def test_lab_that_was_killed_while_it_was_made_is_repaired(
     assert lab.succeed(CREATE).changed == 0
 
 
+@pytest.mark.long
 def test_network_that_is_taken_is_named(lab: Lab) -> None:
     lab.succeed(DESTROY)
     podman("network", "create", "--internal", "--subnet", NETWORKS["tunnel"]["cidr"], "accentos-test-taken")
@@ -284,6 +288,7 @@ def test_network_that_is_taken_is_named(lab: Lab) -> None:
     lab.succeed(CREATE)
 
 
+@pytest.mark.long
 def test_lab_of_another_checkout_is_left_alone(lab: Lab, tmp_path: Path) -> None:
     other = tmp_path / "site"
     shutil.copytree(SITE, other)
@@ -305,6 +310,7 @@ def test_lab_of_another_checkout_is_left_alone(lab: Lab, tmp_path: Path) -> None
     assert lab.succeed(CREATE).changed == 0
 
 
+@pytest.mark.long
 def test_guest_kernel_is_fetched_when_the_package_lists_are_missing_or_old(tmp_path: Path) -> None:
     lists = tmp_path / "lists"
     (lists / "partial").mkdir(parents=True)
