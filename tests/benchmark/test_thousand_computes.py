@@ -9,7 +9,7 @@ import pytest
 from ansible_collections.accentos.cloud.plugins.plugin_utils.site_check import check_site
 
 from tests.benchmark.stand_in import stand_in
-from tests.benchmark.thousand_computes import Task, descendants, per_host, read_tasks, table, write_site
+from tests.benchmark.thousand_computes import Task, computed_until, descendants, per_host, read_tasks, table, write_site
 
 LOG = """\
 2026-01-02T03:04:00.000+00:00 stage start: Clocks
@@ -46,8 +46,17 @@ def test_the_tasks_of_a_compute_are_those_of_the_one_with_most() -> None:
 
 
 def test_a_row_says_seconds_for_100_hosts_only_where_there_are_several() -> None:
-    rows = table([Task("A", "", 0.0, 3.0, {"ok": 2}, {"a", "b"}), Task("B", "", 3.0, 4.0, {"ok": 1}, {"a"})])
-    assert [row.split() for row in rows[1:]] == [["A", "2", "3.0", "150.00", "ok", "2"], ["B", "1", "1.0", "ok", "1"]]
+    many = Task("A", "", 0.0, 3.0, 2.0, {"ok": 2}, {"a", "b"})
+    rows = table([many, Task("B", "", 3.0, 4.0, 0.5, {"ok": 1}, {"a"})])
+    assert [row.split() for row in rows[2:]] == [
+        ["A", "2", "3.0", "2.0", "150.00", "100.00", "ok", "2"],
+        ["B", "1", "1.0", "0.5", "ok", "1"],
+    ]
+
+
+@pytest.mark.parametrize(("at", "seconds"), [(5.0, 0.0), (10.0, 1.0), (11.0, 2.0), (12.0, 3.0), (99.0, 5.0)])
+def test_what_was_computed_lies_between_samples(at: float, seconds: float) -> None:
+    assert computed_until([(10.0, 1.0), (12.0, 3.0), (20.0, 5.0)], at) == seconds
 
 
 def test_descendants_are_found_at_any_depth() -> None:

@@ -8,7 +8,7 @@ scenario "openstack". The computes are not there: a connection plug-in of the fo
 the moment when a module would start on them. What runs on the control node itself, such as signing certificates, is
 real. What ssh needs is left out: a process for each fork, and one for each connection that is kept open.
 
-Memory is that of ansible-playbook and all its children, with shared pages counted once. The run sees all of the
+Sampler is that of ansible-playbook and all its children, with shared pages counted once. The run sees all of the
 machine's files read-only, but for a folder of its own, and has no network. It needs util-linux's unshare, and root or
 user namespaces.
 
@@ -18,6 +18,7 @@ It measures and judges nothing, so it is no test.
 from __future__ import annotations
 
 import argparse
+import bisect
 import contextlib
 import datetime
 import ipaddress
@@ -32,7 +33,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 ROOT = Path(__file__).parents[2]
 MODEL = ROOT / "molecule/openstack/inventory"
 CONTROLLERS = 3
+TICKS = os.sysconf("SC_CLK_TCK")
 # Everything is read-only but the folder $1, /proc and /dev; shared memory is the run's own. Arguments: folder, command.
 ALONE = r"""
 set -e
@@ -67,12 +69,13 @@ EVENT = re.compile(r"(?m)^(\S+) (task|ok|changed|failed|unreachable|ignored|resc
 
 @dataclass
 class Task:
-    """A task of a run: when it began, and how many hosts ended it in which state."""
+    """A task of a run: when it began and ended, seconds computed meanwhile, how many hosts ended it in which state."""
 
     name: str
     path: str
     began: float
     ended: float = 0.0
+    computed: float = 0.0
     states: dict[str, int] = field(default_factory=dict)
     hosts: set[str] = field(default_factory=set)
 
@@ -163,6 +166,17 @@ def write_site(folder: Path, computes: int) -> None:
     shutil.copy(MODEL / "group_vars/all/ceph.yml", folder / "group_vars/all/ceph.yml")
 
 
+def computed_until(samples: Sequence[tuple[float, float]], at: float) -> float:
+    """Return the seconds computed until a time, from SAMPLES of such pairs in the order of time."""
+    before = bisect.bisect_right(samples, (at, float("inf")))
+    if not before:
+        return 0.0
+    if before == len(samples):
+        return samples[-1][1]
+    (early, less), (late, more) = samples[before - 1], samples[before]
+    return less + (more - less) * (at - early) / (late - early)
+
+
 def descendants(parents: Mapping[int, int], root: int) -> set[int]:
     """Return ROOT and all processes below it, from the parent of each process."""
     found, waiting = {root}, [root]
@@ -174,14 +188,15 @@ def descendants(parents: Mapping[int, int], root: int) -> set[int]:
     return found
 
 
-def read_parents() -> dict[int, int]:
-    """Return the parent of each process of the machine."""
-    parents = {}
+def read_processes() -> dict[int, tuple[int, float]]:
+    """Return for each process of the machine its parent, and the seconds that it and its ended children computed."""
+    found = {}
     for file in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             # The name of the program, in parentheses, may hold anything.
-            parents[int(file.parent.name)] = int(file.read_text(errors="replace").rpartition(")")[2].split()[1])
-    return parents
+            fields = file.read_text(errors="replace").rpartition(")")[2].split()
+            found[int(file.parent.name)] = (int(fields[1]), sum(map(int, fields[11:15])) / TICKS)
+    return found
 
 
 def read_kib(process: int) -> int:
@@ -193,22 +208,28 @@ def read_kib(process: int) -> int:
     return 0
 
 
-class Memory(threading.Thread):
-    """Samples the memory of a process and its children until it is stopped, or until ENOUGH says so."""
+class Sampler(threading.Thread):
+    """Samples memory and computing time of a process and its children until it is stopped."""
 
     def __init__(self, process: int, seconds: float) -> None:
         super().__init__(daemon=True)
         self._process, self._seconds, self._stopped = process, seconds, threading.Event()
         self.peak_kib = self.main_kib = self.processes = 0
         self.peak_at = 0.0
+        # Pairs of time, in seconds since 1970, and seconds computed until then.
+        self.computed: list[tuple[float, float]] = []
 
     def run(self) -> None:
         """Sample."""
         while not self._stopped.wait(self._seconds):
-            sizes = {process: read_kib(process) for process in descendants(read_parents(), self._process)}
+            processes = read_processes()
+            parents = {process: parent for process, (parent, _seconds) in processes.items()}
+            below = descendants(parents, self._process) & set(processes)
+            self.computed.append((time.time(), sum(processes[process][1] for process in below)))
+            sizes = {process: read_kib(process) for process in below}
             if sum(sizes.values()) > self.peak_kib:
                 self.peak_kib, self.peak_at = sum(sizes.values()), time.time()
-                self.main_kib, self.processes = sizes[self._process], len(sizes)
+                self.main_kib, self.processes = sizes.get(self._process, 0), len(sizes)
 
     def stop(self) -> None:
         """End sampling."""
@@ -248,7 +269,7 @@ class Run:
     """A run: its tasks, memory, seconds, and seconds that its processes computed."""
 
     tasks: list[Task]
-    memory: Memory
+    memory: Sampler
     seconds: float
     computed: float
 
@@ -263,7 +284,7 @@ def run(scratch: Path, *, done: bool, only: int, profile: str) -> Run:
         playbook = subprocess.Popen(
             command(scratch, profile), cwd=ROOT, env=settings(scratch, done=done), stdout=stream, stderr=stream
         )
-        memory = Memory(playbook.pid, 0.5)
+        memory = Sampler(playbook.pid, 0.25)
         memory.start()
         stopped = False
         while playbook.poll() is None:
@@ -276,6 +297,8 @@ def run(scratch: Path, *, done: bool, only: int, profile: str) -> Run:
     if playbook.returncode and not stopped:
         sys.exit(output.read_text(encoding="utf-8")[-6000:])
     tasks = read_tasks(log.read_text(encoding="utf-8"), ended)
+    for task in tasks:
+        task.computed = computed_until(memory.computed, task.ended) - computed_until(memory.computed, task.began)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return Run(tasks[:only] if only else tasks, memory, ended - began, used.ru_utime + used.ru_stime)
 
@@ -291,12 +314,12 @@ def per_host(tasks: Iterable[Task], prefix: str = "compute-") -> int:
 
 def table(tasks: Iterable[Task]) -> list[str]:
     """Return a line of text for each task, in their order."""
-    lines = [f"{'task':70}{'hosts':>6}{'seconds':>9}{'s per 100':>11}"]
+    lines = [f"{'':76}{'seconds':>9}{'computed':>10}{'for 100 hosts':>20}", f"{'task':70}{'hosts':>6}"]
     for task in tasks:
         hosts = len(task.hosts)
         states = " ".join(f"{state} {count}" for state, count in sorted(task.states.items()))
-        each = f"{100 * task.seconds / hosts:11.2f}" if hosts > 1 else f"{'':11}"
-        lines.append(f"{task.name[:69]:70}{hosts:6}{task.seconds:9.1f}{each}  {states}")
+        each = f"{100 * task.seconds / hosts:11.2f}{100 * task.computed / hosts:9.2f}" if hosts > 1 else f"{'':20}"
+        lines.append(f"{task.name[:69]:70}{hosts:6}{task.seconds:9.1f}{task.computed:10.1f}{each}  {states}")
     return lines
 
 
@@ -343,7 +366,10 @@ def main() -> None:
             shutil.copy(scratch / "profile", arguments.profile)
     sys.stdout.write("\n".join([*table(ended.tasks), "", *figures(ended, arguments.hosts)]) + "\n")
     if arguments.json:
-        rows = [{"name": one.name, "hosts": len(one.hosts), "seconds": round(one.seconds, 2)} for one in ended.tasks]
+        rows = [
+            {"name": one.name, "hosts": len(one.hosts), "seconds": one.seconds, "computed": one.computed}
+            for one in ended.tasks
+        ]
         told = {"hosts": arguments.hosts, "seconds": ended.seconds, "computed": ended.computed}
         told |= {"peak_mib": ended.memory.peak_kib / 1024, "tasks": rows}
         Path(arguments.json).write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
