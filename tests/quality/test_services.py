@@ -33,7 +33,7 @@ def as_templates(value: Any) -> Any:
     return trust_as_template(value) if isinstance(value, str) else value
 
 
-def plan(host: str, **given: Any) -> dict[str, Any]:
+def plan(host: str, expression: str = "__openstack_service_whole_plan", **given: Any) -> dict[str, Any]:
     """Return what the role plans for a host and all of its services with the variables ``given`` of a site."""
     variables: dict[str, Any] = {}
     for path in (ROLE / "defaults/main.yml", *sorted((ROLE / "vars/main").glob("*.yml"))):
@@ -55,8 +55,18 @@ def plan(host: str, **given: Any) -> dict[str, Any]:
     assert {"keystone", "glance", "nova"} <= set(names)
     variables["openstack_service_services"] = names
     templar = Templar(loader=DataLoader(), variables=variables)
-    found: dict[str, Any] = templar.template(trust_as_template("{{ __openstack_service_plan }}"))
+    found: dict[str, Any] = templar.template(trust_as_template("{{ " + expression + " }}"))
     return found
+
+
+def test_what_was_decided_is_taken_for_the_same_services_only() -> None:
+    whole = plan("compute-1")
+    services = list(plan("compute-1", "{'names': openstack_service_services}")["names"])
+    decided = {"services": services, "plan": {"packages": ["decided"]}}
+    assert plan("compute-1", "__openstack_service_plan", __openstack_service_decided=decided) == decided["plan"]
+    decided["services"] = services[1:]
+    assert plan("compute-1", "__openstack_service_plan", __openstack_service_decided=decided) == whole
+    assert plan("compute-1", "__openstack_service_plan") == whole
 
 
 @pytest.fixture(scope="module")

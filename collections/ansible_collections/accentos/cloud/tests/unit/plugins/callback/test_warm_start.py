@@ -1,0 +1,63 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The call-back loads plug-ins before processes need them, and takes and keeps packed modules."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from ansible import constants
+from ansible_collections.accentos.cloud.plugins.callback import warm_start
+from ansible_collections.accentos.cloud.plugins.plugin_utils.packed_modules import OURS
+
+NAME = f"{OURS}files-ZIP_DEFLATED-none"
+
+
+@pytest.fixture
+def begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> warm_start.CallbackModule:
+    monkeypatch.setattr(constants, "DEFAULT_LOCAL_TMP", str(tmp_path / "run"))
+    monkeypatch.setattr(constants, "DEFAULT_MODULE_UTILS_PATH", [str(tmp_path / "none")])
+    callback = warm_start.CallbackModule()
+    monkeypatch.setattr(callback, "get_option", {"folder": str(tmp_path / "kept")}.__getitem__)
+    return callback
+
+
+def test_a_run_leaves_its_modules_to_the_next(
+    begin: warm_start.CallbackModule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin.v2_playbook_on_start(None)
+    warm_start.packed().mkdir(parents=True)
+    (warm_start.packed() / NAME).write_text("packed")
+    begin.v2_playbook_on_stats(None)
+    monkeypatch.setattr(constants, "DEFAULT_LOCAL_TMP", str(tmp_path / "next"))
+    begin.v2_playbook_on_start(None)
+    assert (warm_start.packed() / NAME).read_text() == "packed"
+
+
+def test_nothing_is_kept_where_other_code_may_stand_for_ansibles_own(
+    begin: warm_start.CallbackModule, tmp_path: Path
+) -> None:
+    (tmp_path / "none").mkdir()
+    begin.v2_playbook_on_start(None)
+    warm_start.packed().mkdir(parents=True)
+    (warm_start.packed() / NAME).write_text("packed")
+    begin.v2_playbook_on_stats(None)
+    assert not (tmp_path / "kept").exists()
+
+
+def test_a_folder_that_cannot_be_written_stops_nothing(begin: warm_start.CallbackModule, tmp_path: Path) -> None:
+    (tmp_path / "kept").write_text("no folder")
+    begin.v2_playbook_on_start(None)
+    warm_start.packed().mkdir(parents=True)
+    (warm_start.packed() / NAME).write_text("packed")
+    begin.v2_playbook_on_stats(None)
+    assert (tmp_path / "kept").read_text() == "no folder"
+
+
+def test_every_plug_in_is_loaded_once_for_all() -> None:
+    warm_start.load_plugins()
+    collection = "ansible_collections.accentos.cloud.plugins"
+    for folder in ("filter", "lookup", "action"):
+        for path in (warm_start.COLLECTION / "plugins" / folder).glob("[a-z]*.py"):
+            assert f"{collection}.{folder}.{path.stem}" in sys.modules
