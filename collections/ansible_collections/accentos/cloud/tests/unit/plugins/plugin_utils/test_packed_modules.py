@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 
 import pytest
-from ansible_collections.accentos.cloud.plugins.plugin_utils import packed_modules
 from ansible_collections.accentos.cloud.plugins.plugin_utils.packed_modules import (
     OURS,
     VERSIONS,
@@ -82,7 +81,7 @@ def test_the_versions_that_were_used_last_are_kept(tmp_path: Path, packed: Path)
 def test_modules_of_another_user_are_not_taken(tmp_path: Path, packed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = tmp_path / "kept" / "a"
     keep(packed, kept)
-    monkeypatch.setattr(packed_modules.os, "getuid", lambda: 12345)
+    monkeypatch.setattr(os, "getuid", lambda: 12345)
     take(kept, tmp_path / "later")
     assert not (tmp_path / "later").exists()
 
