@@ -9,6 +9,8 @@ import re
 import pytest
 from testinfra.host import Host
 
+from .administrator import Administrator
+
 testinfra_hosts = ["ssh://controller-1"]
 
 ADDRESS = "10.94.0.21"
@@ -16,6 +18,7 @@ API = "api.openstack.example.test"
 # Port and path of each API, and the codes that it answers with.
 APIS = {
     5000: ("/v3", "200"),
+    8004: ("/", "300"),
     8774: ("/", "200"),
     8775: ("/", "200"),
     8778: ("/", "200"),
@@ -25,6 +28,8 @@ APIS = {
 UNITS = [
     "accentos-dashboard",
     "glance-api",
+    "heat-api",
+    "heat-engine",
     "keystone",
     "neutron-api",
     "neutron-ovn-maintenance-worker",
@@ -37,8 +42,25 @@ UNITS = [
     "nova-scheduler",
     "placement-api",
 ]
+# Makes a stack and removes it; prints what came of it.
+STACK = """
+import json, sys
+
+stack = cloud.orchestration.create_stack(name="accentos-test", template=json.loads(sys.argv[2]))
+try:
+    made = cloud.orchestration.wait_for_status(stack, "CREATE_COMPLETE", ["CREATE_FAILED"], wait=120)
+    made = cloud.orchestration.get_stack(made.id)
+    name = made.outputs[0]["output_value"]
+    networks = len(list(cloud.network.networks(name=name)))
+finally:
+    cloud.orchestration.delete_stack(stack)
+    cloud.orchestration.wait_for_delete(stack, wait=120)
+after = len(list(cloud.network.networks(name=name)))
+print(json.dumps({"status": made.status, "name": name, "networks": networks, "after": after}))
+"""
 SECRET_FILES = [
     "/etc/glance/glance-api.conf",
+    "/etc/heat/heat.conf",
     "/etc/keystone/keystone.conf",
     "/etc/keystone/fernet-keys/1",
     "/etc/neutron/neutron.conf",
@@ -117,3 +139,19 @@ def test_the_database_holds_no_password_of_a_cell(host: Host) -> None:
     assert [line.split("\t")[0] for line in cells.splitlines()] == ["cell0", "cell1"]
     assert "{password}" in cells
     assert cells.count("{scheme}") == 3
+
+
+def test_a_stack_is_made_and_removed(administrator: Administrator) -> None:
+    template = {
+        "heat_template_version": "2021-04-16",
+        "resources": {
+            "text": {"type": "OS::Heat::RandomString", "properties": {"length": 7}},
+            # Made by another service, as the user who made the stack.
+            "network": {"type": "OS::Neutron::Net", "properties": {"name": {"get_attr": ["text", "value"]}}},
+        },
+        "outputs": {"name": {"value": {"get_attr": ["network", "name"]}}},
+    }
+    found = administrator(STACK, json.dumps(template))
+    assert found["status"] == "CREATE_COMPLETE"
+    assert len(found["name"]) == 7
+    assert (found["networks"], found["after"]) == (1, 0)
