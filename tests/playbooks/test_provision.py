@@ -8,13 +8,16 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_a_boot_medium_is_refused_where_no_controller_could_insert_it(tmp_path: Path) -> None:
     drivers = {"compute-1": "redfish", "compute-2": "ipmi", "compute-3": "snmp", "compute-4": "amt"}
-    hosts = {name: {"host_bmc": {"driver": driver, "address": "192.0.2.1"}} for name, driver in drivers.items()}
+    hosts: dict[str, dict[str, Any]] = {
+        name: {"host_bmc": {"driver": driver, "address": "192.0.2.1"}} for name, driver in drivers.items()
+    }
     hosts["compute-4"] |= {"provision_boot": "network"}
     here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     inventory = {"deploy": {"hosts": {"deploy-1": here}}, "compute": {"hosts": hosts}}
