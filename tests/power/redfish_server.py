@@ -12,6 +12,11 @@ The faults are read anew for each request, from FOLDER/faults.json:
   no_json     the answers about the machine are no JSON
   conflict    a command to the present state is refused with 409
   boot_lost   a boot device is accepted and not kept
+  no_media    there is no virtual media; media_at_manager: it is where older controllers have it
+  usb_media   the virtual drive is called another name than a drive of the machine
+  insert      the HTTP status of an answer to the insertion of an image; eject: to its ejection. Nothing is done
+  media_cut   an image is inserted, and the connection is cut before the answer
+  media_name  what is shown as the address of any image that is inserted
 """
 
 from __future__ import annotations
@@ -92,7 +97,7 @@ class Faults:
         if method == "PATCH" and faults.get("boot_lost"):
             start_response("204 No Content", [])
             return []
-        is_system = path.rstrip("/").endswith(UUID) and method == "GET"
+        is_system = path.rstrip("/").endswith(f"/Systems/{UUID}") and method == "GET"
         if is_system and self._uses_up(faults, "drop"):
             connection: socket.socket = environ["werkzeug.socket"]
             connection.shutdown(socket.SHUT_RDWR)
@@ -102,9 +107,25 @@ class Faults:
             return _drip()
         return self._altered(environ, start_response, faults, is_system=is_system)
 
+    def _media(self, environ: dict[str, Any], start_response: Any, faults: dict[str, Any]) -> Iterable[bytes] | None:
+        """Return what is answered to a question about virtual media, None if the emulator is to answer it."""
+        verb = environ["PATH_INFO"].rpartition(".")[2].removesuffix("Media").lower()
+        if faults.get(verb):
+            start_response(f"{faults[verb]} As told", [("Content-Type", "application/json")])
+            return [json.dumps({"error": {"code": "Base.1.0.X", "message": f"no {verb} today"}}).encode()]
+        if verb == "insert" and self._uses_up(faults, "media_cut"):
+            b"".join(self.inner(environ, lambda *_answer: None))
+            environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+            return []
+        return None
+
     def _altered(
         self, environ: dict[str, Any], start_response: Any, faults: dict[str, Any], *, is_system: bool
     ) -> Iterable[bytes]:
+        if "/VirtualMedia" in environ["PATH_INFO"]:
+            refused = self._media(environ, start_response, faults)
+            if refused is not None:
+                return refused
         told: list[Any] = []
 
         def start(status: str, headers: list[tuple[str, str]], _error: Any = None) -> None:
@@ -117,11 +138,26 @@ class Faults:
             if faults.get("says") and self._uses_up({"says": faults.get("says_times", 10**6)}, "says"):
                 document["PowerState"] = faults["says"]
             document |= faults.get("patch", {})
+            if faults.get("no_media") or faults.get("media_at_manager"):
+                del document["VirtualMedia"]
+            if faults.get("usb_media"):
+                document["Boot"]["BootSourceOverrideTarget@Redfish.AllowableValues"].append("UsbCd")
             answer = b"<html>" if faults.get("no_json") else json.dumps(document).encode()
             status = faults.get("status", status)
+        elif status.startswith("200") and answer.startswith(b"{"):
+            answer = _other_media(json.loads(answer), faults)
         kept = [(name, value) for name, value in headers if name.lower() != "content-length"]
         start_response(status, [*kept, ("Content-Length", str(len(answer)))])
         return [answer]
+
+
+def _other_media(document: dict[str, Any], faults: dict[str, Any]) -> bytes:
+    """Return an answer about a manager or a drive as the faults will have it."""
+    if faults.get("no_media"):
+        document.pop("VirtualMedia", None)
+    if document.get("Inserted") and "media_name" in faults:
+        document["Image"] = faults["media_name"]
+    return json.dumps(document).encode()
 
 
 def _drip() -> Iterator[bytes]:

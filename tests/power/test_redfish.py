@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -311,3 +315,144 @@ def test_no_boot_device(emulator: Server, power: Power) -> None:
     boot = {"BootSourceOverrideEnabled": "Disabled", "BootSourceOverrideTarget": "Pxe"}
     emulator.fault(patch={"Boot": boot})
     assert power(emulator, boot_device="none")["changed"] is False
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A web server with the image boot.iso; its address."""
+    folder = tmp_path_factory.mktemp("images")
+    for name in ("boot.iso", "old.iso"):
+        (folder / name).write_bytes(name.encode())
+    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture
+def empty(emulator: Server, power: Power) -> Server:
+    """The emulator with nothing in its drives; another test may have left an image there."""
+    power(emulator, virtual_media={"state": "ejected"})
+    return emulator
+
+
+def held(power: Power, server: Server) -> dict[str, str | None]:
+    """Return what the drives hold."""
+    found: dict[str, str | None] = power(server, check=True, virtual_media={"state": "ejected"})["virtual_media"]
+    return found
+
+
+def test_a_machine_starts_once_from_an_image(empty: Server, power: Power, images: str) -> None:
+    image = f"{images}/boot.iso"
+    wanted: dict[str, Any] = {"virtual_media": {"image": image}, "boot_device": "virtual_media"}
+    planned = power(empty, check=True, **wanted)
+    assert (planned["changed"], planned["virtual_media"], held(power, empty)) == (True, {"Cd": None}, {"Cd": None})
+    assert not (empty.folder / "boot").exists()
+    done = power(empty, **wanted, boot_persistent=True, state="cycle")
+    assert (done["changed"], done["virtual_media"]) == (True, {"Cd": image})
+    assert (done["boot"]["device"], (empty.folder / "boot").read_text()) == ("virtual_media", "Cd")
+    assert empty.calls() == ["ForceOff", "On"]
+    assert planned["diff"]["after"]["virtual_media"] == done["diff"]["after"]["virtual_media"]
+    again = power(empty, **wanted, boot_persistent=True)
+    assert (again["changed"], again["diff"]["before"]) == (False, again["diff"]["after"])
+
+
+def test_an_image_is_ejected_once(empty: Server, power: Power, images: str) -> None:
+    image = f"{images}/boot.iso"
+    power(empty, virtual_media={"image": image})
+    elsewhere_is_kept = power(empty, virtual_media={"image": f"{images}/old.iso", "state": "ejected"})
+    assert (elsewhere_is_kept["changed"], elsewhere_is_kept["virtual_media"]) == (False, {"Cd": image})
+    wanted = {"image": image, "state": "ejected"}
+    assert power(empty, check=True, virtual_media=wanted)["changed"] is True
+    assert held(power, empty) == {"Cd": image}
+    done = power(empty, virtual_media=wanted)
+    assert (done["changed"], done["virtual_media"], done["diff"]["after"]) == (
+        True,
+        {"Cd": None},
+        {"virtual_media": {"Cd": None}},
+    )
+    assert power(empty, virtual_media=wanted)["changed"] is False
+    assert empty.calls() == []
+
+
+def test_an_old_image_is_ejected_first(empty: Server, power: Power, images: str) -> None:
+    power(empty, virtual_media={"image": f"{images}/old.iso"})
+    done = power(empty, virtual_media={"image": f"{images}/boot.iso"})
+    assert done["diff"]["before"]["virtual_media"] == {"Cd": f"{images}/old.iso"}
+    assert held(power, empty) == {"Cd": f"{images}/boot.iso"}
+
+
+def test_an_old_image_that_is_stuck_is_told_and_nothing_is_started(empty: Server, power: Power, images: str) -> None:
+    power(empty, virtual_media={"image": f"{images}/old.iso"})
+    empty.fault(eject=204)
+    wanted = {"image": f"{images}/boot.iso"}
+    failed = power(empty, virtual_media=wanted, boot_device="virtual_media", state="cycle", timeout=3)
+    assert failed["msg"] == f"the drive Cd still holds {images}/old.iso, which was to be ejected"
+    assert "restart the controller" in failed["remedy"]
+    assert (empty.calls(), empty.state(), held(power, empty)) == ([], "on", {"Cd": f"{images}/old.iso"})
+
+
+@pytest.mark.parametrize(
+    ("faults", "words"),
+    [
+        ({"insert": 400}, "no insert today"),
+        ({"insert": 403}, "no insert today"),
+        ({"insert": 404}, "no insert today"),
+        # What the controller says may become true later, so the drive is looked at for a while.
+        ({"insert": 409}, "does not hold"),
+        ({"insert": 503}, "does not hold"),
+        ({"insert": 204}, "does not hold"),
+        ({"no_media": True}, "has no virtual optical drive"),
+    ],
+)
+def test_a_controller_that_inserts_nothing(
+    empty: Server, power: Power, images: str, faults: dict[str, Any], words: str
+) -> None:
+    empty.fault(**faults)
+    wanted = {"image": f"{images}/boot.iso"}
+    failed = power(empty, virtual_media=wanted, boot_device="virtual_media", state="cycle", timeout=3)
+    assert words in failed["msg"]
+    assert "licence" in failed["remedy"]
+    assert (empty.calls(), (empty.folder / "boot").exists()) == ([], False)
+
+
+def test_an_image_that_the_controller_cannot_fetch(empty: Server, power: Power, images: str) -> None:
+    failed = power(empty, virtual_media={"image": f"{images}/gone.iso"})
+    assert "Cannot download virtual media" in failed["msg"]
+    assert "reaches the address of the image" in failed["remedy"]
+
+
+def test_an_insertion_whose_answer_is_lost_counts_by_what_the_drive_holds(
+    empty: Server, power: Power, images: str
+) -> None:
+    empty.fault(media_cut=1)
+    done = power(empty, virtual_media={"image": f"{images}/boot.iso"})
+    assert (done["changed"], done["virtual_media"]) == (True, {"Cd": f"{images}/boot.iso"})
+
+
+def test_a_controller_that_shows_another_address_is_warned_of(empty: Server, power: Power, images: str) -> None:
+    empty.fault(media_name="//shown/otherwise")
+    done = power(empty, virtual_media={"image": f"{images}/boot.iso"})
+    assert "shows the image" in done["warnings"][0]
+
+
+def test_virtual_media_of_the_manager(empty: Server, power: Power, images: str) -> None:
+    empty.fault(media_at_manager=True)
+    wanted = {"image": f"{images}/boot.iso"}
+    done = power(empty, virtual_media=wanted)
+    assert done["virtual_media"] == {"Cd": f"{images}/boot.iso"}, done["msg"]
+    assert power(empty, virtual_media=wanted)["changed"] is False
+    assert power(empty, virtual_media={"state": "ejected"})["virtual_media"] == {"Cd": None}
+
+
+def test_the_virtual_drive_may_have_a_name_of_its_own(empty: Server, power: Power, images: str) -> None:
+    empty.fault(usb_media=True)
+    done = power(empty, virtual_media={"image": f"{images}/boot.iso"}, boot_device="virtual_media")
+    assert (done["boot"]["device"], (empty.folder / "boot").read_text()) == ("virtual_media", "UsbCd")
+
+
+def test_nothing_to_start_from(empty: Server, power: Power) -> None:
+    failed = power(empty, boot_device="virtual_media", state="cycle")
+    assert "no image is inserted" in failed["msg"]
+    assert (empty.calls(), (empty.folder / "boot").exists()) == ([], False)

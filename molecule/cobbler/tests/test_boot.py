@@ -140,3 +140,23 @@ def test_stranger_boots_its_disk_until_there_is_a_profile_for_it(site: Site) -> 
         "boot || goto local",
     ]
     assert ":accentos-deploy" not in lines
+
+
+def test_the_boot_medium_is_published_and_goes_on_as_a_machine_that_booted_from_the_network(site: Site) -> None:
+    fetched = site.http(f"http://{site.address}/netboot/boot.iso")
+    assert fetched["status"] == 200
+    built = site.sh("deploy-1", "sha256sum /etc/cobbler/loaders/boot.iso").split()[0]
+    assert hashlib.sha256(fetched["text"].encode("latin-1")).hexdigest() == built
+    told = site.sh("deploy-1", "xorriso -indev /etc/cobbler/loaders/boot.iso -report_el_torito plain 2>&1")
+    assert [line.split()[5:7] for line in told.splitlines() if line.startswith("El Torito boot img")] == [
+        ["1", "BIOS"],
+        ["2", "UEFI"],
+    ]
+    extract = "xorriso -osirrox on -indev /etc/cobbler/loaders/boot.iso -extract"
+    bios = site.sh("deploy-1", f"{extract} /autoexec.ipxe /tmp/medium.ipxe 2>/dev/null && cat /tmp/medium.ipxe")
+    uefi = site.sh("deploy-1", f"{extract} /efi.img /tmp/efi.img 2>/dev/null && mtype -i /tmp/efi.img ::autoexec.ipxe")
+    assert f"chain --autofree --replace http://{site.address}/boot.ipxe" in bios
+    assert uefi == bios
+    for name, program in {"BOOTX64": "ipxe-amd64", "BOOTAA64": "ipxe-arm64"}.items():
+        site.sh("deploy-1", f"mtype -i /tmp/efi.img ::EFI/BOOT/{name}.EFI | cmp - /usr/lib/ipxe/{program}.efi")
+    site.sh("deploy-1", "rm -f /tmp/efi.img /tmp/medium.ipxe")

@@ -22,6 +22,7 @@ NAME = "metal-bios-1"
 OTHER, OTHER_MAC = "metal-uefi-1", "52:54:00:93:00:32"
 DISK = f"/var/lib/rack/disks/{NAME}.BIOS-1-ROOT.img"
 IMAGE = "/srv/accentos/images/base-amd64/root.img.zst"
+MEDIUM = "http://10.93.0.11/netboot/boot.iso"
 # Other tests see hosts prepared, which takes an emulated machine minutes.
 PROVISION = ("playbooks/provision.yml", "--limit", f"localhost,deploy,{NAME}", "--skip-tags", "prepare")
 SEED = int(os.environ.get("ACCENTOS_TEST_SEED", "0")) or secrets.randbelow(10**6) + 1
@@ -117,3 +118,26 @@ def test_power_and_playbook_end_in_the_middle(host: Host, record_property: Calla
     assert ask(host, f"/v1/machines/{NAME}")["state"] == "deployed"
     assert reach(MACHINES[NAME]).check_output("hostname") == NAME
     assert not re.search(r"changed=[1-9]", playbook(*PROVISION))
+
+
+@pytest.mark.long
+def test_a_machine_is_installed_from_the_boot_medium_that_its_controller_inserts(host: Host) -> None:
+    before = reach(MACHINES[OTHER]).check_output("cat /etc/machine-id")
+    since = host.check_output("date '+%F %T'")
+    variables = {"provision_boot": "virtual_media", "provision_hosts": [OTHER]}
+    words = ("playbooks/provision.yml", "--limit", f"localhost,deploy,{OTHER}", "--skip-tags", "prepare", "--diff")
+    said = playbook(*words, "--extra-vars", json.dumps({**variables, "provision_reinstall": [OTHER]}))
+    assert ask(host, f"/v1/machines/{OTHER}")["state"] == "deployed"
+    assert reach(MACHINES[OTHER]).check_output("cat /etc/machine-id") != before
+    # Inserted, and ejected at the end.
+    assert [line.split()[0] for line in said.splitlines() if MEDIUM in line and line[:1] in "+-"] == ["+", "-"]
+    assert "cdrom" not in rack("virsh", "domblklist", "--details", "--inactive", OTHER)
+    # Its firmware loaded nothing from the network.
+    log = host.check_output("journalctl --unit accentos-dhcp.service --output cat --since %s", since)
+    assert OTHER_MAC in log
+    assert f"snponly.efi to {MACHINES[OTHER]}" not in log
+    assert not re.search(r"changed=[1-9]", playbook(*words, "--extra-vars", json.dumps(variables)))
+    # With an empty drive it starts from its disk.
+    rack("virsh", "destroy", OTHER)
+    rack("virsh", "start", OTHER)
+    assert reach(MACHINES[OTHER]).check_output("hostname") == OTHER

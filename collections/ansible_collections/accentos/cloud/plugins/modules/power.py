@@ -24,9 +24,11 @@ options:
     type: str
     choices: ["on", "off", "soft_off", "reset", "cycle"]
   boot_device:
-    description: From what the machine starts next. C(none) is the order of its firmware. Set before O(state).
+    description:
+      - From what the machine starts next. C(none) is the order of its firmware. Set before O(state).
+      - C(virtual_media) is the drive with the image of O(virtual_media). Only driver C(redfish) has it.
     type: str
-    choices: [none, pxe, disk, cdrom, bios_setup]
+    choices: [none, pxe, disk, cdrom, virtual_media, bios_setup]
   boot_persistent:
     description: Whether O(boot_device) holds for every start and not for the next one only.
     type: bool
@@ -35,6 +37,23 @@ options:
     description: Firmware that O(boot_device) is meant for. Without it, it stays as it is.
     type: str
     choices: [bios, uefi]
+  virtual_media:
+    description:
+      - The image that the controller shows to the machine as an optical drive. Set before O(boot_device). Only driver
+        C(redfish) has it.
+      - What counts is what the drive holds afterwards, for which a third of O(timeout) is waited.
+    type: dict
+    suboptions:
+      image:
+        description:
+          - Address of the image, with http or https. The controller fetches it by itself.
+          - Needed to insert it. With C(ejected), images from elsewhere stay where they are; without it, all go.
+        type: str
+      state:
+        description: Whether it is inserted. It is the only one then; others, such as one that got stuck, are ejected.
+        type: str
+        choices: [inserted, ejected]
+        default: inserted
   timeout:
     description:
       - Seconds that one machine has to get to O(state). A system that shuts down in order may need several hundred.
@@ -59,7 +78,7 @@ attributes:
     description: Can run in check mode; it reads and tells what it would do without doing it.
     support: full
   diff_mode:
-    description: Shows power state and boot device before and after.
+    description: Shows power state, virtual media and boot device before and after.
     support: full
   idempotence:
     description:
@@ -73,6 +92,14 @@ EXAMPLES = r"""
   accentos.cloud.power:
     bmc: "{{ lookup('accentos.cloud.bmc') }}"
     boot_device: pxe
+    state: cycle
+  delegate_to: deploy-1
+
+- name: Let a machine start once from an image that its controller fetches
+  accentos.cloud.power:
+    bmc: "{{ lookup('accentos.cloud.bmc') }}"
+    virtual_media: {image: http://192.0.2.10/netboot/boot.iso}
+    boot_device: virtual_media
     state: cycle
   delegate_to: deploy-1
 
@@ -96,6 +123,11 @@ boot:
   returned: when O(bmc) and O(boot_device) are given
   type: dict
   sample: {device: pxe, persistent: false, firmware: uefi}
+virtual_media:
+  description: The images in the virtual drives by the names of the drives, nothing for an empty one.
+  returned: when O(bmc) and O(virtual_media) are given
+  type: dict
+  sample: {Cd: "http://192.0.2.10/netboot/boot.iso"}
 commands:
   description: The commands sent, in check mode those that would be.
   returned: when O(bmc) and O(state) are given
@@ -122,20 +154,23 @@ from ansible_collections.accentos.cloud.plugins.module_utils.power.options impor
     ALONE,
     ONE_OF,
     SHARED,
+    VIRTUAL_MEDIA,
+    OptionError,
     connections_or_fail,
     finish,
+    media,
 )
 from ansible_collections.accentos.cloud.plugins.module_utils.power.runner import Wish, change, run_all, with_driver
 from ansible_collections.accentos.cloud.plugins.module_utils.power.states import Goal, Limits
 
 
 def wish(params: dict[str, Any], *, dry: bool) -> Wish:
-    """Return what the options ask for."""
+    """Return what the options ask for. Raises OptionError."""
     boot = None
     if params["boot_device"]:
         boot = Boot(params["boot_device"], params["boot_persistent"], params["boot_firmware"])
     limits = Limits(timeout=params["timeout"], interval=params["interval"], insist=params["insist"])
-    return Wish(Goal(params["state"]) if params["state"] else None, boot, limits, dry)
+    return Wish(Goal(params["state"]) if params["state"] else None, boot, media(params["virtual_media"]), limits, dry)
 
 
 def main() -> None:
@@ -147,21 +182,27 @@ def main() -> None:
             "boot_device": {"type": "str", "choices": list(DEVICES)},
             "boot_persistent": {"type": "bool", "default": False},
             "boot_firmware": {"type": "str", "choices": ["bios", "uefi"]},
+            "virtual_media": VIRTUAL_MEDIA,
             "timeout": {"type": "float", "default": 120},
             "interval": {"type": "float", "default": 2},
             "insist": {"type": "bool", "default": False},
             "pause": {"type": "float", "default": 0},
         },
-        required_one_of=[*ONE_OF, ["state", "boot_device"]],
+        required_one_of=[*ONE_OF, ["state", "boot_device", "virtual_media"]],
         mutually_exclusive=ONE_OF,
         supports_check_mode=True,
     )
     found = connections_or_fail(module)
-    wanted = wish(module.params, dry=module.check_mode)
+    try:
+        wanted = wish(module.params, dry=module.check_mode)
+    except OptionError as error:
+        module.fail_json(msg=error.problem, remedy=error.remedy)
+    seconds = module.params["timeout"] * (2 if wanted.media else 1)
     results = run_all(
         {name: with_driver(connection, partial(change, wish=wanted)) for name, connection in found.items()},
-        # The state, twice the answers for boot device and identity, and what the libraries wait when a session breaks.
-        deadline=module.params["timeout"] + 8 * module.params["answer_timeout"],
+        # State and virtual media, twice the answers for boot device and identity, and what the libraries wait when a
+        # session breaks.
+        deadline=seconds + 8 * module.params["answer_timeout"],
         at_once=module.params["at_once"],
         pause=module.params["pause"],
     )

@@ -24,6 +24,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.power.driver import
     RefusedError,
     UnreachableError,
     UnsupportedError,
+    WithoutVirtualMedia,
 )
 from ansible_collections.accentos.cloud.plugins.module_utils.power.states import Action, Power
 
@@ -66,7 +67,7 @@ _NEXT_SINGLE_USE, _NOT_NEXT = 1, 32768
 _UNWANTED = ("BIOSPause", "ReflashBIOS", "UseIDER", "UseSOL", "UseSafeMode", "UserPasswordBypass", "SecureErase")
 
 
-class AmtDriver:
+class AmtDriver(WithoutVirtualMedia):
     """One machine with Intel AMT."""
 
     def __init__(self, connection: Connection) -> None:

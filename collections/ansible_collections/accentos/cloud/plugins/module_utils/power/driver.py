@@ -8,7 +8,9 @@ from typing import Any, Protocol
 
 from ansible_collections.accentos.cloud.plugins.module_utils.power.states import Action, Power
 
-DEVICES = ("none", "pxe", "disk", "cdrom", "bios_setup")
+# The drive into which the controller inserts an image; only drivers with virtual media have it.
+VIRTUAL_MEDIA = "virtual_media"
+DEVICES = ("none", "pxe", "disk", "cdrom", VIRTUAL_MEDIA, "bios_setup")
 # A device that the controller is set to and that this interface has no name for.
 OTHER_DEVICE = "other"
 
@@ -83,6 +85,15 @@ class Identity:
     details: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Drive:
+    """An optical drive that the controller shows to the machine, and the URL of the image in it (None: it is empty)."""
+
+    path: str
+    name: str
+    image: str | None = None
+
+
 class Driver(Protocol):
     """A connection to one controller. Every method can raise PowerError; none waits for the machine to follow."""
 
@@ -98,8 +109,40 @@ class Driver(Protocol):
     def set_boot(self, wanted: Boot) -> None:
         """Set from what the machine starts next. Raises UnsupportedError."""
 
+    def drives(self) -> tuple[Drive, ...]:
+        """Return the virtual optical drives, at least one. Raises UnsupportedError."""
+
+    def insert_image(self, drive: Drive, image: str) -> None:
+        """Let the controller show the image at a URL in an empty drive; return when it is accepted."""
+
+    def eject_image(self, drive: Drive) -> None:
+        """Let the controller take the image out of a drive; return when it is accepted."""
+
     def identity(self) -> Identity:
         """Return who answers and how the connection is protected."""
 
     def close(self) -> None:
         """End the session. Does not raise."""
+
+
+class WithoutVirtualMedia:
+    """Part of a driver whose protocol has no virtual media: whatever is asked of them is refused alike."""
+
+    def drives(self) -> tuple[Drive, ...]:
+        """Refuse."""
+        raise _no_virtual_media()
+
+    def insert_image(self, _drive: Drive, _image: str) -> None:
+        """Refuse."""
+        raise _no_virtual_media()
+
+    def eject_image(self, _drive: Drive) -> None:
+        """Refuse."""
+        raise _no_virtual_media()
+
+
+def _no_virtual_media() -> UnsupportedError:
+    return UnsupportedError(
+        "its driver has no virtual media",
+        "Let the machine start from the network, or reach its controller with the driver redfish.",
+    )

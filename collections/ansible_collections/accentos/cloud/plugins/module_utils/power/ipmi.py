@@ -23,6 +23,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.power.driver import
     RefusedError,
     UnreachableError,
     UnsupportedError,
+    WithoutVirtualMedia,
 )
 from ansible_collections.accentos.cloud.plugins.module_utils.power.states import Action, Power
 
@@ -101,7 +102,7 @@ class StrictSession(CheckedSession):
     lowest = _SHA256
 
 
-class IpmiDriver:
+class IpmiDriver(WithoutVirtualMedia):
     """One IPMI 2.0 controller."""
 
     def __init__(self, connection: Connection) -> None:

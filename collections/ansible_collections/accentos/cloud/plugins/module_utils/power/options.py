@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.accentos.cloud.plugins.module_utils.power.driver import Connection
+from ansible_collections.accentos.cloud.plugins.module_utils.power.media import Media
 from ansible_collections.accentos.cloud.plugins.module_utils.power.pdu_tables import TABLES, TableError, custom_table
 from ansible_collections.accentos.cloud.plugins.module_utils.power.runner import LIBRARIES
 from ansible_collections.accentos.cloud.plugins.module_utils.power.snmp import Outlet
@@ -66,6 +67,14 @@ SHARED: dict[str, Any] = {
     "at_once": {"type": "int", "default": 20},
 }
 ONE_OF = [["bmc", "machines"]]
+VIRTUAL_MEDIA: dict[str, Any] = {
+    "type": "dict",
+    "options": {
+        "image": {"type": "str"},
+        "state": {"type": "str", "choices": ["inserted", "ejected"], "default": "inserted"},
+    },
+    "required_if": [["state", "inserted", ["image"]]],
+}
 # The name of the only machine, where it is not asked for.
 ALONE = ""
 
@@ -75,6 +84,10 @@ _LAST_PORT = 65535
 _EXTRA = ("system", "cipher_suite", "privacy_password", "snmp_version", "snmp_auth", "snmp_privacy")
 
 
+# No name or password: the controller shows to its users what is inserted.
+_IMAGE = re.compile(r"https?://[^\s/?#@]+/[^\s]*")
+
+
 class OptionError(Exception):
     """An option does not have the right form."""
 
@@ -82,6 +95,19 @@ class OptionError(Exception):
         super().__init__(problem)
         self.problem = problem
         self.remedy = remedy
+
+
+def media(wanted: Mapping[str, Any] | None) -> Media | None:
+    """Return what option ``virtual_media`` asks for. Raises OptionError."""
+    if wanted is None:
+        return None
+    image = wanted["image"]
+    if image is not None and not _IMAGE.fullmatch(image):
+        raise OptionError(
+            "virtual_media: image is no address of a file with http or https, without a name and password.",
+            "Give an address such as http://192.0.2.10/netboot/boot.iso",
+        )
+    return Media(image, wanted["state"] == "inserted")
 
 
 def connections(params: Mapping[str, Any]) -> dict[str, Connection]:

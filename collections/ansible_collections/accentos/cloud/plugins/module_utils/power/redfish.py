@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from ansible_collections.accentos.cloud.plugins.module_utils.power import tls
 from ansible_collections.accentos.cloud.plugins.module_utils.power.driver import (
     OTHER_DEVICE,
+    VIRTUAL_MEDIA,
     AccessDeniedError,
     Boot,
     Connection,
+    Drive,
     Identity,
     PowerError,
     RefusedError,
@@ -31,6 +33,7 @@ except ImportError:
     sushy = None
 
 _PORT = 443
+_FORBIDDEN = 403
 _CONFLICT = 409
 # Words of the Redfish schema.
 _POWER = {"On": Power.ON, "Off": Power.OFF, "PoweringOn": Power.CHANGING, "PoweringOff": Power.CHANGING}
@@ -42,7 +45,15 @@ _RESETS = {
     Action.RESET: ("ForceRestart", "PowerCycle"),
 }
 _TARGETS = {"none": "None", "pxe": "Pxe", "disk": "Hdd", "cdrom": "Cd", "bios_setup": "BiosSetup"}
-_DEVICES = {target: device for device, target in _TARGETS.items()} | {"UsbCd": "cdrom"}
+# Some controllers show the virtual drive at a USB port, and call that by another name than a drive of the machine.
+_USB_CD = "UsbCd"
+_DEVICES = {target: device for device, target in _TARGETS.items()} | {_USB_CD: "cdrom"}
+_OPTICAL = {"CD", "DVD"}
+_GENERAL_REMEDY = "Ask for something that the controller can do, or mend `system`."
+_MEDIA_REMEDY = (
+    "See that the licence of the controller and the privileges of its user cover virtual media, and that it reaches "
+    "the address of the image; or let the machine start from the network."
+)
 _MODES = {"bios": "Legacy", "uefi": "UEFI"}
 _FIRMWARES = {mode: firmware for firmware, mode in _MODES.items()}
 _OFTEN = {True: "Continuous", False: "Once"}
@@ -56,6 +67,7 @@ class RedfishDriver:
         # None is a session not opened yet, or lost.
         self._service: Any = None
         self._system: Any = None
+        self._drives: list[Any] | None = None
 
     def power_state(self) -> Power:
         """Return what the controller says now."""
@@ -93,7 +105,7 @@ class RedfishDriver:
         with self._errors():
             system = self._fresh()
             offered = [value.value for value in system.get_allowed_system_boot_source_values()]
-            target = _TARGETS[wanted.device]
+            target = _target(wanted.device, offered)
             # Not every controller takes the target None; the word Disabled says the same.
             leave_out = wanted.device == "none" and target not in offered
             if target not in offered and not leave_out:
@@ -106,6 +118,28 @@ class RedfishDriver:
                 enabled=sushy.BootSourceOverrideEnabled(often),
                 mode=sushy.BootSourceOverrideMode(_MODES[wanted.firmware]) if wanted.firmware else None,
             )
+
+    def drives(self) -> tuple[Drive, ...]:
+        """Return the virtual optical drives of the system, or of its managers, where older controllers have them."""
+        with self._errors(_MEDIA_REMEDY):
+            if self._drives is None:
+                self._drives = self._optical_drives()
+            else:
+                for drive in self._drives:
+                    drive.refresh(force=True)
+            if not self._drives:
+                raise UnsupportedError(f"{self._name} has no virtual optical drive", _MEDIA_REMEDY)
+            return tuple(Drive(drive.path, drive.identity, _image(drive)) for drive in self._drives)
+
+    def insert_image(self, drive: Drive, image: str) -> None:
+        """Let the controller show an image in a drive."""
+        with self._errors(_MEDIA_REMEDY):
+            self._drive(drive).insert_media(image)
+
+    def eject_image(self, drive: Drive) -> None:
+        """Let the controller take the image out of a drive."""
+        with self._errors(_MEDIA_REMEDY):
+            self._drive(drive).eject_media()
 
     def identity(self) -> Identity:
         """Return who answers and how the connection is protected."""
@@ -120,7 +154,8 @@ class RedfishDriver:
 
     def close(self) -> None:
         """End the session, if there is one."""
-        service, self._service, self._system = self._service, None, None
+        service = self._service
+        self._forget()
         if service is not None:
             # The machine is not touched any more; a session that cannot be ended expires.
             with contextlib.suppress(sushy_errors.SushyError, http_errors.RequestException):
@@ -153,9 +188,26 @@ class RedfishDriver:
             system.refresh(force=True)
         return system
 
+    def _optical_drives(self) -> list[Any]:
+        system = self._known()
+        if found := _optical_members(system):
+            return found
+        with contextlib.suppress(sushy_errors.MissingAttributeError):
+            return [drive for manager in system.managers for drive in _optical_members(manager)]
+        return []
+
+    def _drive(self, wanted: Drive) -> Any:
+        """Return a drive that drives() returned, of the present session."""
+        if self._drives is None:
+            self._drives = self._optical_drives()
+        for drive in self._drives:
+            if drive.path == wanted.path:
+                return drive
+        raise UnreachableError(f"{self._name} does not show its drive {wanted.name} any more", "Try again later.")
+
     @contextlib.contextmanager
-    def _errors(self) -> Iterator[None]:
-        """Turn the errors of the libraries into ours."""
+    def _errors(self, remedy: str = _GENERAL_REMEDY) -> Iterator[None]:
+        """Turn the errors of the libraries into ours, with a REMEDY for what the controller will not do."""
         try:
             yield
         except UnreachableError:
@@ -165,6 +217,8 @@ class RedfishDriver:
             raise
         except sushy_errors.AccessError as error:
             self._forget()
+            if remedy is _MEDIA_REMEDY and error.status_code == _FORBIDDEN:
+                raise UnsupportedError(f"{self._name}: {error.detail or 'HTTP 403'}", remedy) from None
             raise AccessDeniedError(
                 f"{self._name} refuses the user or the password (HTTP {error.status_code})",
                 "Mend the user and password of the controller in the sealed store of the site.",
@@ -178,13 +232,13 @@ class RedfishDriver:
                 raise RefusedError(text, "Ask for the state again.") from None
             if isinstance(error, sushy_errors.ServerSideError):
                 raise UnreachableError(text, "Try again later, or restart the controller.") from None
-            raise UnsupportedError(text, "Ask for something that the controller can do, or mend `system`.") from None
+            raise UnsupportedError(text, remedy) from None
         except sushy_errors.UnknownDefaultError:
             raise UnsupportedError(
                 f"{self._name} has not exactly one system", "Name one of them: set `system` to its identity."
             ) from None
         except sushy_errors.MissingActionError as error:
-            raise UnsupportedError(f"{self._name}: {error}", "Ask for something that the controller can do.") from None
+            raise UnsupportedError(f"{self._name}: {error}", remedy) from None
         # The library does not look at the type of everything that it reads.
         except (
             sushy_errors.SushyError,
@@ -201,7 +255,7 @@ class RedfishDriver:
 
     def _forget(self) -> None:
         """Let the next call open a session of its own."""
-        self._service = self._system = None
+        self._service = self._system = self._drives = None
 
 
 def _connector(url: str, wanted: Connection) -> Any:
@@ -223,3 +277,24 @@ def _connector(url: str, wanted: Connection) -> Any:
 def _word(value: Any) -> str:
     """Return the schema's word for a value of the library, which gives None for what it does not know."""
     return "" if value is None else str(value.value)
+
+
+def _target(device: str, offered: Collection[str]) -> str:
+    """Return the schema's word for a boot device, of those that the controller offers if there are several."""
+    if device == VIRTUAL_MEDIA:
+        return _USB_CD if _USB_CD in offered else _TARGETS["cdrom"]
+    return _TARGETS[device]
+
+
+def _optical_members(owner: Any) -> list[Any]:
+    """Return the virtual drives of a system or manager that take images of CDs or DVDs."""
+    with contextlib.suppress(sushy_errors.MissingAttributeError, sushy_errors.ResourceNotFoundError):
+        members = owner.virtual_media.get_members()
+        return [drive for drive in members if _OPTICAL & {_word(kind) for kind in drive.media_types}]
+    return []
+
+
+def _image(drive: Any) -> str | None:
+    """Return the URL of what is inserted, an empty text if it is not told, None if nothing is."""
+    inserted = bool(drive.image) if drive.inserted is None else drive.inserted
+    return (drive.image or "") if inserted else None

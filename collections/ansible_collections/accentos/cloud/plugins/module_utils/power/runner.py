@@ -17,13 +17,15 @@ import multiprocessing.process
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from ansible_collections.accentos.cloud.plugins.module_utils.power.amt import AmtDriver
 from ansible_collections.accentos.cloud.plugins.module_utils.power.driver import (
+    VIRTUAL_MEDIA,
     Boot,
     Connection,
+    Drive,
     Driver,
     Identity,
     PowerError,
@@ -32,6 +34,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.power.driver import
     UnsupportedError,
 )
 from ansible_collections.accentos.cloud.plugins.module_utils.power.ipmi import IpmiDriver
+from ansible_collections.accentos.cloud.plugins.module_utils.power.media import Media, images, set_media
 from ansible_collections.accentos.cloud.plugins.module_utils.power.redfish import RedfishDriver
 from ansible_collections.accentos.cloud.plugins.module_utils.power.snmp import SnmpDriver
 from ansible_collections.accentos.cloud.plugins.module_utils.power.states import (
@@ -76,6 +79,7 @@ class Wish:
 
     goal: Goal | None = None
     boot: Boot | None = None
+    media: Media | None = None
     limits: Limits = dataclasses.field(default_factory=Limits)
     dry: bool = False
 
@@ -95,6 +99,10 @@ def change(driver: Driver, wish: Wish) -> Result:
         start = progress.start.value if progress.start else Power.UNKNOWN.value
         before["power"] = after["power"] = start
         result["commands"] = [action.value for action in progress.ahead if isinstance(step, Send)]
+    since = time.monotonic()
+    _set_media(driver, wish, result, before, after)
+    # The time for the power state does not run while images are changed.
+    begun += time.monotonic() - since
     if wish.boot is not None:
         _set_boot(driver, wish, result, before, after)
     if progress is not None:
@@ -114,11 +122,30 @@ def change(driver: Driver, wish: Wish) -> Result:
     return result
 
 
+def _set_media(driver: Driver, wish: Wish, result: Result, before: Result, after: Result) -> None:
+    """Bring the virtual drives to what is wished, and see that there is something to start from. Raises PowerError."""
+    held: Iterable[str | None] = ()
+    starts = wish.boot is not None and wish.boot.device == VIRTUAL_MEDIA
+    if wish.media is not None:
+        outcome = set_media(driver, wish.media, wish.limits, dry=wish.dry)
+        before["virtual_media"], after["virtual_media"] = outcome.before, outcome.after
+        result["virtual_media"] = outcome.before if wish.dry else outcome.after
+        result["warnings"] += outcome.warnings
+        result["changed"] = outcome.before != outcome.after or result["changed"]
+        held = outcome.after.values()
+    elif starts:
+        held = images(driver.drives()).values()
+    if starts and all(image is None for image in held):
+        raise UnsupportedError(
+            "no image is inserted that the machine could start from", "Name one: set `virtual_media.image`."
+        )
+
+
 def _set_boot(driver: Driver, wish: Wish, result: Result, before: Result, after: Result) -> None:
     wanted = wish.boot
     if wanted is None:
         return
-    found = driver.boot()
+    found = _as_wished(driver.boot(), wanted)
     before["boot"] = after["boot"] = result["boot"] = found.as_dict() if found else None
     if found and _fits(found, wanted):
         return
@@ -127,7 +154,7 @@ def _set_boot(driver: Driver, wish: Wish, result: Result, before: Result, after:
     if wish.dry:
         return
     driver.set_boot(wanted)
-    now = driver.boot()
+    now = _as_wished(driver.boot(), wanted)
     if now is None:
         result["boot"] = after["boot"]
         return
@@ -142,6 +169,13 @@ def _set_boot(driver: Driver, wish: Wish, result: Result, before: Result, after:
             f"the controller took the boot device {wanted.device} but not all of "
             f"persistent={wanted.persistent}, firmware={wanted.firmware or 'as it is'}"
         )
+
+
+def _as_wished(found: Boot | None, wanted: Boot) -> Boot | None:
+    """Return what was read in the words of what is wanted: a controller calls its virtual drive a CD-ROM."""
+    if found is not None and found.device == "cdrom" and wanted.device == VIRTUAL_MEDIA:
+        return dataclasses.replace(found, device=VIRTUAL_MEDIA)
+    return found
 
 
 def _fits(found: Boot, wanted: Boot) -> bool:
@@ -239,6 +273,21 @@ class Timed:
         """As the driver within."""
         with self._limit():
             self._driver.set_boot(wanted)
+
+    def drives(self) -> tuple[Drive, ...]:
+        """As the driver within."""
+        with self._limit():
+            return self._driver.drives()
+
+    def insert_image(self, drive: Drive, image: str) -> None:
+        """As the driver within."""
+        with self._limit():
+            self._driver.insert_image(drive, image)
+
+    def eject_image(self, drive: Drive) -> None:
+        """As the driver within."""
+        with self._limit():
+            self._driver.eject_image(drive)
 
     def identity(self) -> Identity:
         """As the driver within."""

@@ -16,6 +16,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.power.driver import
     PowerError,
     UnreachableError,
     UnsupportedError,
+    WithoutVirtualMedia,
 )
 from ansible_collections.accentos.cloud.plugins.module_utils.power.pdu_tables import OutletTable
 from ansible_collections.accentos.cloud.plugins.module_utils.power.states import Action, Power
@@ -45,7 +46,7 @@ class Outlet:
     table: OutletTable
 
 
-class SnmpDriver:
+class SnmpDriver(WithoutVirtualMedia):
     """The outlets that feed one machine."""
 
     def __init__(self, connection: Connection) -> None:

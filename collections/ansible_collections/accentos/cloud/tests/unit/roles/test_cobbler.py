@@ -34,6 +34,7 @@ def load(name: str) -> ModuleType:
 
 
 boot_files = load("boot_files")
+boot_medium = load("boot_medium")
 authorization = load("authorization")
 SCRIPT = b"#!ipxe\nboot\n# end\n"
 
@@ -428,3 +429,84 @@ def test_object_is_written_in_one_step(tmp_path: Path, monkeypatch: pytest.Monke
         serializer.serialize_item(Systems(), item({1, 2}))
     assert "new" in path.read_text()
     assert len(list(path.parent.glob("*.json"))) == 1
+
+
+# Stand for the programs of Debian: what they are given becomes a listing, so a test sees what would be in the image.
+MEDIUM_PROGRAMS = {
+    "mformat": 'image=$2; shift 2; echo "$@" >"$image"',
+    "mcopy": 'image=$2; cd "${5%/*}"; find * -type f >>"$image"',
+    "xorrisofs": 'while [ "$1" != -o ]; do shift; done; cd "$3"; (find . -type f | sort; cat *.cfg efi.img) >"$2"',
+}
+
+
+@pytest.fixture
+def medium(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return where the image is to be; boot programs and a script are in the folder above."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name, text in MEDIUM_PROGRAMS.items():
+        (programs / name).write_text(f"#!/bin/sh -e\n{text}\n")
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    for table in ("BIOS", "UEFI"):
+        sources = {name: tmp_path / source.name for name, source in getattr(boot_medium, table).items()}
+        for source in sources.values():
+            source.write_bytes(bytes(300_000))
+        monkeypatch.setattr(boot_medium, table, sources)
+    (tmp_path / "script").write_text("#!ipxe\n")
+    (tmp_path / "loaders").mkdir()
+    return tmp_path / "loaders/boot.iso"
+
+
+def build_medium(image: Path) -> int:
+    code: int = boot_medium.main(str(image), str(image.parent.parent / "script"))
+    return code
+
+
+def test_the_boot_medium_has_what_bios_and_uefi_start(medium: Path) -> None:
+    assert build_medium(medium) == 0
+    lines = medium.read_text().splitlines()
+    assert lines[:6] == [
+        "./autoexec.ipxe",
+        "./efi.img",
+        "./ipxe.lkrn",
+        "./isolinux.bin",
+        "./isolinux.cfg",
+        "./ldlinux.c32",
+    ]
+    assert "  INITRD autoexec.ipxe" in lines
+    assert {"EFI/BOOT/BOOTX64.EFI", "EFI/BOOT/BOOTAA64.EFI", "autoexec.ipxe"} <= set(lines)
+    assert medium.stat().st_mode & 0o777 == 0o644
+    # Nothing else is where boot programs are copied from, and nothing is left beside it.
+    assert list(medium.parent.iterdir()) == [medium]
+    assert not (medium.parent.parent / "boot-medium").exists()
+
+
+def test_a_boot_medium_that_cannot_be_built_leaves_the_old_one(
+    medium: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert build_medium(medium) == 0
+    before = medium.read_bytes()
+    (medium.parent.parent / "bin/xorrisofs").write_text("#!/bin/sh\necho no space left >&2\nexit 5\n")
+    assert build_medium(medium) == 1
+    assert "xorrisofs: no space left" in capsys.readouterr().err
+    boot_medium.UEFI["BOOTX64.EFI"].unlink()
+    assert build_medium(medium) == 1
+    assert "ipxe-amd64.efi" in capsys.readouterr().err
+    assert medium.read_bytes() == before
+    assert list(medium.parent.iterdir()) == [medium]
+
+
+def test_a_boot_medium_that_a_killed_run_left_half_built_is_no_hindrance(medium: Path) -> None:
+    left = medium.parent.parent / "boot-medium/cd"
+    left.mkdir(parents=True)
+    (left / "junk").touch()
+    assert build_medium(medium) == 0
+    assert "junk" not in medium.read_text()
+
+
+@pytest.mark.parametrize(("sizes", "cylinders"), [([0], 1), ([2_000_000], 5), ([10 * 516096], 11)])
+def test_the_file_system_of_the_boot_medium_has_room(sizes: list[int], cylinders: int) -> None:
+    found: int = boot_medium.fat_cylinders(sizes)
+    assert found == cylinders
+    assert found * boot_medium.CYLINDER > sum(sizes)

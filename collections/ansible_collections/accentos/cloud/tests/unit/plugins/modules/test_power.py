@@ -64,6 +64,23 @@ def test_options_that_do_not_go_together(
 
 
 @pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        ({}, "state is inserted but all of the following are missing: image"),
+        ({"image": "boot.iso"}, "image is no address"),
+        ({"image": "nfs://192.0.2.10/boot.iso"}, "image is no address"),
+        ({"image": "http://192.0.2.10"}, "image is no address"),
+        ({"image": "http://user:canary@192.0.2.10/boot.iso"}, "without a name and password"),
+        ({"image": "http://192.0.2.10/a b.iso"}, "image is no address"),
+    ],
+)
+def test_images_that_are_no_address(capfd: pytest.CaptureFixture[str], wanted: dict[str, str], words: str) -> None:
+    said = run(power, capfd, bmc=BMC, virtual_media=wanted)
+    assert words in said["msg"]
+    assert "canary" not in said["msg"]
+
+
+@pytest.mark.parametrize(
     ("driver", "library"), [("redfish", "sushy"), ("ipmi", "pyghmi"), ("amt", "requests"), ("snmp", "pysnmp")]
 )
 def test_a_host_without_the_library(
