@@ -82,6 +82,10 @@ class Identity:
     warnings: tuple[str, ...] = ()
     details: dict[str, Any] = dataclasses.field(default_factory=dict)
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return how the controller was reached, as a result of a module."""
+        return {"protocol": self.protocol, "protection": self.protection, "product": self.product}
+
 
 class Driver(Protocol):
     """A connection to one controller. Every method can raise PowerError; none waits for the machine to follow."""
