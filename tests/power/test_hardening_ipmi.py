@@ -239,9 +239,11 @@ def vulnerable(start: Starter) -> Server:
 
 
 def test_openipmis_simulator_as_far_as_it_can(vulnerable: Server, run_module: RunModule) -> None:
-    def run(password: str, **options: Any) -> dict[str, Any]:
+    def run(password: str) -> dict[str, Any]:
         machine = {"name": "m1", "bmc": bmc(vulnerable, "root", password)}
-        return run_module("bmc_hardening", machines=[machine], logins=FACTORY, **QUICK, **options)
+        # It has 63 users, and all of them are looked at.
+        limits: dict[str, Any] = {"timeout": 500, "answer_timeout": 20}
+        return run_module("bmc_hardening", machines=[machine], logins=FACTORY, **limits)
 
     def audit(password: str) -> str:
         found = run_module("power_info", bmc=bmc(vulnerable, "root", password), audit=True, default_passwords=True)
@@ -252,8 +254,7 @@ def test_openipmis_simulator_as_far_as_it_can(vulnerable: Server, run_module: Ru
     failed = run(OWN)
     assert "accepted the password of root and does not let it in" in failed["msg"]
     short = OWN[:16]
-    planned = run(short, check=True)
-    assert (planned["changed"], "password of the factory" in audit("calvin")) == (True, True)
+    assert "password of the factory" in audit("calvin")
     done = run(short)
     assert done["changed"] is True
     left = audit(short)

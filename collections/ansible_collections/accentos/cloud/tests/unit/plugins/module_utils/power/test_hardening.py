@@ -50,9 +50,9 @@ def test_the_user_of_the_factory_gets_a_password() -> None:
 
 
 def test_the_user_of_the_factory_goes_last_when_another_takes_its_place() -> None:
-    guest = Account("4", "guest", active=True)
+    user = Account("4", "user", active=True)
     found = dataclasses.replace(
-        FACTORY, accounts=(NAMELESS, ROOT, EMPTY, guest), known=frozenset({"root", "guest"}), kinds=None, suites=None
+        FACTORY, accounts=(NAMELESS, ROOT, EMPTY, user), known=frozenset({"root", "user"}), kinds=None, suites=None
     )
     assert deeds(found, "operator") == [
         (Deed.NAME, "3"),
