@@ -159,6 +159,7 @@ def test_a_run_that_ends_in_the_middle_is_finished_by_the_next(
     controller.server.fault(stop=writes)
     failed = harden("operator", answer_timeout=0.7)
     assert failed["failed"] is True, controller.server.calls()
+    assert failed["changed"] is bool(writes)
     controller.server.fault()
     done = harden("operator")
     assert "failed" not in done
