@@ -105,7 +105,7 @@ class Server:
 
     def renew(self) -> Server:
         """Make it a machine that is on, with a faultless controller."""
-        for name in ("calls", "boot"):
+        for name in ("calls", "boot", "accounts.json"):
             (self.folder / name).unlink(missing_ok=True)
         self.set_state("on")
         self.fault()

@@ -12,6 +12,13 @@ The faults are read anew for each command, from FOLDER/faults.json:
   old         the controller claims to know IPMI 1.5 only
   code        the completion code that every command gets
   slow        seconds that each answer takes
+  stop        nothing is answered any more after so many writes of what lets people in
+  deaf        writes of these kinds are accepted and not carried out: access, name, password, parameter
+  read_only   these LAN parameters cannot be written
+  truncate    so many characters of a password are kept
+  shut        nobody gets in any more once a cipher suite was turned off
+
+Who is let in is FOLDER/accounts.json, if it is there; see `doors`.
 """
 
 from __future__ import annotations
@@ -30,8 +37,19 @@ from pyghmi.ipmi import bmc
 from pyghmi.ipmi.private import constants, serversession, session
 
 _NOT_IN_THIS_STATE = 0xD5
-_NO_MATCHING_SUITE = 0x11
-_ALGORITHMS = {3: (1, 1, 1), 17: (3, 4, 1), 0: (0, 0, 0)}
+_NO_MATCHING_SUITE, _UNAUTHORIZED_NAME = 0x11, 0x0D
+_ALGORITHMS = {0: (0, 0, 0), 1: (1, 0, 0), 2: (1, 1, 0), 3: (1, 1, 1), 17: (3, 4, 1)}
+# Network function and command of what is about letting people in, and what the writes among them are called.
+_DOOR_COMMANDS = {
+    (6, 0x42): "",
+    (6, 0x43): "access",
+    (6, 0x44): "",
+    (6, 0x45): "name",
+    (6, 0x46): "",
+    (6, 0x47): "password",
+    (12, 1): "parameter",
+    (12, 2): "",
+}
 
 
 class Session(serversession.ServerSession):  # type: ignore[misc]
@@ -46,7 +64,7 @@ class Session(serversession.ServerSession):  # type: ignore[misc]
     def create_open_session_response(self, request: bytes) -> bytearray:
         faults = self.bmc.faults()
         proposed = (request[12], request[20], request[28])
-        offered = faults.get("suites", [3])
+        offered = self.bmc.offered()
         found = [number for number in offered if _ALGORITHMS[number] == proposed]
         if not found and not faults.get("other"):
             return bytearray([request[0], _NO_MATCHING_SUITE, 0, 0]) + request[4:8]
@@ -58,6 +76,10 @@ class Session(serversession.ServerSession):  # type: ignore[misc]
         return response
 
     def _got_rakp1(self, data: Any) -> None:
+        if self.bmc.doors() is not None and self.bmc.get(bytes(data[28:]).decode()) is None:
+            refused = bytearray([data[0], _UNAUTHORIZED_NAME, 0, 0]) + self.clientsessionid
+            self.send_payload(refused, constants.payload_types["rakp2"], retry=False)
+            return
         if self.suite != 17:
             super()._got_rakp1(data)
             return
@@ -101,11 +123,105 @@ class Session(serversession.ServerSession):  # type: ignore[misc]
 class Machine(bmc.Bmc):  # type: ignore[misc]
     """One machine whose power state is a file."""
 
-    def __init__(self, folder: Path, **options: Any) -> None:
-        super().__init__(**options)
+    def __init__(self, folder: Path, alone: dict[str, str], **options: Any) -> None:
+        super().__init__(authdata=self, **options)
         self.folder = folder
+        self.alone = alone
         self._text = ""
         self._used: dict[str, int] = {}
+
+    def doors(self) -> dict[str, Any] | None:
+        """Return what lets people in, if it can be changed here.
+
+        users: name, password and access byte of each, beginning with user 1; kinds: of IPMI 1.5; levels: of each suite.
+        """
+        file = self.folder / "accounts.json"
+        return json.loads(file.read_text()) if file.exists() else None
+
+    def get(self, name: str) -> str | None:
+        """Return the password of a user who may log in."""
+        found = self.doors()
+        if found is None:
+            return self.alone.get(name)
+        for user in found["users"]:
+            if user["name"] == name and user["enabled"] and user["access"] & 0x10 and user["access"] & 0x0F != 0x0F:
+                return str(user["password"])
+        return None
+
+    def offered(self) -> list[int]:
+        """Return the cipher suites that an administrator may use."""
+        found = self.doors()
+        if found is None:
+            suites: list[int] = self.faults().get("suites", [3])
+            return suites
+        if self.faults().get("shut") and 0 in found["levels"].values():
+            return []
+        return [int(suite) for suite, level in found["levels"].items() if level == 4]
+
+    def listed(self) -> list[int]:
+        """Return the cipher suites that a stranger is told of; many controllers tell them all."""
+        found = self.doors()
+        return self.offered() if found is None else [int(suite) for suite in found["levels"]]
+
+    def change_doors(self, request: Any) -> tuple[int, bytes] | None:
+        """Return completion code and data of the answer to a request about what lets people in, None to others."""
+        found = self.doors()
+        kind = (request["netfn"], request["command"])
+        if found is None or kind not in _DOOR_COMMANDS:
+            return None
+        data = bytes(request["data"])
+        if kind == (6, 0x42):
+            return 0, bytes([1, 4, 1, 0x82, 0, 0, 0, 0, 0])
+        if kind == (12, 2):
+            return self._parameter(found, data[1])
+        if kind in ((6, 0x44), (6, 0x46)):
+            number = data[1] if kind[1] == 0x44 else data[0]
+            user = found["users"][number - 1]
+            if kind[1] == 0x46:
+                return (0, user["name"].encode().ljust(16, b"\0")) if number > 1 else (0xCC, b"")
+            status = 0x40 if user["enabled"] else 0x80
+            return 0, bytes([len(found["users"]), status, 1, user["access"]])
+        return self._write_door(found, kind, data), b""
+
+    def _parameter(self, found: dict[str, Any], number: int) -> tuple[int, bytes]:
+        suites = [int(suite) for suite in found["levels"]]
+        levels = [*found["levels"].values(), *(0,) * (16 - len(suites))]
+        parameters = {
+            2: bytes(found["kinds"]),
+            22: bytes([len(suites)]),
+            23: bytes([0, *suites, *(0,) * (16 - len(suites))]),
+            24: bytes([0, *(low | high << 4 for low, high in zip(levels[::2], levels[1::2], strict=True))]),
+        }
+        return (0, b"\x11" + parameters[number]) if number in parameters else (0x80, b"")
+
+    def _write_door(self, found: dict[str, Any], kind: tuple[int, int], data: bytes) -> int:
+        name = _DOOR_COMMANDS[kind]
+        with (self.folder / "calls").open("a") as calls:
+            calls.write(f"{name}\n")
+        if name in self.faults().get("deaf", []):
+            return 0
+        if name == "parameter":
+            if data[1] in self.faults().get("read_only", []):
+                return 0x82
+            if data[1] == 2:
+                found["kinds"] = list(data[2:7])
+            else:
+                halves = [half for byte in data[3:11] for half in (byte & 0x0F, byte >> 4)]
+                found["levels"] = dict(zip(found["levels"], halves, strict=False))
+        else:
+            user = found["users"][(data[1] if name == "access" else data[0] & 0x3F) - 1]
+            if name == "access":
+                user["access"] = (data[0] & 0x70) | data[2]
+            elif name == "name":
+                user["name"] = data[1:17].rstrip(b"\0").decode()
+            elif data[1] == 2:
+                kept = data[2:].rstrip(b"\0").decode()[: self.faults().get("truncate", 20)]
+                user["password"] = kept
+            else:
+                user["enabled"] = bool(data[1])
+        (self.folder / "accounts.new").write_text(json.dumps(found))
+        (self.folder / "accounts.new").replace(self.folder / "accounts.json")
+        return 0
 
     def faults(self) -> dict[str, Any]:
         """Return what is wrong now."""
@@ -115,6 +231,11 @@ class Machine(bmc.Bmc):  # type: ignore[misc]
         found: dict[str, Any] = json.loads(text)
         return found
 
+    def writes(self) -> list[str]:
+        """Return the writes of what lets people in, so far."""
+        file = self.folder / "calls"
+        return [word for word in file.read_text().split() if word in _DOOR_COMMANDS.values()] if file.exists() else []
+
     def _uses_up(self, name: str, times: int) -> bool:
         self._used[name] = self._used.get(name, 0) + 1
         return self._used[name] <= times
@@ -123,7 +244,12 @@ class Machine(bmc.Bmc):  # type: ignore[misc]
         """Tell which versions are known: channel, kinds of authentication, status, versions and four bytes more."""
         old = self.faults().get("old")
         kinds, versions = (0x04, 0x01) if old else (0x80, 0x02)
-        self.authcap = bytes([0, 1, kinds, 0x04, versions, 0, 0, 0, 0])
+        status = 0x04
+        found = self.doors()
+        if found is not None:
+            kinds |= found["kinds"][3]
+            status |= 0b010 if self.get("") is not None else 0
+        self.authcap = bytes([0, 1, kinds, status, versions, 0, 0, 0, 0])
         super().send_auth_cap(*route)
 
     def send_cipher_suites(
@@ -132,10 +258,12 @@ class Machine(bmc.Bmc):  # type: ignore[misc]
         """Tell the suites that are offered; the library's own answer is always suite 3."""
         records = b"".join(
             bytes([0xC0, suite, _ALGORITHMS[suite][0], 0x40 | _ALGORITHMS[suite][1], 0x80 | _ALGORITHMS[suite][2]])
-            for suite in self.faults().get("suites", [3])
+            for suite in self.listed()
         )
         head = bytes([clientaddr, clientlun | 7 << 2])
-        body = bytes([myaddr, mylun | clientseq << 2, 0x54, 0, 1]) + records
+        # A channel, a type of payload, then which 16 bytes of the list are asked for, and a checksum.
+        start = 16 * (data[-2] & 0x3F)
+        body = bytes([myaddr, mylun | clientseq << 2, 0x54, 0, 1]) + records[start : start + 16]
         message = head + bytes([-sum(head) & 0xFF]) + body + bytes([-sum(body) & 0xFF])
         packet = b"\x06\x00\xff\x07" + bytes(9) + bytes([len(message)]) + message
         session._io_sendto(self.serversocket, packet, sockaddr)
@@ -145,11 +273,15 @@ class Machine(bmc.Bmc):  # type: ignore[misc]
         time.sleep(float(faults.get("slow", 0)))
         if faults.get("mute") and self._uses_up("mute", faults.get("mute_times", 10**6)):
             return
-        if faults.get("short"):
-            client.send_ipmi_response(data=[1] if request["command"] == 9 else [])
+        if "stop" in faults and len(self.writes()) >= faults["stop"]:
             return
-        if "code" in faults:
-            client.send_ipmi_response(code=faults["code"])
+        answer = self.change_doors(request)
+        if answer is None and faults.get("short"):
+            answer = (0, b"\1" if request["command"] == 9 else b"")
+        if answer is None and "code" in faults:
+            answer = (faults["code"], b"")
+        if answer is not None:
+            client.send_ipmi_response(code=answer[0], data=list(answer[1]))
             return
         if request["netfn"] == 0 and request["command"] == 8 and request["data"][0] == 5:
             (self.folder / "boot").write_text(" ".join(str(byte) for byte in request["data"][1:3]))
@@ -197,7 +329,7 @@ def main() -> None:
     """Serve until killed."""
     port, folder, user, password_file = int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], Path(sys.argv[4])
     serversession.ServerSession = Session
-    machine = Machine(folder, authdata={user: password_file.read_text()}, port=port, address="127.0.0.1")
+    machine = Machine(folder, {user: password_file.read_text()}, port=port, address="127.0.0.1")
     (folder / "ready").touch()
     machine.listen(5)
 

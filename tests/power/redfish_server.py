@@ -17,6 +17,12 @@ The faults are read anew for each request, from FOLDER/faults.json:
   insert      the HTTP status of an answer to the insertion of an image; eject: to its ejection. Nothing is done
   media_cut   an image is inserted, and the connection is cut before the answer
   media_name  what is shown as the address of any image that is inserted
+  deaf        changes of accounts are accepted and not carried out
+  stop        the connection is cut once so many changes of accounts were made
+  slots       no account is added; empty ones are filled in
+  must_change nothing but the own account is shown while it has the password that this names
+
+Who is let in is FOLDER/accounts.json, if it is there: a list of what a ManagerAccount has.
 """
 
 from __future__ import annotations
@@ -31,10 +37,15 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import bcrypt
+from sushy_tools.emulator import auth_basic
 from sushy_tools.emulator import main as emulator
 from sushy_tools.emulator.resources.systems.fakedriver import FakeDriver
+from sushy_tools.error import FishyError
 from werkzeug.serving import make_server
 
+ACCOUNT_SERVICE = "/redfish/v1/AccountService"
+ACCOUNTS = f"{ACCOUNT_SERVICE}/Accounts"
 UUID = "27946b59-9e44-4fa7-8e91-f3527a1ef094"
 
 
@@ -58,6 +69,89 @@ class Machine(FakeDriver):  # type: ignore[misc]
 
     def set_boot_device(self, identity: str, boot_source: str) -> None:
         (self.folder / "boot").write_text(boot_source)
+
+
+class Accounts:
+    """The account service, which the emulator does not have. Its users are those that the emulator lets in."""
+
+    def __init__(self, inner: Any, folder: Path, users: Path) -> None:
+        self.inner = inner
+        self.faults = folder / "faults.json"
+        self.file = folder / "accounts.json"
+        self.calls = folder / "calls"
+        self.users = users
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        there = self.file.exists()
+        if there:
+            self.renew_users()
+        if not there or not environ["PATH_INFO"].startswith(ACCOUNT_SERVICE):
+            inner: Iterable[bytes] = self.inner(environ, start_response)
+            return inner
+        faults = json.loads(self.faults.read_text())
+        if "stop" in faults and len(self.changes()) >= faults["stop"]:
+            environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+            return []
+        status, document = self.answer(environ, faults)
+        start_response(status, [("Content-Type", "application/json"), ("ETag", '"1"')])
+        return [json.dumps(document).encode()]
+
+    def renew_users(self) -> None:
+        """Let in whom the accounts let in."""
+        lines = [
+            f"{one['UserName']}:{bcrypt.hashpw(one['Password'].encode(), bcrypt.gensalt(4)).decode()}\n"
+            for one in json.loads(self.file.read_text())
+            if one["Enabled"] and one["UserName"]
+        ]
+        self.users.with_suffix(".new").write_text("".join(lines))
+        self.users.with_suffix(".new").replace(self.users)
+
+    def changes(self) -> list[str]:
+        """Return the changes made so far."""
+        told = self.calls.read_text().split() if self.calls.exists() else []
+        return [call for call in told if call.startswith("account")]
+
+    def answer(self, environ: dict[str, Any], faults: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        """Return status and document of the answer to a request."""
+        path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
+        try:
+            name, password = auth_basic.parse_token(auth_basic.parse_header(environ))
+            auth_basic.authenticate(self.users, name, password)
+        except FishyError:
+            return "401 Unauthorized", {"error": {"code": "Base.1.0.X", "message": "who are you"}}
+        known = json.loads(self.file.read_text())
+        own = next(number for number, one in enumerate(known) if one["UserName"] == name)
+        wanted = path.removeprefix(ACCOUNTS).strip("/")
+        must_change = known[own]["Password"] == faults.get("must_change")
+        if must_change and (wanted != str(own) or not path.startswith(ACCOUNTS)):
+            told = {"MessageId": "Base.1.8.PasswordChangeRequired", "MessageArgs": [f"{ACCOUNTS}/{own}"]}
+            return "403 Forbidden", {"error": {"code": "Base.1.0.X", "message": "no", "@Message.ExtendedInfo": [told]}}
+        if method in ("PATCH", "POST"):
+            return self._change(environ, faults, known, wanted)
+        if not path.startswith(ACCOUNTS):
+            return "200 OK", {"@odata.id": ACCOUNT_SERVICE, "Accounts": {"@odata.id": ACCOUNTS}}
+        if wanted:
+            shown = {key: value for key, value in known[int(wanted)].items() if key != "Password"}
+            return "200 OK", {"@odata.id": path, "Password": None, **shown}
+        members = [{"@odata.id": f"{ACCOUNTS}/{number}"} for number in range(len(known))]
+        return "200 OK", {"@odata.id": ACCOUNTS, "Members": members}
+
+    def _change(
+        self, environ: dict[str, Any], faults: dict[str, Any], known: list[dict[str, Any]], wanted: str
+    ) -> tuple[str, dict[str, Any]]:
+        body = json.loads(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
+        if not wanted and faults.get("slots"):
+            return "405 Method Not Allowed", {"error": {"code": "Base.1.0.X", "message": "no room"}}
+        with self.calls.open("a") as calls:
+            calls.write(f"account-{'-'.join(sorted(body))}\n")
+        if not faults.get("deaf"):
+            if wanted:
+                known[int(wanted)] |= body
+            else:
+                known.append(body)
+            self.file.with_suffix(".new").write_text(json.dumps(known))
+            self.file.with_suffix(".new").replace(self.file)
+        return "200 OK", {}
 
 
 class Faults:
@@ -133,6 +227,8 @@ class Faults:
 
         answer = b"".join(self.inner(environ, start))
         status, headers = told
+        if environ["PATH_INFO"].rstrip("/") == "/redfish/v1" and (self.folder / "accounts.json").exists():
+            answer = json.dumps({**json.loads(answer), "AccountService": {"@odata.id": ACCOUNT_SERVICE}}).encode()
         if is_system and status.startswith("200"):
             document = json.loads(answer)
             if faults.get("says") and self._uses_up({"says": faults.get("says_times", 10**6)}, "says"):
@@ -179,7 +275,7 @@ def main() -> None:
             "SUSHY_EMULATOR_AUTH_FILE": users,
         }
     )
-    app.wsgi_app = Faults(app.wsgi_app, folder)
+    app.wsgi_app = Accounts(Faults(app.wsgi_app, folder), folder, Path(users))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     server = make_server("127.0.0.1", port, app, threaded=True, ssl_context=context)

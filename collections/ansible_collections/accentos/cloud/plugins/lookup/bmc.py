@@ -13,7 +13,7 @@ description:
     the secrets of the site.
   - User and password are those named C(bmc_<host>_user) and C(bmc_<host>_password), with an underscore for every dash
     of the host's name, otherwise C(bmc_user) and C(bmc_password). They are given by the operator, with
-    C(tools/set-secret), and never generated.
+    C(tools/set-secret), and not generated, but for O(own_password).
 options:
   _terms:
     description:
@@ -21,6 +21,13 @@ options:
         is the connection of the host that the task is for.
     type: list
     elements: str
+  own_password:
+    description:
+      - Give each controller a password of its own, for module M(accentos.cloud.bmc_hardening). C(bmc_<host>_password)
+        is generated and stored where it is missing. Not for the drivers C(amt) and C(snmp).
+      - In check mode a missing password is generated for the call and nothing is stored.
+    type: bool
+    default: false
 extends_documentation_fragment: [accentos.cloud.secret_store]
 """
 
@@ -51,7 +58,12 @@ from typing import Any
 
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
-from ansible_collections.accentos.cloud.plugins.plugin_utils.bmc import BmcError, connection
+from ansible_collections.accentos.cloud.plugins.plugin_utils.bmc import (
+    BmcError,
+    connection,
+    password_is_set,
+    secret_names,
+)
 from ansible_collections.accentos.cloud.plugins.plugin_utils.secret_store import SecretStore, SecretStoreError
 
 
@@ -71,11 +83,19 @@ class LookupModule(LookupBase):
             )
         key_file = self.get_option("key_file")
         try:
-            secrets = SecretStore(Path(folder), Path(key_file) if key_file else None).read()
-            if not terms:
-                host = str(known.get("inventory_hostname"))
-                return [connection(host, self._templar.template(known.get("host_bmc")), secrets)]
-            return [{"name": host, "bmc": connection(host, self._of(host, known), secrets)} for host in terms]
+            store = SecretStore(Path(folder), Path(key_file) if key_file else None)
+            alone = str(known.get("inventory_hostname"))
+            controllers = {host: self._of(host, known) for host in terms} or {
+                alone: self._templar.template(known.get("host_bmc"))
+            }
+            own: dict[str, str] = {}
+            if self.get_option("own_password"):
+                may_write = not known.get("ansible_check_mode", False)
+                names = [secret_names(host, "password")[0] for host, bmc in controllers.items() if password_is_set(bmc)]
+                own = {name: store.get(name, "bmc_password", may_write=may_write) for name in names}
+            secrets = {**store.read(), **own}
+            found = {host: connection(host, bmc, secrets) for host, bmc in controllers.items()}
+            return [{"name": host, "bmc": bmc} for host, bmc in found.items()] if terms else [found[alone]]
         except (BmcError, SecretStoreError) as error:
             raise AnsibleLookupError(str(error)) from None
 

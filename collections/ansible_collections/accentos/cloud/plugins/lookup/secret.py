@@ -22,11 +22,11 @@ options:
     required: true
   kind:
     description:
-      - What to generate. C(password) is 32 letters and digits, C(short_password) 16 of them for a device that takes no
-        more, such as an IPMI BMC, C(hex) 32 bytes in hexadecimal, C(fernet) a Fernet key, C(private_key) an ECDSA key
-        on curve P-384 in PEM.
+      - What to generate. C(password) is 32 letters and digits, C(bmc_password) 20 of them, of every sort some, as IPMI
+        takes, C(short_password) 16 for a device that takes no more, C(hex) 32 bytes in hexadecimal, C(fernet) a Fernet
+        key, C(private_key) an ECDSA key on curve P-384 in PEM.
     type: str
-    choices: [password, short_password, hex, fernet, private_key]
+    choices: [password, bmc_password, short_password, hex, fernet, private_key]
     default: password
 extends_documentation_fragment: [accentos.cloud.secret_store]
 """

@@ -10,6 +10,8 @@ from typing import Any
 # Of host_bmc, the MAC address is for DHCP and no part of a connection.
 _CONNECTION = ("driver", "address", "port", "system", "cipher_suite", "outlets", "verify", "ca")
 
+_HARDENED = ("ipmi", "redfish")
+
 
 class BmcError(Exception):
     """A connection is not complete; the text says what is missing and what to do."""
@@ -18,6 +20,17 @@ class BmcError(Exception):
 def secret_names(host: str, what: str) -> tuple[str, str]:
     """Return the names that the secret WHAT (user, password) of HOST can have in the store, the first one first."""
     return f"bmc_{re.sub('[^a-z0-9]', '_', host.lower())}_{what}", f"bmc_{what}"
+
+
+def password_is_set(host_bmc: Mapping[str, Any] | None) -> bool:
+    """Tell whether module bmc_hardening can give the controller a password of its own."""
+    return host_bmc is not None and host_bmc.get("driver") in _HARDENED
+
+
+def shared_logins(secrets: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return the login that controllers without one of their own have, if the store holds one."""
+    found = {what: secrets.get(f"bmc_{what}") for what in ("user", "password")}
+    return [{what: value for what, value in found.items() if value}] if all(found.values()) else []
 
 
 def connection(host: str, host_bmc: Mapping[str, Any] | None, secrets: Mapping[str, str]) -> dict[str, Any]:

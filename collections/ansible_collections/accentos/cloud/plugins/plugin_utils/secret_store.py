@@ -52,10 +52,19 @@ def _private_key() -> str:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode("ascii")
 
 
+def _bmc_password() -> str:
+    # Many controllers ask for small and capital letters and digits; few take the same punctuation.
+    while True:
+        made = "".join(secrets.choice(string.ascii_letters + string.digits) for _number in range(20))
+        if all(set(made) & set(kind) for kind in (string.ascii_lowercase, string.ascii_uppercase, string.digits)):
+            return made
+
+
 # 32 characters out of 62 carry 190 bits; without punctuation a password needs no quoting in any configuration file.
 GENERATORS: Mapping[str, Callable[[], str]] = {
     "password": lambda: "".join(secrets.choice(string.ascii_letters + string.digits) for _number in range(32)),
-    # IPMI takes 16 bytes of user name and 20 of password.
+    # IPMI takes 16 bytes of user name and 20 of password; some controllers keep 16 of them.
+    "bmc_password": _bmc_password,
     "short_password": lambda: "".join(secrets.choice(string.ascii_letters + string.digits) for _number in range(16)),
     "hex": lambda: secrets.token_hex(32),
     "fernet": lambda: base64.urlsafe_b64encode(secrets.token_bytes(32)).decode("ascii"),

@@ -37,6 +37,8 @@ _NO_ENCRYPTION = {1, 2, 6, 7, 11, 15, 16}
 _MD5_OR_RC4 = {4, 5, 8, 9, 10, 12, 13, 14, 18, 19}
 _LEAST_PASSWORD = 16
 _LIST_BLOCK = 16
+# Payload type of a request to open a session, and where the status is in the packet that answers it.
+_OPEN_SESSION, _STATUS = 0x10, 17
 _MOST_BLOCKS = 0x3F
 
 
@@ -71,7 +73,7 @@ def weaknesses(connection: Connection) -> Iterable[Finding]:
     try:
         with _Asker(connection) as asker:
             yield from judge_capabilities(asker.ask(_GET_CAPABILITIES, (0x8E, 4)))
-            yield from judge_suites(parse_suites(asker.suites()))
+            yield from judge_suites(offered(parse_suites(asker.suites()), opens=asker.opens_without_password()))
     except OSError as error:
         yield Finding(
             WARNING,
@@ -129,6 +131,17 @@ def judge_suites(suites: Iterable[int]) -> Iterable[Finding]:
             )
     if offered and 17 not in offered:  # noqa: PLR2004 - the number of the suite
         yield Finding(WARNING, "the controller does not offer cipher suite 17", "Update its firmware, or use Redfish.")
+
+
+def offered(listed: Iterable[int], *, opens: bool | None) -> set[int]:
+    """Return the suites that count of those LISTED. OPENS: whether suite 0 was accepted; None if it was not told.
+
+    Many controllers list every suite that they know, whatever they were told to accept.
+    """
+    suites = set(listed)
+    if opens is None:
+        return suites
+    return suites | _NO_AUTHENTICATION if opens else suites - _NO_AUTHENTICATION
 
 
 def parse_suites(records: bytes) -> list[int]:
@@ -199,6 +212,23 @@ class _Asker:
             if len(part) < _LIST_BLOCK:
                 break
         return records
+
+    def opens_without_password(self) -> bool | None:
+        """Tell whether a session with cipher suite 0 may be begun; None if there is no answer."""
+        # Open Session Request (IPMI 2.0, 13.17): a tag, the highest privilege there is, any session id, no algorithms.
+        body = bytes([1, 0, 0, 0, *b"A-05"])
+        for kind in range(3):
+            body += bytes([kind, 0, 0, 8, 0, 0, 0, 0])
+        packet = bytes([6, 0, 0xFF, 7, 6, _OPEN_SESSION]) + bytes(8) + len(body).to_bytes(2, "little") + body
+        for _try in range(_TRIES):
+            self._socket.sendto(packet, self._address)
+            try:
+                answer = self._socket.recv(1024)
+            except TimeoutError:
+                continue
+            if len(answer) > _STATUS and answer[4] == 6 and answer[5] == _OPEN_SESSION + 1:  # noqa: PLR2004 - RMCP+
+                return answer[_STATUS] == 0
+        return None
 
     def ask(self, command: int, data: Sequence[int]) -> Sequence[int]:
         """Return the data of the answer to an application COMMAND, without its completion code."""

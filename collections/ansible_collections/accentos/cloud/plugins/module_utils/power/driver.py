@@ -84,6 +84,10 @@ class Identity:
     warnings: tuple[str, ...] = ()
     details: dict[str, Any] = dataclasses.field(default_factory=dict)
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return how the controller was reached, as a result of a module."""
+        return {"protocol": self.protocol, "protection": self.protection, "product": self.product}
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Drive:

@@ -182,14 +182,21 @@ class IpmiDriver(WithoutVirtualMedia):
         return bytes(response["data"])
 
     def _open(self) -> Any:
-        wanted = self._connection
-        strict = wanted.extra.get("cipher_suite") == _SHA256
-        made = (StrictSession if strict else CheckedSession)(
-            bmc=wanted.address, userid=wanted.user, password=wanted.password, port=wanted.port or _PORT
-        )
+        strict = self._connection.extra.get("cipher_suite") == _SHA256
+        made = (StrictSession if strict else CheckedSession)(**self._session_options())
         if not made.logged:
             raise ipmi_errors.IpmiException(made.errormsg or "timeout")
         return made
+
+    def _session_options(self) -> dict[str, Any]:
+        wanted = self._connection
+        # As bytes: with text the library does not find a session again that has ended, and hands it out as a new one.
+        return {
+            "bmc": wanted.address,
+            "userid": wanted.user.encode(),
+            "password": wanted.password.encode(),
+            "port": wanted.port or _PORT,
+        }
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:

@@ -12,7 +12,11 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.accentos.cloud.plugins.module_utils.power.driver import Connection
+<<<<<<< HEAD
 from ansible_collections.accentos.cloud.plugins.module_utils.power.media import Media
+=======
+from ansible_collections.accentos.cloud.plugins.module_utils.power.hardening import Login, wrong_login
+>>>>>>> hardening
 from ansible_collections.accentos.cloud.plugins.module_utils.power.pdu_tables import TABLES, TableError, custom_table
 from ansible_collections.accentos.cloud.plugins.module_utils.power.runner import LIBRARIES
 from ansible_collections.accentos.cloud.plugins.module_utils.power.snmp import Outlet
@@ -172,6 +176,28 @@ def _outlets(where: str, bmc: Mapping[str, Any]) -> tuple[Outlet, ...]:
         except TableError as error:
             raise OptionError(f"{place}: {error}.", "Mend the outlet or its table.") from None
     return tuple(found)
+
+
+def refuse_weak_logins(found: Mapping[str, Connection]) -> None:
+    """Raise OptionError unless each controller is to have a strong login of its own."""
+    owners: dict[str, str] = {}
+    for name, connection in found.items():
+        if connection.driver not in ("ipmi", "redfish"):
+            continue
+        where = f"bmc of {name}" if name else "bmc"
+        wrong = wrong_login(connection.driver, Login(connection.user, connection.password))
+        if wrong:
+            raise OptionError(
+                f"{where} {wrong}.",
+                "Let lookup accentos.cloud.bmc generate the password with own_password: true, or store one of 16 to 20 "
+                "characters with tools/set-secret.",
+            )
+        owner = owners.setdefault(connection.password, name)
+        if owner != name:
+            raise OptionError(
+                f"{where} has the same password as {owner}.",
+                "Give each controller a password of its own: lookup accentos.cloud.bmc does with own_password: true.",
+            )
 
 
 def _is_host(text: str) -> bool:

@@ -148,6 +148,9 @@ class RedfishDriver:
             product = " ".join(
                 part for part in (system.manufacturer, self._service.product, system.json.get("Model")) if part
             )
+        return self._identity(product)
+
+    def _identity(self, product: str) -> Identity:
         verified = self._connection.verify
         warnings = () if verified else (tls.UNVERIFIED,)
         return Identity("redfish", "TLS, verified" if verified else "TLS, not verified", product, warnings)
@@ -168,6 +171,16 @@ class RedfishDriver:
     def _known(self) -> Any:
         """Return the system, from a session that is opened when there is none. Its state may be old."""
         if self._system is None:
+            service = self._opened()
+            identity = self._connection.extra.get("system")
+            if identity and not identity.startswith("/"):
+                identity = f"{service.get_system_collection().path.rstrip('/')}/{identity}"
+            self._system = service.get_system(identity or None)
+        return self._system
+
+    def _opened(self) -> Any:
+        """Return the service, in a session that is opened when there is none."""
+        if self._service is None:
             wanted = self._connection
             host = f"[{wanted.address}]" if ":" in wanted.address else wanted.address
             self._service = sushy.Sushy(
@@ -175,11 +188,7 @@ class RedfishDriver:
                 auth=sushy.auth.SessionOrBasicAuth(wanted.user, wanted.password),
                 connector=_connector(f"https://{host}:{wanted.port or _PORT}", wanted),
             )
-            identity = wanted.extra.get("system")
-            if identity and not identity.startswith("/"):
-                identity = f"{self._service.get_system_collection().path.rstrip('/')}/{identity}"
-            self._system = self._service.get_system(identity or None)
-        return self._system
+        return self._service
 
     def _fresh(self) -> Any:
         known = self._system

@@ -58,7 +58,7 @@ _DRIVERS: Mapping[str, Callable[[Connection], Driver]] = {
     "snmp": SnmpDriver,
 }
 # So many answers one call may need: to open a session takes several.
-_ANSWERS = 3
+ANSWERS = 3
 # Seconds that a child has to end once its result is there.
 _GOODBYE = 5
 # Seconds between two looks at the children.
@@ -117,7 +117,7 @@ def change(driver: Driver, wish: Wish) -> Result:
             after["started_anew"] = True
     told = driver.identity()
     result["warnings"] += list(told.warnings)
-    result["connection"] = {"protocol": told.protocol, "protection": told.protection, "product": told.product}
+    result["connection"] = told.as_dict()
     result["diff"] = {"before": before, "after": after}
     return result
 
@@ -238,7 +238,7 @@ def look(driver: Driver) -> Result:
     result: Result = {"power": driver.power_state().value}
     told = driver.identity()
     result["warnings"] = list(told.warnings)
-    result["connection"] = {"protocol": told.protocol, "protection": told.protection, "product": told.product}
+    result["connection"] = told.as_dict()
     try:
         found = driver.boot()
     except UnsupportedError:
@@ -299,28 +299,34 @@ class Timed:
         with contextlib.suppress(UnreachableError), self._limit():
             self._driver.close()
 
-    @contextlib.contextmanager
-    def _limit(self) -> Iterator[None]:
-        def ring(_signal: int, _frame: object) -> None:
-            raise UnreachableError(
-                f"no answer within {self._seconds:g} s", "Look at the controller; `answer_timeout` gives it more time."
-            )
+    def _limit(self) -> contextlib.AbstractContextManager[None]:
+        return limited(self._seconds)
 
-        before = signal.signal(signal.SIGALRM, ring)
-        # It rings again and again, since some library may swallow the first one.
-        signal.setitimer(signal.ITIMER_REAL, self._seconds, 1)
-        try:
-            yield
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, before)
+
+@contextlib.contextmanager
+def limited(seconds: float) -> Iterator[None]:
+    """Let what happens within last no longer than some SECONDS. Raises UnreachableError."""
+
+    def ring(_signal: int, _frame: object) -> None:
+        raise UnreachableError(
+            f"no answer within {seconds:g} s", "Look at the controller; `answer_timeout` gives it more time."
+        )
+
+    before = signal.signal(signal.SIGALRM, ring)
+    # It rings again and again, since some library may swallow the first one.
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def with_driver(connection: Connection, work: Callable[[Driver], Result]) -> Job:
     """Return a job that does WORK with a driver of its own."""
 
     def job() -> Result:
-        driver = Timed(open_driver(connection), _ANSWERS * connection.answer_timeout)
+        driver = Timed(open_driver(connection), ANSWERS * connection.answer_timeout)
         try:
             return work(driver)
         finally:

@@ -37,9 +37,12 @@ def site(tmp_path: Path) -> dict[str, Any]:
     }
 
 
-def look_up(terms: list[str], variables: dict[str, Any], **options: str) -> list[dict[str, Any]]:
+def look_up(
+    terms: list[str], variables: dict[str, Any], name: str = "bmc", **options: str | bool
+) -> list[dict[str, Any]]:
     loader = DataLoader()
-    lookup = lookup_loader.get("accentos.cloud.bmc", loader=loader, templar=Templar(loader=loader, variables=variables))
+    templar = Templar(loader=loader, variables=variables)
+    lookup = lookup_loader.get(f"accentos.cloud.{name}", loader=loader, templar=templar)
     found: list[dict[str, Any]] = lookup.run(terms, variables=variables, **options)
     return found
 
@@ -61,6 +64,30 @@ def test_the_password_of_privacy_is_there_if_the_site_has_one(site: dict[str, An
     value = "private"
     SecretStore(tmp_path).set("bmc_privacy_password", value)
     assert look_up([], site)[0]["privacy_password"] == value
+
+
+def test_each_controller_gets_a_password_of_its_own(site: dict[str, Any], tmp_path: Path) -> None:
+    hosts = ["compute-1", "compute-2"]
+    planned = look_up(hosts, {**site, "ansible_check_mode": True}, own_password=True)
+    assert "bmc_compute_2_password" not in SecretStore(tmp_path).read()
+    first, second = look_up(hosts, site, own_password=True)
+    assert first["bmc"]["password"] == planned[0]["bmc"]["password"] == "own-password"  # noqa: S105 - of this test
+    made = second["bmc"]["password"]
+    assert (len(made), SecretStore(tmp_path).read()["bmc_compute_2_password"]) == (20, made)
+    assert second["bmc"]["user"] == "shared"
+    assert look_up(["compute-2"], site)[0]["bmc"]["password"] == made
+
+
+def test_no_password_is_made_for_what_cannot_be_given_one(site: dict[str, Any], tmp_path: Path) -> None:
+    site["hostvars"]["compute-2"] = {"host_bmc": {"driver": "amt", "address": "10.5.0.22"}}
+    (found,) = look_up(["compute-2"], site, own_password=True)
+    assert found["bmc"]["password"] == "shared-password"  # noqa: S105 - of this test
+    assert "bmc_compute_2_password" not in SecretStore(tmp_path).read()
+
+
+def test_the_login_that_controllers_share(site: dict[str, Any], tmp_path: Path) -> None:
+    assert look_up([], site, "bmc_logins") == [{"user": "shared", "password": "shared-password"}]
+    assert look_up([], {"inventory_dir": str(tmp_path / "other")}, "bmc_logins") == []
 
 
 def test_the_site_can_name_the_folder_and_the_key_file(site: dict[str, Any], tmp_path: Path) -> None:

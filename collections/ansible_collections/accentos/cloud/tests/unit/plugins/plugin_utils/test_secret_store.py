@@ -91,6 +91,9 @@ def test_the_formats_of_the_kinds(tmp_path: Path) -> None:
     store = SecretStore(tmp_path)
     assert re.fullmatch(r"[A-Za-z0-9]{32}", store.get("of_kind_password", "password", may_write=True))
     assert re.fullmatch(r"[A-Za-z0-9]{16}", store.get("of_kind_short", "short_password", may_write=True))
+    for number in range(200):
+        made = store.get(f"of_kind_bmc_{number}", "bmc_password", may_write=False)
+        assert re.fullmatch(r"(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])[A-Za-z0-9]{20}", made)
     assert re.fullmatch(r"[0-9a-f]{64}", store.get("of_kind_hex", "hex", may_write=True))
     assert len(base64.urlsafe_b64decode(store.get("of_kind_fernet", "fernet", may_write=True))) == 32
     pem = store.get("of_kind_private_key", "private_key", may_write=True)
@@ -101,7 +104,7 @@ def test_the_formats_of_the_kinds(tmp_path: Path) -> None:
     assert SecretStore(tmp_path).get("of_kind_private_key", "private_key", may_write=True) == pem
 
 
-@pytest.mark.parametrize("kind", ["password", "short_password", "hex", "fernet", "private_key"])
+@pytest.mark.parametrize("kind", ["password", "bmc_password", "short_password", "hex", "fernet", "private_key"])
 def test_no_two_secrets_are_equal(tmp_path: Path, kind: str) -> None:
     assert len({SecretStore(tmp_path).get("some_secret", kind, may_write=False) for _number in range(20)}) == 20
 
@@ -170,7 +173,7 @@ def test_wrong_names(tmp_path: Path, name: str) -> None:
 def test_wrong_kind(tmp_path: Path) -> None:
     with pytest.raises(
         SecretStoreError,
-        match="'pin' is no kind of secret: expected one of fernet, hex, password, private_key, short_password",
+        match="'pin' is no kind of secret: expected one of bmc_password, fernet, hex, password, private_key, ",
     ):
         SecretStore(tmp_path / "site").get("nova_password", "pin", may_write=True)
     assert not (tmp_path / "site").exists()

@@ -8,6 +8,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.power.audit import 
     judge_capabilities,
     judge_password,
     judge_suites,
+    offered,
     parse_suites,
 )
 
@@ -49,6 +50,14 @@ def test_suites(suites: list[int], found: list[str]) -> None:
     told = [finding.problem for finding in judge_suites(suites)]
     assert len(told) == len(found)
     assert all(words in problem for problem, words in zip(told, found, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("listed", "opens", "counts"),
+    [([0, 17], False, {17}), ([0, 17], True, {0, 17}), ([17], True, {0, 17}), ([0, 17], None, {0, 17})],
+)
+def test_a_session_counts_more_than_a_list(listed: list[int], opens: bool | None, counts: set[int]) -> None:
+    assert offered(listed, opens=opens) == counts
 
 
 def test_records_of_suites() -> None:
