@@ -125,7 +125,13 @@ from ansible_collections.accentos.cloud.plugins.module_utils.power.options impor
     connections_or_fail,
     finish,
 )
-from ansible_collections.accentos.cloud.plugins.module_utils.power.runner import Wish, change, run_all, with_driver
+from ansible_collections.accentos.cloud.plugins.module_utils.power.runner import (
+    Wish,
+    change,
+    longest,
+    run_all,
+    with_driver,
+)
 from ansible_collections.accentos.cloud.plugins.module_utils.power.states import Goal, Limits
 
 
@@ -160,8 +166,7 @@ def main() -> None:
     wanted = wish(module.params, dry=module.check_mode)
     results = run_all(
         {name: with_driver(connection, partial(change, wish=wanted)) for name, connection in found.items()},
-        # The state, twice the answers for boot device and identity, and what the libraries wait when a session breaks.
-        deadline=module.params["timeout"] + 8 * module.params["answer_timeout"],
+        deadline=longest(module.params["timeout"], module.params["answer_timeout"]),
         at_once=module.params["at_once"],
         pause=module.params["pause"],
     )

@@ -54,6 +54,8 @@ _DRIVERS: Mapping[str, Callable[[Connection], Driver]] = {
     "redfish": RedfishDriver,
     "snmp": SnmpDriver,
 }
+# So many answers a job may need besides those that count in its time-out.
+_MORE_ANSWERS = 8
 # So many answers one call may need: to open a session takes several.
 _ANSWERS = 3
 # Seconds that a child has to end once its result is there.
@@ -295,6 +297,14 @@ class _Child:
     process: multiprocessing.process.BaseProcess
     pipe: multiprocessing.connection.Connection
     ends_at: float
+
+
+def longest(timeout: float, answer_timeout: float) -> float:
+    """Return the seconds that a change with TIMEOUT can take.
+
+    To the state come twice the answers for boot device and identity, and what the libraries wait when a session breaks.
+    """
+    return timeout + _MORE_ANSWERS * answer_timeout
 
 
 def run_all(jobs: Mapping[str, Job], *, deadline: float, at_once: int = 20, pause: float = 0) -> dict[str, Result]:
