@@ -15,9 +15,11 @@ from typing import Any
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.accentos.cloud.plugins.module_utils import fencing_steps
+from ansible_collections.accentos.cloud.plugins.module_utils.fencing import Machine
 from ansible_collections.accentos.cloud.plugins.module_utils.fencing_steps import Door
 from ansible_collections.accentos.cloud.plugins.module_utils.power import options
 from ansible_collections.accentos.cloud.plugins.module_utils.power.driver import PowerError
+from ansible_collections.accentos.cloud.plugins.module_utils.power.runner import guarded
 from ansible_collections.accentos.cloud.plugins.modules import fence
 
 # It keeps its list in a file beside it. A file named fault beside it: fail - it cannot reach the monitors; lose - it
@@ -169,6 +171,28 @@ def test_a_host_that_answers_while_its_watchdog_is_waited_for(
     forced = run(host, expect_silent=True, fence_alive=["compute-1"])
     assert only(forced)["state"] == "unknown"
     assert "watchdog: it accepts connections at 127.0.0.1" in forced["msg"]
+
+
+def test_the_watchdog_of_a_host_that_answers_was_fed_until_then(run: Fence, monkeypatch: pytest.MonkeyPatch) -> None:
+    signs: list[float] = []
+    waits: list[tuple[float, float]] = []
+
+    def answer(_door: Door) -> str:
+        signs.append(time.monotonic())
+        return "it answers"
+
+    def wait(machine: Machine, begun: float, *_arguments: Any, **_options: Any) -> dict[str, Any]:
+        waits.append((machine.silent_for, begun))
+        return {"changed": False}
+
+    monkeypatch.setattr(Door, "sign_of_life", answer)
+    monkeypatch.setattr(fence, "wait_for_watchdog", wait)
+    monkeypatch.setattr(fence, "run_all", lambda jobs, **_: {name: guarded(job) for name, job in jobs.items()})
+    host = {**HOST, "address": "192.0.2.1", "watchdog": NO_TIME, "silent_for": 1000}
+    run(host, expect_silent=True, fence_alive=["compute-1"])
+    ((silent_for, begun),) = waits
+    assert silent_for == 0
+    assert begun >= signs[0]
 
 
 def test_the_operator(run: Fence) -> None:
