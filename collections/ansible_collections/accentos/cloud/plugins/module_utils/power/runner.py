@@ -101,7 +101,12 @@ def change(driver: Driver, wish: Wish) -> Result:
         _set_boot(driver, wish, result, before, after)
     if progress is not None:
         if not wish.dry:
-            _advance(driver, progress, begun, dry=False)
+            try:
+                _advance(driver, progress, begun, dry=False)
+            except PowerError as error:
+                # Of several feeds one may have followed.
+                error.touched = bool(progress.changes and progress.sent)
+                raise
             result["commands"] = [action.value for action in progress.sent]
         if progress.changes:
             after["power"] = "on" if wish.goal in (Goal.ON, Goal.RESET, Goal.CYCLE) else "off"
@@ -287,8 +292,12 @@ def guarded(job: Job) -> Result:
     try:
         return job()
     except PowerError as error:
-        return {"failed": True, "changed": False, "kind": type(error).__name__, "msg": error.problem} | {
-            "remedy": error.remedy
+        return {
+            "failed": True,
+            "changed": error.touched,
+            "kind": type(error).__name__,
+            "msg": error.problem,
+            "remedy": error.remedy,
         }
 
 
