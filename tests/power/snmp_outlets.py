@@ -3,7 +3,8 @@
 
 An outlet is a file FOLDER/outlet-<maker>-<index> with on or off. What each maker's columns mean is written here from
 the MIBs once more, so that a wrong number in the tables of the driver shows.
-Fault in FOLDER/faults.json: ignore - what is written is accepted and not carried out; value - what every outlet shows.
+Faults in FOLDER/faults.json: ignore - what is written is accepted and not carried out; stuck - the names of the files
+of outlets that this holds for alone; value - what every outlet shows.
 """
 
 from __future__ import annotations
@@ -73,7 +74,8 @@ def put(folder: Path, oid: str, value: str) -> list[str]:
         return ["wrong-value"]
     with (folder / "calls").open("a") as calls:
         calls.write(f"{file.name}={states[number]}\n")
-    if not json.loads((folder / "faults.json").read_text()).get("ignore"):
+    faults = json.loads((folder / "faults.json").read_text())
+    if not faults.get("ignore") and file.name not in faults.get("stuck", ()):
         file.write_text(states[number])
     return ["DONE"]
 

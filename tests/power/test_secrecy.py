@@ -27,6 +27,8 @@ PLAYBOOK = """\
       loop: [0, 1, 2, 3]
     - name: All of them together
       accentos.cloud.power: {machines: "{{ machines }}", state: "off", interval: 0.2}
+    - name: Fencing
+      accentos.cloud.fence: {machines: "{{ machines[:1] }}", expect_silent: false, interval: 0.2}
     - name: Nothing that fails tells more
       accentos.cloud.power: {bmc: "{{ broken }}", state: "off", timeout: 1, answer_timeout: 1}
       ignore_errors: true

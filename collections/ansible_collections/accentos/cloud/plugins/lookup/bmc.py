@@ -28,6 +28,15 @@ options:
       - In check mode a missing password is generated for the call and nothing is stored.
     type: bool
     default: false
+  fencing:
+    description:
+      - Return what option O(accentos.cloud.fence#module:machines) takes instead, with all that the site says of how
+        each host is fenced - C(host_bmc), C(host_power_outlets), C(host_watchdog) and the addresses of the host. What
+        it does not say is left out.
+      - User and password of power distribution units are those named C(pdu_<host>_user) and C(pdu_<host>_password),
+        otherwise C(pdu_user) and C(pdu_password).
+    type: bool
+    default: false
 extends_documentation_fragment: [accentos.cloud.secret_store]
 """
 
@@ -37,6 +46,12 @@ EXAMPLES = r"""
     bmc: "{{ lookup('accentos.cloud.bmc') }}"
     state: "on"
   delegate_to: deploy-1
+
+- name: Prove that a lost host is dead
+  accentos.cloud.fence:
+    machines: "{{ query('accentos.cloud.bmc', 'compute-7', fencing=true) }}"
+  delegate_to: deploy-1
+  run_once: true
 
 - name: Turn all computes on
   accentos.cloud.power:
@@ -48,19 +63,22 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _raw:
-  description: The connection of the host, or name and connection (C(bmc)) of each host named.
+  description: The connection of the host, or name and connection (C(bmc)) of each host named, or how each is fenced.
   type: list
   elements: dict
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.accentos.cloud.plugins.plugin_utils.bmc import (
+    FENCING,
     BmcError,
     connection,
+    fencing,
     password_is_set,
     secret_names,
 )
@@ -84,8 +102,11 @@ class LookupModule(LookupBase):
         key_file = self.get_option("key_file")
         try:
             store = SecretStore(Path(folder), Path(key_file) if key_file else None)
+            if self.get_option("fencing"):
+                secrets = store.read()
+                return [fencing(host, self._of(host, known, FENCING), secrets) for host in terms]
             alone = str(known.get("inventory_hostname"))
-            controllers = {host: self._of(host, known) for host in terms} or {
+            controllers = {host: self._of(host, known, ["host_bmc"])["host_bmc"] for host in terms} or {
                 alone: self._templar.template(known.get("host_bmc"))
             }
             own: dict[str, str] = {}
@@ -99,9 +120,8 @@ class LookupModule(LookupBase):
         except (BmcError, SecretStoreError) as error:
             raise AnsibleLookupError(str(error)) from None
 
-    def _of(self, host: str, known: dict[str, Any]) -> dict[str, Any] | None:
+    def _of(self, host: str, known: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
         hosts = known.get("hostvars") or {}
         if host not in hosts:
             raise BmcError(f"The inventory has no host {host}. Name hosts as hosts.yml does.")
-        found: dict[str, Any] | None = self._templar.template(hosts[host].get("host_bmc"))
-        return found
+        return {name: self._templar.template(hosts[host].get(name)) for name in names}

@@ -160,7 +160,13 @@ from ansible_collections.accentos.cloud.plugins.module_utils.power.options impor
     finish,
     media,
 )
-from ansible_collections.accentos.cloud.plugins.module_utils.power.runner import Wish, change, run_all, with_driver
+from ansible_collections.accentos.cloud.plugins.module_utils.power.runner import (
+    Wish,
+    change,
+    longest,
+    run_all,
+    with_driver,
+)
 from ansible_collections.accentos.cloud.plugins.module_utils.power.states import Goal, Limits
 
 
@@ -197,12 +203,11 @@ def main() -> None:
         wanted = wish(module.params, dry=module.check_mode)
     except OptionError as error:
         module.fail_json(msg=error.problem, remedy=error.remedy)
+    # State and virtual media.
     seconds = module.params["timeout"] * (2 if wanted.media else 1)
     results = run_all(
         {name: with_driver(connection, partial(change, wish=wanted)) for name, connection in found.items()},
-        # State and virtual media, twice the answers for boot device and identity, and what the libraries wait when a
-        # session breaks.
-        deadline=seconds + 8 * module.params["answer_timeout"],
+        deadline=longest(seconds, module.params["answer_timeout"]),
         at_once=module.params["at_once"],
         pause=module.params["pause"],
     )

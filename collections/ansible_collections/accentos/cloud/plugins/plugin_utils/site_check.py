@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.accentos.cloud.plugins.module_utils.power.pdu_tables import TABLES
 from ansible_collections.accentos.cloud.plugins.plugin_utils import site_schema
 from ansible_collections.accentos.cloud.plugins.plugin_utils.site_finding import Finding, Place, printable, report
 from ansible_collections.accentos.cloud.plugins.plugin_utils.site_inventory import (
@@ -27,6 +28,7 @@ from ansible_collections.accentos.cloud.plugins.plugin_utils.site_rules import (
     Located,
     SiteHost,
     SiteNetwork,
+    SiteOutlet,
     find_conflicts,
     find_short_lives,
 )
@@ -379,7 +381,26 @@ class _SiteChecker:
             self._text(bmc, bmc_fields.get("address"), "address"),
             [mac for mac in macs if mac],
             self._text(serial, serial.node) if serial else None,
+            [*self._outlets(bmc), *self._outlets(variables.get("host_power_outlets"))],
+            "driver" in bmc_fields and bmc_fields["driver"].value == "snmp",
         )
+
+    def _outlets(self, variable: _Variable | None) -> Iterator[SiteOutlet]:
+        """Yield the outlets without a mistake that are named in a variable."""
+        fields = dict(self._fields(variable))
+        rows = fields.get("outlets")
+        if variable is None or rows is None or rows.kind != "list" or id(rows) in self.bad:
+            return
+        shared = self._text(variable, fields.get("address"), "address")
+        for number, row in enumerate(rows.items):
+            unit = self._text(variable, row.fields.get("address"), "outlets", number, "address") or shared
+            outlet, table = row.fields.get("outlet"), row.fields.get("table")
+            if unit is None or outlet is None or table is None or {id(row), id(outlet), id(table)} & self.bad:
+                continue
+            if table.value in TABLES and isinstance(outlet.value, int | str):
+                index = TABLES[str(table.value)].index(str(outlet.value))
+                located = variable.located(outlet, "outlets", number, "outlet")
+                yield SiteOutlet(unit, dataclasses.replace(located, text=index))
 
     def _fields(self, variable: _Variable | None) -> Iterator[tuple[str, Node]]:
         """Yield the fields of a variable that is a mapping without a mistake of its own."""

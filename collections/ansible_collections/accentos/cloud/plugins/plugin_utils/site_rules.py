@@ -45,14 +45,27 @@ class SiteNetwork:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class SiteOutlet:
+    """An outlet that feeds a host: the address of its unit, and its index there, in one form."""
+
+    unit: Located
+    index: Located
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class SiteHost:
-    """What a host has of its own: addresses by network, the address of its BMC, MAC addresses, serial number."""
+    """What a host has of its own: addresses by network, the address of its BMC, MAC addresses, serial number, outlets.
+
+    BMC_IS_UNIT: it has no BMC but a power distribution unit, which it has in common with others.
+    """
 
     name: str
     addresses: Mapping[str, Located]
     bmc: Located | None = None
     macs: Sequence[Located] = ()
     serial: Located | None = None
+    outlets: Sequence[SiteOutlet] = ()
+    bmc_is_unit: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -78,6 +91,7 @@ def find_conflicts(
             _place_in(network.name, parsed, use, uses, findings)
     for host in hosts:
         findings += _host_addresses(host, parsed, uses)
+    findings += _units(hosts, parsed, uses)
     if api:
         _place_in(BASE, parsed, _Use("the address of the API", parse_address(api.text), api), uses, findings)
     findings += _duplicate_addresses(uses)
@@ -85,6 +99,13 @@ def find_conflicts(
     findings += _duplicates("MAC address", macs, normal_mac)
     serials = [(f"host {host.name}", host.serial) for host in hosts if host.serial]
     findings += _duplicates("serial number", serials, str)
+    # Whoever fences one of two hosts with an outlet in common turns off the other one.
+    outlets = [
+        (f"host {host.name}", dataclasses.replace(one.index, text=f"{one.unit.text} outlet {one.index.text}"))
+        for host in hosts
+        for one in host.outlets
+    ]
+    findings += _duplicates("outlet", outlets, str)
     return findings
 
 
@@ -165,7 +186,7 @@ def _host_addresses(host: SiteHost, networks: Mapping[str, Network], uses: list[
             name, networks, _Use(f"{owner} ({name})", parse_address(located.text), located), uses, findings
         )
         usable = placed if name == BASE else usable
-    if host.bmc:
+    if host.bmc and not host.bmc_is_unit:
         use = _Use(f"{owner} (BMC)", parse_address(host.bmc.text), host.bmc)
         _place_in(BMC_NETWORK, networks, use, uses, findings)
     if base is None or not usable:
@@ -189,6 +210,20 @@ def _host_addresses(host: SiteHost, networks: Mapping[str, Network], uses: list[
                 expected=" and ".join(f"host_addresses.{name}" for name in without_room) + " as well",
             )
         )
+    return findings
+
+
+def _units(hosts: Sequence[SiteHost], networks: Mapping[str, Network], uses: list[_Use]) -> list[Finding]:
+    """Note each power distribution unit once, however many hosts it feeds."""
+    findings: list[Finding] = []
+    seen = set()
+    for host in hosts:
+        named = [host.bmc] if host.bmc and host.bmc_is_unit else []
+        for located in (*named, *(one.unit for one in host.outlets)):
+            address = parse_address(located.text)
+            if address not in seen:
+                seen.add(address)
+                _place_in(BMC_NETWORK, networks, _Use("a power distribution unit", address, located), uses, findings)
     return findings
 
 

@@ -16,12 +16,13 @@ OTHER_DEVICE = "other"
 
 
 class PowerError(Exception):
-    """Something about a controller went wrong: what, and what to do about it."""
+    """Something about a controller went wrong: what, and what to do about it. TOUCHED: something was sent before."""
 
     def __init__(self, problem: str, remedy: str) -> None:
         super().__init__(problem)
         self.problem = problem
         self.remedy = remedy
+        self.touched = False
 
 
 class UnreachableError(PowerError):

@@ -6,17 +6,14 @@ from __future__ import annotations
 import ipaddress
 import re
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.accentos.cloud.plugins.module_utils.power.driver import Connection
-<<<<<<< HEAD
-from ansible_collections.accentos.cloud.plugins.module_utils.power.media import Media
-=======
 from ansible_collections.accentos.cloud.plugins.module_utils.power.hardening import Login, wrong_login
->>>>>>> hardening
+from ansible_collections.accentos.cloud.plugins.module_utils.power.media import Media
 from ansible_collections.accentos.cloud.plugins.module_utils.power.pdu_tables import TABLES, TableError, custom_table
 from ansible_collections.accentos.cloud.plugins.module_utils.power.runner import LIBRARIES
 from ansible_collections.accentos.cloud.plugins.module_utils.power.snmp import Outlet
@@ -123,12 +120,13 @@ def connections(params: Mapping[str, Any]) -> dict[str, Connection]:
     for row in rows:
         if row["name"] in found:
             raise OptionError(f"machines names {row['name']} twice.", "Name each machine once.")
-        found[row["name"]] = _connection(row["name"], row["bmc"], params["answer_timeout"])
+        where = f"bmc of {row['name']}" if row["name"] else "bmc"
+        found[row["name"]] = read_connection(where, row["bmc"], params["answer_timeout"])
     return found
 
 
-def _connection(name: str, bmc: Mapping[str, Any], answer_timeout: float) -> Connection:
-    where = f"bmc of {name}" if name else "bmc"
+def read_connection(where: str, bmc: Mapping[str, Any], answer_timeout: float) -> Connection:
+    """Return the connection that an option with the fields of BMC describes; WHERE names it. Raises OptionError."""
     if not _is_host(bmc["address"]):
         raise OptionError(f"{where}: address {bmc['address']!r} is no address.", "Give a host name or an IP address.")
     if bmc["port"] is not None and not 0 < bmc["port"] <= _LAST_PORT:
@@ -210,14 +208,25 @@ def _is_host(text: str) -> bool:
 
 def connections_or_fail(module: AnsibleModule) -> dict[str, Connection]:
     """Return the connections; a wrong option or a missing library ends the module."""
-    for name in ("answer_timeout", "at_once"):
-        if module.params[name] <= 0:
-            module.fail_json(msg=f"{name} is {module.params[name]}.", remedy=f"Give {name} a number above 0.")
+    need_positive(module, ("answer_timeout", "at_once"))
     try:
         found = connections(module.params)
     except OptionError as error:
         module.fail_json(msg=error.problem, remedy=error.remedy)
-    for driver in sorted({connection.driver for connection in found.values()}):
+    need_libraries(module, found.values())
+    return found
+
+
+def need_positive(module: AnsibleModule, names: Iterable[str]) -> None:
+    """End the module if one of these options is not above 0."""
+    for name in names:
+        if module.params[name] <= 0:
+            module.fail_json(msg=f"{name} is {module.params[name]}.", remedy=f"Give {name} a number above 0.")
+
+
+def need_libraries(module: AnsibleModule, found: Iterable[Connection]) -> None:
+    """End the module if the library of a driver is missing."""
+    for driver in sorted({connection.driver for connection in found}):
         try:
             import_module(LIBRARIES[driver])
         except ImportError:
@@ -227,7 +236,6 @@ def connections_or_fail(module: AnsibleModule) -> dict[str, Connection]:
                 "the task the variable ansible_python_interpreter: /opt/accentos/power/bin/python",
                 exception=traceback.format_exc(),
             )
-    return found
 
 
 def finish(module: AnsibleModule, results: Mapping[str, dict[str, Any]], *, alone: bool) -> None:

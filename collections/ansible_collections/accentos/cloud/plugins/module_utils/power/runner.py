@@ -57,6 +57,8 @@ _DRIVERS: Mapping[str, Callable[[Connection], Driver]] = {
     "redfish": RedfishDriver,
     "snmp": SnmpDriver,
 }
+# So many answers a job may need besides those that count in its time-out.
+_MORE_ANSWERS = 8
 # So many answers one call may need: to open a session takes several.
 ANSWERS = 3
 # Seconds that a child has to end once its result is there.
@@ -107,7 +109,12 @@ def change(driver: Driver, wish: Wish) -> Result:
         _set_boot(driver, wish, result, before, after)
     if progress is not None:
         if not wish.dry:
-            _advance(driver, progress, begun, dry=False)
+            try:
+                _advance(driver, progress, begun, dry=False)
+            except PowerError as error:
+                # Of several feeds one may have followed.
+                error.touched = bool(progress.changes and progress.sent)
+                raise
             result["commands"] = [action.value for action in progress.sent]
         if progress.changes:
             after["power"] = "on" if wish.goal in (Goal.ON, Goal.RESET, Goal.CYCLE) else "off"
@@ -340,8 +347,12 @@ def guarded(job: Job) -> Result:
     try:
         return job()
     except PowerError as error:
-        return {"failed": True, "changed": False, "kind": type(error).__name__, "msg": error.problem} | {
-            "remedy": error.remedy
+        return {
+            "failed": True,
+            "changed": error.touched,
+            "kind": type(error).__name__,
+            "msg": error.problem,
+            "remedy": error.remedy,
         }
 
 
@@ -350,6 +361,14 @@ class _Child:
     process: multiprocessing.process.BaseProcess
     pipe: multiprocessing.connection.Connection
     ends_at: float
+
+
+def longest(timeout: float, answer_timeout: float) -> float:
+    """Return the seconds that a change with TIMEOUT can take.
+
+    To the state come twice the answers for boot device and identity, and what the libraries wait when a session breaks.
+    """
+    return timeout + _MORE_ANSWERS * answer_timeout
 
 
 def run_all(jobs: Mapping[str, Job], *, deadline: float, at_once: int = 20, pause: float = 0) -> dict[str, Result]:

@@ -37,9 +37,7 @@ def site(tmp_path: Path) -> dict[str, Any]:
     }
 
 
-def look_up(
-    terms: list[str], variables: dict[str, Any], name: str = "bmc", **options: str | bool
-) -> list[dict[str, Any]]:
+def look_up(terms: list[str], variables: dict[str, Any], name: str = "bmc", **options: Any) -> list[dict[str, Any]]:
     loader = DataLoader()
     templar = Templar(loader=loader, variables=variables)
     lookup = lookup_loader.get(f"accentos.cloud.{name}", loader=loader, templar=templar)
@@ -88,6 +86,64 @@ def test_no_password_is_made_for_what_cannot_be_given_one(site: dict[str, Any], 
 def test_the_login_that_controllers_share(site: dict[str, Any], tmp_path: Path) -> None:
     assert look_up([], site, "bmc_logins") == [{"user": "shared", "password": "shared-password"}]
     assert look_up([], {"inventory_dir": str(tmp_path / "other")}, "bmc_logins") == []
+
+
+NETWORKS = {
+    "management": {"cidr": "10.1.0.0/24"},
+    "storage": {"cidr": "10.3.0.0/24"},
+    "external": {"cidr": "10.4.0.0/24"},
+}
+OUTLETS = [{"address": "10.5.0.90", "outlet": 3, "table": "apc"}, {"address": "10.5.0.91", "outlet": 3, "table": "apc"}]
+
+
+def test_how_hosts_are_fenced(site: dict[str, Any], tmp_path: Path) -> None:
+    store = SecretStore(tmp_path)
+    store.set("pdu_user", "fencer")
+    store.set("pdu_password", "of-the-units")
+    store.set("pdu_compute_1_password", "own-unit")
+    whole = {
+        "host_bmc": BMC,
+        "host_power_outlets": {"outlets": OUTLETS, "snmp_auth": "sha"},
+        "host_watchdog": {"armed": True, "timeout": 60},
+        "host_addresses": {"management": "10.1.0.21"},
+        "site_networks": NETWORKS,
+    }
+    site["hostvars"] = {"compute-1": whole, "plain": {}}
+    assert look_up(["compute-1", "plain"], site, fencing=True) == [
+        {
+            "name": "compute-1",
+            "address": "10.1.0.21",
+            "bmc": look_up(["compute-1"], site)[0]["bmc"],
+            "pdu": {
+                "driver": "snmp",
+                "address": "10.5.0.90",
+                "outlets": OUTLETS,
+                "snmp_auth": "sha",
+                "user": "fencer",
+                "password": "own-unit",
+            },
+            "watchdog": {"armed": True, "timeout": 60},
+            "ceph_addresses": ["10.1.0.21", "10.3.0.21"],
+        },
+        {"name": "plain"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("host", "words"),
+    [
+        ({"host_power_outlets": {"outlets": OUTLETS}}, "neither pdu_plain_user nor pdu_user"),
+        (
+            {"host_power_outlets": {"outlets": OUTLETS, "snmp_version": "v2c"}},
+            "password of the power distribution units",
+        ),
+        ({"host_addresses": {"management": "10.9.0.1"}, "site_networks": NETWORKS}, "The addresses of plain cannot be"),
+    ],
+)
+def test_what_is_missing_for_fencing(site: dict[str, Any], host: dict[str, Any], words: str) -> None:
+    site["hostvars"] = {"plain": host}
+    with pytest.raises(AnsibleError, match=words):
+        look_up(["plain"], site, fencing=True)
 
 
 def test_the_site_can_name_the_folder_and_the_key_file(site: dict[str, Any], tmp_path: Path) -> None:

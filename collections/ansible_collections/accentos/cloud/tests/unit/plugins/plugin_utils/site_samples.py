@@ -104,6 +104,12 @@ host_bmc:
   driver: redfish
   mac: 5254.0000.0221
 host_serial: SN-21
+host_power_outlets:
+  outlets:
+    - {address: 10.5.0.190, outlet: 3, table: apc}
+    - {address: 10.5.0.191, outlet: "1.3", table: raritan}
+  snmp_auth: sha
+host_watchdog: {armed: true, timeout: 60}
 """,
 }
 

@@ -217,6 +217,65 @@ MISTAKES: dict[str, tuple[str, str, str, int, str, list[str]]] = {
         "host_bmc.outlets.0.outlet",
         ["such as 3 or 1.3"],
     ),
+    "outlet without its unit": (
+        COMPUTE,
+        "{address: 10.5.0.190, outlet: 3, table: apc}",
+        "{outlet: 3, table: apc}",
+        17,
+        "host_power_outlets.outlets.0.address",
+        ["missing", "address: 10.23.0.90"],
+    ),
+    "units of an old SNMP": (
+        COMPUTE,
+        "snmp_auth: sha",
+        "snmp_version: v1",
+        19,
+        "host_power_outlets.snmp_version",
+        ["one of v3, v2c"],
+    ),
+    "watchdog of which nobody says that it is armed": (
+        COMPUTE,
+        "{armed: true, timeout: 60}",
+        "{timeout: 60}",
+        20,
+        "host_watchdog.armed",
+        ["missing", "true or false"],
+    ),
+    "watchdog that never fires": (
+        COMPUTE,
+        "timeout: 60",
+        "timeout: 0",
+        20,
+        "host_watchdog.timeout",
+        ["from 1 to 3600"],
+    ),
+    "outlet of two hosts": (
+        HOSTS,
+        "host_addresses: {management: 10.1.0.31}",
+        (
+            "host_addresses: {management: 10.1.0.31}\n"
+            "      host_bmc: {driver: snmp, address: 10.5.0.190, outlets: [{outlet: 3, table: apc}]}"
+        ),
+        25,
+        "storage-1.host_bmc.outlets.0.outlet",
+        [f"host storage-1 and host compute-1 in {COMPUTE}:17 have the same outlet"],
+    ),
+    "outlet twice, written in two ways": (
+        COMPUTE,
+        'outlet: "1.3", table: raritan}',
+        'outlet: "1.3", table: raritan}\n    - {address: 10.5.0.191, outlet: 3, table: raritan}',
+        19,
+        "host_power_outlets.outlets.2.outlet",
+        [f"host compute-1 and host compute-1 in {COMPUTE}:18 have the same outlet"],
+    ),
+    "unit outside": (
+        COMPUTE,
+        "10.5.0.191",
+        "10.1.0.191",
+        18,
+        "host_power_outlets.outlets.1.address",
+        ["is outside network out_of_band"],
+    ),
     "misspelt key of an interface": (
         COMPUTE,
         "    network:",
@@ -1073,7 +1132,7 @@ FOUND_IN_HOSTS = {"derived address of a gateway", "derived address has no room",
 def test_the_good_site_is_good(tmp_path: Path) -> None:
     outcome = check(tmp_path)
     assert lines(outcome) == []
-    assert (outcome.hosts, outcome.values) == (5, 47)
+    assert (outcome.hosts, outcome.values) == (5, 56)
 
 
 def test_the_table_is_long_enough() -> None:

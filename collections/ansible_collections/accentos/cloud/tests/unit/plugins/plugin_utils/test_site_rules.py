@@ -9,6 +9,7 @@ from ansible_collections.accentos.cloud.plugins.plugin_utils.site_rules import (
     Located,
     SiteHost,
     SiteNetwork,
+    SiteOutlet,
     find_conflicts,
     find_short_lives,
     normal_mac,
@@ -128,3 +129,29 @@ def test_lives_of_certificates() -> None:
     ]
     # Nothing of the site is to blame.
     assert lives(30, 30, 3650, written=False) == lives(397, 30, 427, written=False) == []
+
+
+def outlet(line: int, unit: str, index: str) -> SiteOutlet:
+    return SiteOutlet(at(line, unit), at(line, index))
+
+
+def test_a_unit_feeds_many_hosts_and_an_outlet_one() -> None:
+    one = SiteHost("a", {}, outlets=[outlet(10, "10.5.0.90", "3"), outlet(11, "10.5.0.91", "3")])
+    two = SiteHost("b", {}, at(20, "10.5.0.90"), outlets=[outlet(21, "10.5.0.90", "4")], bmc_is_unit=True)
+    assert findings(NETWORKS, one, two) == []
+    three = SiteHost("c", {}, outlets=[outlet(30, "10.5.0.91", "3"), outlet(31, "10.5.0.90", "4")])
+    assert findings(NETWORKS, one, two, three) == [
+        (30, "host c and host a in f.yml:11 have the same outlet"),
+        (31, "host c and host b in f.yml:21 have the same outlet"),
+    ]
+
+
+def test_a_unit_is_in_out_of_band_and_no_hosts_own() -> None:
+    one = SiteHost("a", {}, at(10, "10.5.0.11"), outlets=[outlet(11, "10.6.0.90", "3"), outlet(12, "10.5.0.11", "3")])
+    assert findings(NETWORKS, one) == [
+        (11, "is outside network out_of_band (10.5.0.0/24)"),
+        (12, "a power distribution unit and host a (BMC) in f.yml:10 have the same address 10.5.0.11"),
+    ]
+    assert findings(NETWORKS, SiteHost("b", {}, at(20, "10.6.0.1"), bmc_is_unit=True)) == [
+        (20, "is outside network out_of_band (10.5.0.0/24)")
+    ]
