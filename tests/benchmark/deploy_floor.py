@@ -1,7 +1,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Compares a deployment with its floor: a plain shell script that does the same, one step after another.
 
-    .venv/bin/python tests/benchmark/deploy_floor.py [--until STAGE] [--again STAGE]
+    .venv/bin/python tests/benchmark/deploy_floor.py [--until STAGE] [--again STAGE] [--remove]
 
 It makes a lab of its own, like that of the scenario "openstack" but without Ceph, twice. On the first one it runs
 playbooks/deploy.yml, then runs it again, which must change nothing, and starts a guest. On the second one the script
@@ -19,7 +19,8 @@ Its stages, in their order:
     floor         floor_deploy, timed step by step
     floor_guest   a guest, timed
     report        the table
-    destroy       the lab goes; only when it is named with --until
+
+With --remove nothing is measured: the lab goes, and what was measured stays if it was all.
 
 What is done is remembered in .cache/deploy-floor and not done again, each step of the floor for itself; --again begins
 anew with a stage. A stage that was interrupted is repeated, except that the floor cannot be repeated on hosts where a
@@ -59,10 +60,7 @@ HERE = Path(__file__).parent
 MODEL = ROOT / "molecule/openstack/inventory"
 STATE = ROOT / ".cache/deploy-floor"
 SERVICES = ["keystone", "glance", "placement", "nova", "neutron", "horizon"]
-STAGES = (
-    *("create", "deploy", "repeat", "keep", "guest", "create_floor", "floor", "floor_guest"),
-    *("report", "destroy"),
-)
+STAGES = ("create", "deploy", "repeat", "keep", "guest", "create_floor", "floor", "floor_guest", "report")
 # What the lab's hosts write for themselves, which another host must not be given.
 OWN = (
     *(
@@ -448,10 +446,15 @@ class Lab:
         """Print the table."""
         sys.stdout.write("\n".join(report(self.done)) + "\n")
 
-    def destroy(self) -> object:
+    def destroy(self) -> None:
         """Remove the lab."""
         self.playbook("molecule/shared/destroy.yml")
-        return True
+
+    def remove(self) -> None:
+        """Remove the lab; what was done on it has to be done again, unless only the report is left."""
+        if "floor_guest" not in self.done:
+            self.forget("create")
+        self.destroy()
 
 
 def report(done: Mapping[str, Any]) -> list[str]:
@@ -483,8 +486,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--until", choices=STAGES, default="report", help="the last stage")
     parser.add_argument("--again", choices=STAGES, help="begin anew with this stage")
+    parser.add_argument("--remove", action="store_true", help="remove the lab, and do nothing else")
     arguments = parser.parse_args()
     lab = Lab()
+    if arguments.remove:
+        lab.remove()
+        return
     if arguments.again:
         lab.forget(arguments.again)
     for stage in STAGES[: STAGES.index(arguments.until) + 1]:
@@ -492,7 +499,7 @@ def main() -> None:
             sys.stderr.write(f"{time.strftime('%H:%M:%S')} {stage}\n")
             run: Callable[[], object] = getattr(lab, stage)
             result = run()
-            if stage not in ("report", "destroy"):
+            if stage != "report":
                 lab.remember(stage, result)
 
 

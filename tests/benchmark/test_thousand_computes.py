@@ -63,7 +63,7 @@ def test_descendants_are_found_at_any_depth() -> None:
     assert descendants({1: 0, 5: 1, 6: 5, 7: 6, 8: 1}, 5) == {5, 6, 7}
 
 
-@pytest.mark.parametrize("computes", [1, 1000])
+@pytest.mark.parametrize("computes", [1, 300])
 def test_the_site_passes_the_check(tmp_path: Path, computes: int) -> None:
     write_site(tmp_path, computes)
     outcome = check_site(tmp_path)

@@ -94,6 +94,35 @@ def make_request(key: ec.EllipticCurvePrivateKey, common_name: str, names: Seque
     return request.public_bytes(serialization.Encoding.PEM).decode("ascii")
 
 
+def sign_request(request: str, authority: str, key: str, *, now: datetime, lasts: timedelta) -> str:
+    """Return the certificate, in PEM, that an authority makes of a request: with its subject, key and extensions.
+
+    ``key`` is the authority's. The certificate is valid from ``now`` on. Raises ValueError.
+    """
+    asked = x509.load_pem_x509_csr(request.encode())
+    (issuer,) = x509.load_pem_x509_certificates(authority.encode())
+    signer = load_key(key.encode())
+    if signer is None or signer.public_key() != issuer.public_key():
+        raise ValueError("the authority's certificate is for another key")
+    if not asked.is_signature_valid:
+        raise ValueError("who asks for it does not have its key")
+    start = now.replace(microsecond=0)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(asked.subject)
+        .issuer_name(issuer.subject)
+        .public_key(asked.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(start)
+        .not_valid_after(start + lasts)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(asked.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
+    )
+    for extension in asked.extensions:
+        builder = builder.add_extension(extension.value, critical=extension.critical)
+    return builder.sign(signer, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode("ascii")
+
+
 def _names_of(certificate: x509.Certificate) -> set[x509.GeneralName]:
     try:
         return set(certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)

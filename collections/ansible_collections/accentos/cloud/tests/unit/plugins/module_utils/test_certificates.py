@@ -13,6 +13,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.certificates import
     make_key,
     make_request,
     parse_name,
+    sign_request,
     why_new,
 )
 from cryptography import x509
@@ -115,6 +116,34 @@ def test_the_request_says_what_is_wanted() -> None:
     assert extensions.get_extension_for_class(x509.BasicConstraints).value.ca is False
     usage = extensions.get_extension_for_class(x509.KeyUsage)
     assert (usage.critical, usage.value.digital_signature, usage.value.key_cert_sign) == (True, True, False)
+
+
+def test_a_signed_request_is_a_good_certificate() -> None:
+    request, authority = make_request(KEY, "a.example.test", NAMES), pem(CA).decode()
+    text = sign_request(request, authority, dump_key(CA_KEY).decode(), now=NOW, lasts=timedelta(days=90))
+    (made,) = x509.load_pem_x509_certificates(text.encode())
+    assert reason([made, CA]) == ""
+    assert (made.not_valid_before_utc, made.not_valid_after_utc) == (NOW, NOW + timedelta(days=90))
+    asked = {extension.oid: extension for extension in x509.load_pem_x509_csr(request.encode()).extensions}
+    assert {oid: made.extensions.get_extension_for_oid(oid) for oid in asked} == asked
+    found = made.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
+    assert found == x509.AuthorityKeyIdentifier.from_issuer_public_key(CA_KEY.public_key())
+
+
+def test_a_key_of_another_authority_signs_nothing() -> None:
+    request = make_request(KEY, "a.example.test", NAMES)
+    with pytest.raises(ValueError, match="for another key"):
+        sign_request(request, pem(CA).decode(), dump_key(KEY).decode(), now=NOW, lasts=MONTH)
+
+
+def test_a_request_without_its_key_is_not_signed() -> None:
+    request = make_request(KEY, "a.example.test", NAMES)
+    lines = request.splitlines()
+    # The end of the signature, before the last characters, which may be padding.
+    last = lines[-2]
+    lines[-2] = last[:4] + ("A" if last[4] != "A" else "B") + last[5:]
+    with pytest.raises(ValueError, match="does not have its key"):
+        sign_request("\n".join(lines), pem(CA).decode(), dump_key(CA_KEY).decode(), now=NOW, lasts=MONTH)
 
 
 @pytest.mark.parametrize("text", ["a.example.test", "DNS:", "IP:a", "email:x", "URI:"])

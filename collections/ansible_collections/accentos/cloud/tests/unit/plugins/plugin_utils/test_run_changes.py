@@ -60,6 +60,7 @@ RESULTS = [
     ("accentos.cloud.openstack_sync", {"names": ["nova-api"]}, ["run nova-api"]),
     ("accentos.cloud.command_on_change", {"diff": {"after": "apt-get update\n"}}, ["run apt-get update"]),
     ("community.crypto.x509_certificate_pipe", {"certificate": "c"}, []),
+    ("accentos.cloud.certificate_signatures", {"files": [{"path": "/etc/a.crt", "content": "c"}]}, []),
     ("ansible.builtin.file", {}, ["do the task"]),
     ("accentos.cloud.unit", {"censored": "hidden", "commands": ["start a.service"]}, ["do the task"]),
     ("ansible.builtin.apt", {"results": [{"changed": True, "stdout": APT}, {"changed": False}]}, 3),

@@ -1,0 +1,57 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The control node signs what hosts ask for, by Ansible itself."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.accentos.cloud.plugins.module_utils.certificates import (
+    dump_key,
+    load_certificates,
+    make_key,
+    make_request,
+    parse_name,
+)
+from ansible_collections.accentos.cloud.tests.unit.plugins.action.adhoc import adhoc
+from ansible_collections.accentos.cloud.tests.unit.plugins.module_utils.test_certificates import CA, CA_KEY, KEY, pem
+
+
+def sign(folder: Path, *options: str, **given: Any) -> dict[str, Any]:
+    """Return what the task says of two requests."""
+    names = [parse_name("DNS:a.example.test")]
+    requests = [
+        {"name": name, "path": f"/etc/{name}.crt", "csr": make_request(make_key(), name, names)} for name in ("a", "b")
+    ]
+    arguments = {"requests": requests, "authority": pem(CA).decode(), "key": dump_key(CA_KEY).decode(), "valid_days": 9}
+    return adhoc(folder, "certificate_signatures", "-a", json.dumps(arguments | given), *options)
+
+
+def test_all_requests_are_signed(tmp_path: Path) -> None:
+    result = sign(tmp_path)
+    assert result["changed"]
+    assert [one["path"] for one in result["files"]] == ["/etc/a.crt", "/etc/b.crt"]
+    for one in result["files"]:
+        made, authority = load_certificates(one["content"].encode())
+        made.verify_directly_issued_by(CA)
+        assert authority == CA
+
+
+def test_nothing_is_signed_where_nothing_is_asked_for(tmp_path: Path) -> None:
+    result = sign(tmp_path, requests=[])
+    assert (result["changed"], result["files"]) == (False, [])
+
+
+def test_check_mode_says_that_it_would_sign(tmp_path: Path) -> None:
+    result = sign(tmp_path, "--check")
+    assert result["changed"]
+    assert [load_certificates(one["content"].encode()) for one in result["files"]] == [[CA], [CA]]
+
+
+def test_a_failure_names_the_certificate_and_keeps_the_key(tmp_path: Path) -> None:
+    key = dump_key(KEY).decode()
+    result = sign(tmp_path, key=key)
+    assert "cannot sign the certificate a" in result["msg"]
+    assert "remedy" in result
+    assert key.splitlines()[1] not in json.dumps(result)
