@@ -225,7 +225,9 @@ class Sampler(threading.Thread):
             processes = read_processes()
             parents = {process: parent for process, (parent, _seconds) in processes.items()}
             below = descendants(parents, self._process) & set(processes)
-            self.computed.append((time.time(), sum(processes[process][1] for process in below)))
+            computed = sum(processes[process][1] for process in below)
+            # What a child computed is lost from sight between its end and its parent's taking note of it.
+            self.computed.append((time.time(), max([computed, *(before for _at, before in self.computed[-1:])])))
             sizes = {process: read_kib(process) for process in below}
             if sum(sizes.values()) > self.peak_kib:
                 self.peak_kib, self.peak_at = sum(sizes.values()), time.time()
@@ -290,7 +292,8 @@ def run(scratch: Path, *, done: bool, only: int, profile: str) -> Run:
         while playbook.poll() is None:
             time.sleep(0.2)
             if only and not stopped and log.exists() and len(read_tasks(log.read_text(encoding="utf-8"), 0)) > only:
-                playbook.send_signal(signal.SIGINT)
+                # Not SIGINT: who starts in the background of a shell ignores it.
+                playbook.send_signal(signal.SIGTERM)
                 stopped = True
     memory.stop()
     ended = time.time()
@@ -326,7 +329,6 @@ def table(tasks: Iterable[Task]) -> list[str]:
 def figures(ended: Run, hosts: int) -> list[str]:
     """Return what is asked of a run over so many HOSTS, as lines of text."""
     many = [task for task in ended.tasks if len(task.hosts) == hosts]
-    hundreds = sum(len(task.hosts) for task in ended.tasks) / 100
     memory = ended.memory
     at = next(
         (task.name for task in ended.tasks if task.began <= memory.peak_at <= task.ended), "before the first task"
@@ -341,7 +343,8 @@ def figures(ended: Run, hosts: int) -> list[str]:
     if many:
         spent = sum(task.seconds for task in many)
         lines.append(f"{'seconds per task per 100 hosts':50}{100 * spent / len(many) / hosts:10.2f}")
-        lines.append(f"{'of which computed, on all processors':50}{ended.computed / hundreds:10.2f}")
+        computed = sum(task.computed for task in many)
+        lines.append(f"{'computed per task per 100 hosts':50}{100 * computed / len(many) / hosts:10.2f}")
     return lines
 
 
