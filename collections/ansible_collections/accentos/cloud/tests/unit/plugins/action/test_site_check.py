@@ -71,7 +71,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_good_site_of_the_inventory_in_use(folder: Path) -> None:
-    expected = {"changed": False, "path": str(folder), "findings": [], "hosts": 5, "values": 38}
+    expected = {"changed": False, "path": str(folder), "findings": [], "hosts": 5, "values": 47}
     assert run_task(folder) == expected
     assert run_task(folder, "--check") == expected
 
@@ -93,7 +93,7 @@ def test_mistakes_fail_the_task_and_are_all_in_the_message(folder: Path) -> None
             "suggestion": "",
         }
     ]
-    assert (result["hosts"], result["values"], result["changed"]) == (5, 38, False)
+    assert (result["hosts"], result["values"], result["changed"]) == (5, 47, False)
     assert result["msg"].splitlines()[1:] == [
         f"{SITE}:11:11: site_networks.tunnel.vlan: is too small, found 0; expected a whole number from 1 to 4094",
         "Nothing was changed. Correct these lines, then run the same command again.",
@@ -102,7 +102,7 @@ def test_mistakes_fail_the_task_and_are_all_in_the_message(folder: Path) -> None
 
 def test_results(folder: Path) -> None:
     good = run_here({"inventory_dir": str(folder)})
-    assert good == {"changed": False, "path": str(folder), "findings": [], "hosts": 5, "values": 38}
+    assert good == {"changed": False, "path": str(folder), "findings": [], "hosts": 5, "values": 47}
     (folder / SITE).unlink()
     bad = run_here({"inventory_dir": "/nowhere"}, path=str(folder))
     assert (bad["failed"], len(bad["findings"]), bad["hosts"]) == (True, 5, 5)
