@@ -106,6 +106,9 @@ def sign_request(request: str, authority: str, key: str, *, now: datetime, lasts
         raise ValueError("the authority's certificate is for another key")
     if not asked.is_signature_valid:
         raise ValueError("who asks for it does not have its key")
+    # A host that is not the site's any more may ask for whatever it likes.
+    if any(isinstance(value, x509.BasicConstraints) and value.ca for value in (one.value for one in asked.extensions)):
+        raise ValueError("it asks to be an authority itself")
     start = now.replace(microsecond=0)
     builder = (
         x509.CertificateBuilder()

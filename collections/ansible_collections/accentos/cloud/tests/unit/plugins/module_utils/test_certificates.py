@@ -146,6 +146,14 @@ def test_a_request_without_its_key_is_not_signed() -> None:
         sign_request("\n".join(lines), pem(CA).decode(), dump_key(CA_KEY).decode(), now=NOW, lasts=MONTH)
 
 
+def test_nobody_becomes_an_authority() -> None:
+    builder = x509.CertificateSigningRequestBuilder().subject_name(CA.subject)
+    request = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    text = request.sign(KEY, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+    with pytest.raises(ValueError, match="an authority itself"):
+        sign_request(text, pem(CA).decode(), dump_key(CA_KEY).decode(), now=NOW, lasts=MONTH)
+
+
 @pytest.mark.parametrize("text", ["a.example.test", "DNS:", "IP:a", "email:x", "URI:"])
 def test_names_that_are_not_understood(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
