@@ -303,7 +303,7 @@ def host_test_steps(root: Path) -> tuple[Step, ...]:
         ),
         scenario_step(
             "provision",
-            "Images; machines with empty disks become hosts by way of Cobbler and their BMCs, a stranger too; faults.",
+            "Images; machines with empty disks become hosts by way of Cobbler and their BMCs; faults.",
             3600,
             HOSTS,
         ),
@@ -352,7 +352,7 @@ def long_test_steps(root: Path) -> tuple[Step, ...]:
         scenario_step("openstack", "A compute leaves and joins; the APIs pass the tests of Tempest.", 7200, env=marked),
         scenario_step(
             "provision",
-            "Machines that are prepared too, not only installed; faults in the midst of an installation.",
+            "Machines that are prepared too, not only installed; a stranger; faults in the midst of an installation.",
             7200,
             # No task has such a tag, so none is left out.
             env=marked | {"ACCENTOS_SKIP_TAGS": "none"},

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from ansible_collections.accentos.cloud.plugins.plugin_utils.secret_store import SecretStore
@@ -35,6 +36,8 @@ from .machines import (
 @pytest.mark.parametrize("name", MACHINES)
 def test_the_machine_is_what_the_site_says(name: str) -> None:
     host = reach(MACHINES[name])
+    # It answers before all of its file systems are mounted.
+    host.run("systemctl is-system-running --wait")
     assert host.check_output("hostname --fqdn") == f"{name}.provision.example.test"
     assert host.check_output("systemctl --failed --no-legend --plain") == ""
     firmware = "uefi" if host.file("/sys/firmware/efi").exists else "bios"
@@ -163,7 +166,27 @@ def test_a_clock_that_is_off_by_an_hour_is_told() -> None:
     assert right.returncode == 0, right.stdout
 
 
+def inventory_of_cobbler() -> dict[str, Any]:
+    """Return what ansible-inventory says by Cobbler alone."""
+    command = [sys.executable, "-m", "ansible", "inventory", f"--inventory={COBBLER}", "--list"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    # Ansible marks what it will never run as a template.
+    listed: dict[str, Any] = json.loads(done.stdout, object_hook=lambda value: value.get("__ansible_unsafe", value))
+    return listed
+
+
+def test_the_machines_are_in_the_inventory_of_cobbler() -> None:
+    listed = inventory_of_cobbler()
+    assert set(MACHINES) <= set(listed["compute"]["hosts"])
+    for name, address in MACHINES.items():
+        cards = listed["_meta"]["hostvars"][name]["cobbler_interfaces"].values()
+        assert address in [card["ip_address"] for card in cards]
+        assert f"52:54:00:93:00:{address[-2:]}" in [card["mac_address"] for card in cards]
+
+
 # Both of its tests take the fixture: pytest puts tests with it before others, and this one comes first.
+@pytest.mark.long
 def test_a_machine_that_nobody_described_becomes_a_host(host: Host) -> None:
     rack("virsh", "start", STRANGER)
     end = time.monotonic() + LONGEST_START
@@ -179,11 +202,7 @@ def test_a_machine_that_nobody_described_becomes_a_host(host: Host) -> None:
         "lsblk --inverse --noheadings --list --output SERIAL $(findmnt --noheadings --output SOURCE /)"
     )
     assert set(members.split()) == {"STRANGER-1", "STRANGER-2"}
-    command = [sys.executable, "-m", "ansible", "inventory", f"--inventory={COBBLER}", "--list"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    # Ansible marks what it will never run as a template.
-    listed = json.loads(done.stdout, object_hook=lambda value: value.get("__ansible_unsafe", value))
+    listed = inventory_of_cobbler()
     facts = listed["_meta"]["hostvars"][NEW]
     assert facts["ansible_host"] == NEW_ADDRESS
     assert facts["host_addresses"] == {"management": NEW_ADDRESS}
@@ -194,6 +213,7 @@ def test_a_machine_that_nobody_described_becomes_a_host(host: Host) -> None:
     assert "No machine is waiting" in playbook("playbooks/enrol.yml")
 
 
+@pytest.mark.long
 def test_an_enrolled_machine_is_forgotten_once(host: Host) -> None:
     words = ("playbooks/enrol.yml", "--extra-vars", json.dumps({"provision_forgotten": [NEW]}))
     rack("virsh", "destroy", STRANGER)
