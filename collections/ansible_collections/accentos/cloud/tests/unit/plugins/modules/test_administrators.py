@@ -18,12 +18,14 @@ KEY = "ssh-ed25519 AAAA ann"
 ANN = {"name": "ann", "ssh_keys": [KEY], "sudo": True}
 BOB = {"name": "bob", "ssh_keys": ["ssh-ed25519 BBBB bob"]}
 
-# An account is a file that holds shell, password and day of expiry; "refuses" names a program that fails.
+# An account is a file that holds shell, password and day of expiry; "refuses" names a program that fails. It has read its
+# input by then, or who writes it would meet a closed pipe now and then.
 PROGRAM = """\
 #!/bin/sh
 cd {folder} || exit 9
 echo "${{0##*/}} $*" >>calls
-[ "${{0##*/}}" = "$(cat refuses)" ] && {{ echo "no space" >&2; exit 4; }}
+refuse() {{ [ "${{0##*/}}" != visudo ] || cat >/dev/null; echo "no space" >&2; exit 4; }}
+[ "${{0##*/}}" = "$(cat refuses)" ] && refuse
 case "${{0##*/}}" in
   visudo) grep -q ALL - && exit 0; [ "$#" = 3 ] ;;
   useradd) mkdir home/$5; echo "$3 ! -" >accounts/$5 ;;
