@@ -18,8 +18,8 @@ KEY = "ssh-ed25519 AAAA ann"
 ANN = {"name": "ann", "ssh_keys": [KEY], "sudo": True}
 BOB = {"name": "bob", "ssh_keys": ["ssh-ed25519 BBBB bob"]}
 
-# An account is a file that holds shell, password and day of expiry; "refuses" names a program that fails. It has read its
-# input by then, or who writes it would meet a closed pipe now and then.
+# An account is a file that holds shell, password and day of expiry; "refuses" names a program that fails. It has read
+# its input by then, or who writes it would meet a closed pipe now and then.
 PROGRAM = """\
 #!/bin/sh
 cd {folder} || exit 9
