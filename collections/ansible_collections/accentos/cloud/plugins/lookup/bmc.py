@@ -69,7 +69,6 @@ _raw:
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleLookupError
@@ -82,7 +81,7 @@ from ansible_collections.accentos.cloud.plugins.plugin_utils.bmc import (
     password_is_set,
     secret_names,
 )
-from ansible_collections.accentos.cloud.plugins.plugin_utils.secret_store import SecretStore, SecretStoreError
+from ansible_collections.accentos.cloud.plugins.plugin_utils.secret_store import SecretStoreError, open_store
 
 
 class LookupModule(LookupBase):
@@ -94,14 +93,8 @@ class LookupModule(LookupBase):
         known = variables or {}
         # Variables that stand for an option come as they were written.
         folder = self._templar.template(self.get_option("folder")) or known.get("inventory_dir")
-        if not folder or not Path(folder).is_absolute():
-            raise AnsibleLookupError(
-                "The inventory has no folder that could hold secrets. "
-                "Name the site folder with -i, or set site_secrets_folder to an absolute path."
-            )
-        key_file = self.get_option("key_file")
         try:
-            store = SecretStore(Path(folder), Path(key_file) if key_file else None)
+            store = open_store(folder, self.get_option("key_file"))
             if self.get_option("fencing"):
                 secrets = store.read()
                 return [fencing(host, self._of(host, known, FENCING), secrets) for host in terms]

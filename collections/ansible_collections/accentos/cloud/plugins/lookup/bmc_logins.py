@@ -30,13 +30,12 @@ _raw:
   elements: dict
 """
 
-from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.accentos.cloud.plugins.plugin_utils.bmc import shared_logins
-from ansible_collections.accentos.cloud.plugins.plugin_utils.secret_store import SecretStore, SecretStoreError
+from ansible_collections.accentos.cloud.plugins.plugin_utils.secret_store import SecretStoreError, open_store
 
 
 class LookupModule(LookupBase):
@@ -47,13 +46,7 @@ class LookupModule(LookupBase):
         self.set_options(var_options=variables, direct=kwargs)
         # Variables that stand for an option come as they were written.
         folder = self._templar.template(self.get_option("folder")) or (variables or {}).get("inventory_dir")
-        if not folder or not Path(folder).is_absolute():
-            raise AnsibleLookupError(
-                "The inventory has no folder that could hold secrets. "
-                "Name the site folder with -i, or set site_secrets_folder to an absolute path."
-            )
-        key_file = self.get_option("key_file")
         try:
-            return shared_logins(SecretStore(Path(folder), Path(key_file) if key_file else None).read())
+            return shared_logins(open_store(folder, self.get_option("key_file")).read())
         except SecretStoreError as error:
             raise AnsibleLookupError(str(error)) from None

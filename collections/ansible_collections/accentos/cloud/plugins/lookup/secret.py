@@ -47,12 +47,11 @@ _raw:
   elements: str
 """
 
-from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
-from ansible_collections.accentos.cloud.plugins.plugin_utils.secret_store import SecretStore, SecretStoreError
+from ansible_collections.accentos.cloud.plugins.plugin_utils.secret_store import SecretStoreError, open_store
 
 
 class LookupModule(LookupBase):
@@ -64,18 +63,8 @@ class LookupModule(LookupBase):
         known = variables or {}
         # Variables that stand for an option come as they were written.
         folder = self._templar.template(self.get_option("folder")) or known.get("inventory_dir")
-        if not folder:
-            raise AnsibleLookupError(
-                "The inventory has no folder that could hold secrets. "
-                "Name the site folder with -i, or set site_secrets_folder."
-            )
-        if not Path(folder).is_absolute():
-            raise AnsibleLookupError(
-                f"The folder of the secrets, {folder}, is not absolute: start site_secrets_folder with a slash."
-            )
-        key_file = self.get_option("key_file")
-        store = SecretStore(Path(folder), Path(key_file) if key_file else None)
         try:
+            store = open_store(folder, self.get_option("key_file"))
             return [
                 store.get(name, self.get_option("kind"), may_write=not known.get("ansible_check_mode", False))
                 for name in terms

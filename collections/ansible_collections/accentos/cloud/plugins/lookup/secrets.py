@@ -34,12 +34,11 @@ _raw:
   elements: dict
 """
 
-from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
-from ansible_collections.accentos.cloud.plugins.plugin_utils.secret_store import SecretStore, SecretStoreError
+from ansible_collections.accentos.cloud.plugins.plugin_utils.secret_store import SecretStoreError, open_store
 
 
 class LookupModule(LookupBase):
@@ -53,15 +52,9 @@ class LookupModule(LookupBase):
         known = variables or {}
         # Variables that stand for an option come as they were written.
         folder = self._templar.template(self.get_option("folder")) or known.get("inventory_dir")
-        if not folder or not Path(folder).is_absolute():
-            raise AnsibleLookupError(
-                "The inventory has no folder that could hold secrets. "
-                "Name the site folder with -i, or set site_secrets_folder to an absolute path."
-            )
-        key_file = self.get_option("key_file")
-        store = SecretStore(Path(folder), Path(key_file) if key_file else None)
         may_write = not known.get("ansible_check_mode", False)
         try:
+            store = open_store(folder, self.get_option("key_file"))
             return [
                 {one["name"]: store.get(one["name"], one["kind"], may_write=may_write) for one in term}
                 for term in terms

@@ -179,6 +179,20 @@ class SecretStore:
             os.close(handle)
 
 
+def open_store(folder: str | None, key_file: str | None) -> SecretStore:
+    """Return the store in FOLDER, which the site names, opened by KEY_FILE or its own key. Raises SecretStoreError."""
+    if not folder:
+        raise SecretStoreError(
+            "The inventory has no folder that could hold secrets. "
+            "Name the site folder with -i, or set site_secrets_folder to an absolute path."
+        )
+    if not Path(folder).is_absolute():
+        raise SecretStoreError(
+            f"The folder of the secrets, {folder}, is no absolute path: start site_secrets_folder with a slash."
+        )
+    return SecretStore(Path(folder), Path(key_file) if key_file else None)
+
+
 def _write_in_one_step(path: Path, content: bytes) -> None:
     """Replace a file as a whole, mode 0600: after a crash it is either the old one or the new one."""
     try:
