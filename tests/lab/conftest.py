@@ -1,5 +1,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Lab hosts for tests: the site of the Molecule scenario "prepare", made and removed once for all tests here.
+"""Lab hosts for tests: the site of the Molecule scenario "prepare", removed once for all tests here.
+
+Hosts that the scenario left are taken as they are, so that `make test` makes and prepares them once.
 
 ACCENTOS_TEST_SITE names another site of two such hosts, such as a copy with another lab_name and other networks, to run
 beside other labs;
@@ -145,7 +147,10 @@ class Lab:
         if playbook == PREPARE and is_as_site_says(arguments) and site is None and done.returncode == 0:
             self.unprepared -= touched
         summary = self.scratch / "summary.json"
-        return Run(done.returncode, done.stdout, json.loads(summary.read_text()) if summary.exists() else {"hosts": {}})
+        run = Run(done.returncode, done.stdout, json.loads(summary.read_text()) if summary.exists() else {"hosts": {}})
+        if playbook == DESTROY or (playbook == CREATE and run.changed):
+            self.unprepared = reach(())
+        return run
 
     def forget(self) -> None:
         """Remove summary and log of the run before."""
@@ -227,9 +232,8 @@ def descendants(pid: int) -> list[int]:
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """Give fresh hosts to the tests and remove them afterwards."""
+    """Give the hosts to the tests, made whole if the scenario or another run left any, and remove them afterwards."""
     lab = Lab(tmp_path_factory.mktemp("lab"))
-    lab.succeed(DESTROY)
     lab.succeed(CREATE)
     yield lab
     lab.succeed(DESTROY)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.steps.engine import BusyError, Job, Outcome, Run, Step, digest, lock, summarize
+from tools.steps.engine import LANES, BusyError, Job, Outcome, Run, Step, digest, lock, next_step, summarize
 from tools.steps.results import Counts
 
 OK = '<testsuites><testsuite><testcase classname="a" name="b"/></testsuite></testsuites>'
@@ -138,6 +138,16 @@ def test_what_a_group_has_only_one_of_is_used_by_one_step_at_a_time(run: Run) ->
     script = "mkdir lab || exit 1; sleep 0.3; rmdir lab"
     steps = [Step(name, "why", ("sh", "-c", script), timeout=10, group="g", uses="lab") for name in "abc"]
     assert states(run.execute(steps, True)) == ["ok", "ok", "ok"]
+
+
+def test_who_has_to_wait_for_a_thing_lets_others_pass() -> None:
+    first, second, other = (
+        Step(name, "why", ("true",), uses=uses) for name, uses in (("a", "x"), ("b", "x"), ("c", ""))
+    )
+    assert next_step([second, other], [first]) is other
+    assert next_step([second], [first]) is None
+    assert next_step([second], [other]) is second
+    assert next_step([other], [first] * LANES) is None
 
 
 @pytest.mark.parametrize(

@@ -70,13 +70,10 @@ def test_what_test_leaves_out_is_in_test_long() -> None:
     marked = [path for path in (*ROOT.glob("molecule/*/tests/*.py"), *ROOT.glob("tests/*/*.py")) if is_long(path)]
     assert {path.parts[-3] for path in marked if path.parts[-2] == "tests"} == scenarios
     assert {path.parts[-2] for path in marked if path.parts[-3] == "tests"} == {"lab"}
-    for name in ("lab tests", "lab faults"):
-        (step,) = (step for step in steps_of("test") if step.name == name)
-        assert not callable(step.action)
-        assert step.action[-3:-1] == ("-m", "not long")
-    long_lab = steps["long lab tests"].action
-    assert not callable(long_lab)
-    assert long_lab[-4:-1] == ("tests/lab", "-m", "long")
+    (lab,) = (step.action for step in steps_of("test") if step.name == "lab tests")
+    for action, mark in ((lab, "not long"), (steps["long lab tests"].action, "long")):
+        assert not callable(action)
+        assert action[-4:-1] == ("tests/lab", "-m", mark)
 
 
 def is_long(path: Path) -> bool:
@@ -99,10 +96,9 @@ def ignored(words: tuple[str, ...]) -> set[str]:
 
 def test_every_folder_of_tests_is_run_once() -> None:
     run = {step.name: step.action for step in steps_of("test") if not callable(step.action)}
-    quick, slow, lab, faults = (run[name] for name in ("unit tests", "slow tests", "lab tests", "lab faults"))
+    quick, slow, lab = (run[name] for name in ("unit tests", "slow tests", "lab tests"))
     assert ignored(quick) == {word for word in (*slow, *lab) if (ROOT / word).is_dir()}
-    assert ignored(lab) == {word for word in faults if (ROOT / word).suffix == ".py" and (ROOT / word).is_file()}
-    assert all(Path(word).parent.name == "lab" for word in ignored(lab))
+    assert not ignored(lab) | ignored(slow)
 
 
 def test_the_documentation_leaves_out_only_verbs_whose_steps_have_run() -> None:
@@ -119,16 +115,15 @@ def test_the_documentation_leaves_out_only_verbs_whose_steps_have_run() -> None:
 
 def test_steps_at_the_same_time_share_no_lab_and_no_results() -> None:
     steps = steps_of("test")
-    halves = [step for step in steps if "ACCENTOS_TEST_SITE" in step.env]
-    for key in ("ACCENTOS_TEST_SITE", "ANSIBLE_HOME"):
-        assert len({step.env[key] for step in halves}) == len(halves) == 2
-    scenarios = {step.name.removeprefix("molecule "): step for step in steps if step.name.startswith("molecule ")}
-    for half in halves:
-        # The half takes the lab of a scenario that has ended.
-        scenario = scenarios[Path(half.env["ACCENTOS_TEST_SITE"]).parent.name]
-        assert steps.index(scenario) < steps.index(half)
-        assert scenario.group == half.group
-        assert scenario.uses == half.uses != ""
+    (lab_tests,) = (step for step in steps if "ACCENTOS_TEST_SITE" in step.env)
+    # They take over the lab that a scenario leaves to them.
+    scenario = Path(lab_tests.env["ACCENTOS_TEST_SITE"]).parent.name
+    (prepared,) = (step for step in steps if step.name == f"molecule {scenario}")
+    assert steps.index(prepared) < steps.index(lab_tests)
+    assert (prepared.group, prepared.uses) == (lab_tests.group, lab_tests.uses)
+    assert lab_tests.uses
+    leaves = [step.name for step in steps if not callable(step.action) and "--destroy=never" in step.action]
+    assert leaves == [prepared.name]
     results = [pattern for step in steps for pattern in step.tests]
     assert len(set(results)) == len(results)
     # What takes longest begins first.

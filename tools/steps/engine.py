@@ -1,7 +1,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Runs steps, which are data, and reports on them.
 
-A step is a program or a Python function. Steps run in order; neighbours with the same `group` run two at a time.
+A step is a program or a Python function. Steps run in order; neighbours with the same `group` run LANES at a time.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -28,7 +28,8 @@ from .child import InterruptedRunError, Limits, TimedOutError, run_child
 from .report import Log, Screen, Stopwatch, clock, plain, slowest
 from .results import Counts, UnreadableResultsError, count_files, verdict
 
-PARALLEL = 2
+# One more than the two cores that the project is built for: each step waits for hosts and services a part of its time.
+LANES = 3
 TAIL_LINES = 40
 LONGEST_NAME = 300
 GRACE_SECONDS = 10.0
@@ -81,7 +82,7 @@ class Step:
     step is left out while they are the same.
     timeout: seconds. tests: patterns of the JUnit XML files that it writes. essential: nothing runs after its failure.
     terminal: it shows its own progress. remedy: what a person can do when it fails. uses: a thing of which steps of one
-    group have only one, such as a lab: whoever comes second waits until the first has ended.
+    group have only one, such as a lab: whoever comes second lets others pass until the first has ended.
     """
 
     name: str
@@ -206,6 +207,14 @@ def judge(step: Step, root: Path, failure: str) -> tuple[str, Counts]:
     return failure, counts
 
 
+def next_step(waiting: Sequence[Step], running: Collection[Step]) -> Step | None:
+    """Return the first of the WAITING steps that can begin beside those RUNNING, or None while none can."""
+    if len(running) >= LANES:
+        return None
+    in_use = {step.uses for step in running if step.uses}
+    return next((step for step in waiting if step.uses not in in_use), None)
+
+
 class Run:
     """One run of a verb."""
 
@@ -223,7 +232,7 @@ class Run:
         """Run STEPS and return one outcome for each. With KEEP_GOING only a failed essential step stops the rest."""
         self._total = len(steps)
         outcomes: list[Outcome] = []
-        with self._signals(), ThreadPoolExecutor(PARALLEL) as pool:
+        with self._signals(), ThreadPoolExecutor(LANES) as pool:
             number = 1
             for _, members in groupby(enumerate(steps), key=lambda item: item[1].group or str(item[0])):
                 group = [step for _, step in members]
@@ -239,13 +248,10 @@ class Run:
 
     def _run_group(self, pool: ThreadPoolExecutor, number: int, group: Sequence[Step]) -> list[Outcome]:
         jobs: dict[int, Job] = {}
-        in_use = {step.uses: threading.Lock() if step.uses else contextlib.nullcontext() for step in group}
+        positions = {step.name: position for position, step in enumerate(group, start=number)}
 
-        def work(position: int, step: Step) -> Outcome:
-            with in_use[step.uses]:
-                return run(position, step)
-
-        def run(position: int, step: Step) -> Outcome:
+        def run(step: Step) -> Outcome:
+            position = positions[step.name]
             if self.signal is not None:
                 return Outcome(step, "not run")
             jobs[position] = Job(step, self)
@@ -256,17 +262,22 @@ class Run:
             self._show(position, outcome)
             return outcome
 
-        futures: list[Future[Outcome]] = [
-            pool.submit(work, position, step) for position, step in enumerate(group, start=number)
-        ]
-        while wait(futures, timeout=0.2).not_done:
-            # With two at a time the line shows the one that has been running longer.
+        waiting = [*group]
+        running: dict[Future[Outcome], Step] = {}
+        outcomes: dict[str, Outcome] = {}
+        while waiting or running:
+            while step := next_step(waiting, running.values()):
+                waiting.remove(step)
+                running[pool.submit(run, step)] = step
+            for future in wait(running, timeout=0.2, return_when=FIRST_COMPLETED).done:
+                outcomes[running.pop(future).name] = future.result()
+            # With several at a time the line shows the one that began first.
             for position, job in sorted(jobs.items())[:1]:
                 if not job.step.terminal:
                     last = job.tail[-1] if job.tail else ""
                     title = f"[{position}/{self._total}] {job.step.name} ... {clock(job.watch.seconds)}"
                     self.screen.update(f"{title}  {last}")
-        return [future.result() for future in futures]
+        return [outcomes[step.name] for step in group]
 
     def _run_step(self, job: Job) -> Outcome:
         step = job.step

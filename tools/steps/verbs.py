@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import packages, venv
-from .engine import PARALLEL, Job, Needs, Step, StepError
+from .engine import Job, Needs, Step, StepError
 from .machine import LAB, lab_folders, read
 
 BIN = ".venv/bin"
@@ -44,10 +44,10 @@ POWER_PACKAGES = ("snmpd", "openipmi")
 ASLEEP = {name: f"{name}.service" for name in POWER_PACKAGES}
 # Tests that start servers or whole playbooks and wait for them: too slow for test-quick, which leaves them out.
 SLOW_TESTS = ("tests/power", "tests/playbooks", "tests/stages")
-# Steps of a group run two at a time, in their order.
+# Steps of a group run at the same time, in their order, as far as there are lanes.
 HOSTS = "hosts"
-# Each half of tests/lab has a lab like that of a scenario, with its name, once that one has ended.
-LAB_FAULTS = ("tests/lab/test_faults.py",)
+# Scenario that leaves its hosts to tests/lab.
+LAB_OF_TESTS = "prepare"
 QUICK_NEEDS = Needs(disk_mib=2048)
 LAB_NEEDS = Needs(root=True, disk_mib=8192, memory_mib=4096, containers=True)
 # Python that mypy reads, and programs without the ending .py that ruff would not find.
@@ -182,13 +182,13 @@ def shellcheck(job: Job) -> None:
 
 
 def quality_steps() -> tuple[Step, ...]:
-    """Return the checks that need neither containers nor administrator rights; they run two at a time."""
+    """Return the checks that need neither containers nor administrator rights; they run at the same time."""
     pytest = (
         PYTHON,
         "-m",
         "pytest",
         # One process would take nearly as long as all of test-quick may.
-        f"--numprocesses={PARALLEL}",
+        "--numprocesses=2",
         "--dist=loadfile",
         *(f"--ignore={folder}" for folder in ("tests/lab", *SLOW_TESTS)),
         # What is covered is judged once the slow tests have added theirs.
@@ -229,7 +229,7 @@ def slow_tests_step() -> Step:
             "-m",
             "pytest",
             # They wait for servers and playbooks more than they compute.
-            "--numprocesses=3",
+            "--numprocesses=4",
             "--dist=loadfile",
             *SLOW_TESTS,
             "--cov",
@@ -257,10 +257,11 @@ def ansible_test_step(kind: str, why: str, timeout: int, result: str) -> Step:
 
 def scenario_step(scenario: str, why: str, timeout: int, group: str = "", env: Mapping[str, str] | None = None) -> Step:
     """Return the step that runs a SCENARIO of Molecule with ENV, beside others of its GROUP if it has one."""
+    keep = ("--destroy=never",) if scenario == LAB_OF_TESTS else ()
     return Step(
         f"molecule {scenario}",
         why,
-        (f"{BIN}/molecule", "test", "--scenario-name", scenario),
+        (f"{BIN}/molecule", "test", "--scenario-name", scenario, *keep),
         timeout=timeout,
         tests=(f"{RESULTS}/molecule-{scenario}.xml",),
         group=group,
@@ -269,31 +270,27 @@ def scenario_step(scenario: str, why: str, timeout: int, group: str = "", env: M
     )
 
 
-def lab_tests_step(name: str, why: str, root: Path, scenario: str, *tests: str, marked: str = "not long") -> Step:
-    """Return the step NAME that runs the TESTS of tests/lab that are MARKED so on hosts like those of SCENARIO."""
+def lab_tests_step(name: str, why: str, root: Path, marked: str, group: str = "") -> Step:
+    """Return the step NAME that runs those of tests/lab that are MARKED so, on the hosts of a scenario."""
     result = f"{RESULTS}/{name.replace(' ', '-')}.xml"
     return Step(
         name,
         why,
-        (PYTHON, "-m", "pytest", *tests, "-m", marked, f"--junitxml={result}"),
+        (PYTHON, "-m", "pytest", "tests/lab", "-m", marked, f"--junitxml={result}"),
         timeout=3600,
         tests=(result,),
         env={
-            "ACCENTOS_TEST_SITE": f"molecule/{scenario}/inventory",
+            "ACCENTOS_TEST_SITE": f"molecule/{LAB_OF_TESTS}/inventory",
             # The search for secrets reads all files there, so nobody else may remove them meanwhile.
-            "ANSIBLE_HOME": str(root / f".cache/ansible-{scenario}"),
+            "ANSIBLE_HOME": str(root / ".cache/ansible-lab"),
         },
-        group=HOSTS,
-        uses=f"lab of {scenario}",
+        group=group,
+        uses=f"lab of {LAB_OF_TESTS}",
     )
 
 
 def host_test_steps(root: Path) -> tuple[Step, ...]:
-    """Return the tests that take long, most of them on hosts: two at a time, in an order that keeps both lanes busy.
-
-    What takes longest begins first, and no step follows at once the one whose lab it uses.
-    """
-    others = (f"--ignore={path}" for path in LAB_FAULTS)
+    """Return the tests that take long, most of them on hosts, in an order that keeps all lanes busy: longest first."""
     return (
         scenario_step(
             "openstack",
@@ -313,29 +310,21 @@ def host_test_steps(root: Path) -> tuple[Step, ...]:
             1800,
             HOSTS,
         ),
+        lab_tests_step(
+            "lab tests",
+            "Killed runs, half-made labs, lying hosts, ending certificates, a search for secrets, borders of a lab.",
+            root,
+            "not long",
+            HOSTS,
+        ),
         scenario_step(
             "cobbler",
             "A deploy host gets Cobbler; another host boots from it, tries its doors, and looks on while it is killed.",
             2400,
             HOSTS,
         ),
-        ansible_test_step("sanity", "What Ansible asks of every collection.", 1200, "ansible-test-sanity-*.xml"),
-        lab_tests_step(
-            "lab faults",
-            "Killed runs, half-made labs, lying hosts, expiring certificates.",
-            root,
-            "prepare",
-            *LAB_FAULTS,
-        ),
-        lab_tests_step(
-            "lab tests",
-            "A search for secrets, and the borders of a lab.",
-            root,
-            "cobbler",
-            "tests/lab",
-            *others,
-        ),
         slow_tests_step(),
+        ansible_test_step("sanity", "What Ansible asks of every collection.", 1200, "ansible-test-sanity-*.xml"),
         ansible_test_step(
             "units",
             "The unit tests as Ansible runs them, away from the checkout's own settings.",
@@ -357,14 +346,7 @@ def long_test_steps(root: Path) -> tuple[Step, ...]:
             # No task has such a tag, so none is left out.
             env=marked | {"ACCENTOS_SKIP_TAGS": "none"},
         ),
-        lab_tests_step(
-            "long lab tests",
-            "More faults of labs, and the rack of bare machines.",
-            root,
-            "prepare",
-            "tests/lab",
-            marked="long",
-        ),
+        lab_tests_step("long lab tests", "More faults of labs, and the rack of bare machines.", root, "long"),
     )
 
 
