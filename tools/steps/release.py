@@ -1,18 +1,41 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Builds both collections so that the same commit gives the same bytes (see reproducible-builds.org)."""
+"""Builds a release so that the same commit gives the same bytes (see reproducible-builds.org), and signs it if asked.
+
+dist/ then holds both collections, SHA256SUMS, and a list of parts (SBOM, CycloneDX 1.6): the collections, and the
+packages and other collections that a control node has, as they are pinned. A signature is one that ansible-galaxy
+verifies: of the MANIFEST.json of a collection, which has the digest of each of its files.
+"""
 
 from __future__ import annotations
 
+import argparse
 import gzip
 import hashlib
 import io
 import os
+import re
 import subprocess
 import sys
 import tarfile
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
+import yaml
+from cyclonedx.model import HashAlgorithm, HashType
+from cyclonedx.model.bom import Bom
+from cyclonedx.model.component import Component, ComponentType
+from cyclonedx.output import make_outputter
+from cyclonedx.schema import OutputFormat, SchemaVersion
+from packageurl import PackageURL
+
 COLLECTION = "collections/ansible_collections/accentos/cloud"
+LOCK = "tools/requirements/control.txt"
+REQUIREMENTS = "requirements.yml"
+SUMS = "SHA256SUMS"
+# Any fixed one: the same parts then have the same serial number.
+NAMESPACE = uuid.UUID("6f6c7e0a-5b54-4b0b-9d0b-0a1f7f0f5c11")
 
 
 def normalise(artefact: Path, epoch: int) -> None:
@@ -50,12 +73,106 @@ def build(folder: Path, output: Path, epoch: int) -> Path:
     return artefact
 
 
-def main(root: Path) -> int:
-    """Build both collections into dist/ of the checkout ROOT and print their digests."""
+def pinned_packages(lock: str) -> dict[str, str]:
+    """Return name and version of each package that the text of a LOCK file of pip pins."""
+    return dict(re.findall(r"^([A-Za-z0-9._-]+)==([^\s;]+)", lock, re.MULTILINE))
+
+
+def parts(digests: Mapping[str, str], packages: Mapping[str, str], collections: Mapping[str, str]) -> list[Component]:
+    """Return what a release is made of.
+
+    digests: artefact (such as accentos-cloud-1.0.0.tar.gz) to sha256. packages: of PyPI, to version. collections: full
+    name to version.
+    """
+    found = []
+    for artefact, digest in digests.items():
+        namespace, name, version = artefact.removesuffix(".tar.gz").split("-")
+        purl = PackageURL("generic", namespace, name, version)
+        hashes = [HashType(alg=HashAlgorithm.SHA_256, content=digest)]
+        found.append(
+            Component(
+                name=f"{namespace}.{name}",
+                version=version,
+                type=ComponentType.APPLICATION,
+                purl=purl,
+                bom_ref=str(purl),
+                hashes=hashes,
+            )
+        )
+    needed = [(name, version, PackageURL("pypi", None, name, version)) for name, version in packages.items()]
+    for full, version in collections.items():
+        namespace, name = full.split(".")
+        needed.append((full, version, PackageURL("generic", namespace, name, version)))
+    for name, version, purl in needed:
+        found.append(
+            Component(name=name, version=version, type=ComponentType.LIBRARY, purl=purl, bom_ref=str(purl)),
+        )
+    return found
+
+
+def bill_of_materials(components: Sequence[Component], epoch: int) -> str:
+    """Return the list of COMPONENTS as JSON of CycloneDX 1.6, of the time EPOCH (seconds since 1970)."""
+    contents = sorted(f"{part.purl} {' '.join(digest.content for digest in part.hashes)}" for part in components)
+    serial = uuid.uuid5(NAMESPACE, "\n".join(contents))
+    bom = Bom(components=components, serial_number=serial)
+    bom.metadata.timestamp = datetime.fromtimestamp(epoch, UTC)
+    ours = [component for component in components if component.hashes]
+    for component in ours:
+        bom.register_dependency(component, [other for other in components if other not in ours])
+    return make_outputter(bom, OutputFormat.JSON, SchemaVersion.V1_6).output_as_string(indent=2) + "\n"
+
+
+def sign(artefact: Path, key: str) -> Path:
+    """Sign the MANIFEST.json of ARTEFACT with the secret KEY of GnuPG, and return the signature.
+
+    Raises subprocess.CalledProcessError.
+    """
+    with tarfile.open(artefact) as archive:
+        manifest = archive.extractfile("MANIFEST.json") or io.BytesIO()
+        content = manifest.read()
+    signature = artefact.with_name(artefact.name.removesuffix(".tar.gz") + ".asc")
+    signature.unlink(missing_ok=True)
+    argv = ["gpg", "--local-user", key, "--armor", "--detach-sign", "--output", str(signature)]
+    subprocess.run(argv, input=content, check=True)
+    return signature
+
+
+def arguments_of(words: Sequence[str]) -> argparse.Namespace:
+    """Return the arguments of a command line of these WORDS."""
+    parser = argparse.ArgumentParser(
+        prog="tools/build-collections",
+        description="Builds both collections into dist/, with their digests and a list of all parts (SBOM).",
+    )
+    parser.add_argument(
+        "--sign",
+        metavar="KEY",
+        help="secret key of GnuPG that signs each collection, by fingerprint or address",
+    )
+    return parser.parse_args(words)
+
+
+def main(root: Path, words: Sequence[str] = ()) -> int:
+    """Build both collections into dist/ of the checkout ROOT, as the command line's WORDS ask, and print digests."""
+    arguments = arguments_of(words)
+    dist = root / "dist"
+    epoch = commit_time(root)
+    digests = {}
     for name, folder in (("site", root), ("cloud", root / COLLECTION)):
-        output = root / "dist" / name
-        for old in output.glob("*.tar.gz"):
+        output = dist / name
+        for old in (*output.glob("*.tar.gz"), *output.glob("*.asc")):
             old.unlink()
-        artefact = build(folder, output, commit_time(root))
-        print(f"{hashlib.sha256(artefact.read_bytes()).hexdigest()}  {artefact.relative_to(root)}")
+        artefact = build(folder, output, epoch)
+        digests[artefact.relative_to(dist)] = hashlib.sha256(artefact.read_bytes()).hexdigest()
+        if arguments.sign:
+            sign(artefact, arguments.sign)
+    wanted = yaml.safe_load((root / REQUIREMENTS).read_text(encoding="utf-8"))["collections"]
+    components = parts(
+        {path.name: digest for path, digest in digests.items()},
+        pinned_packages((root / LOCK).read_text(encoding="utf-8")),
+        {row["name"]: row["version"] for row in wanted},
+    )
+    (dist / "parts.cdx.json").write_text(bill_of_materials(components, epoch), encoding="utf-8")
+    sums = "".join(f"{digest}  {path}\n" for path, digest in digests.items())
+    (dist / SUMS).write_text(sums, encoding="utf-8")
+    print(sums, end="")
     return 0

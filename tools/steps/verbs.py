@@ -36,8 +36,8 @@ LAB_PACKAGES = (
     # Tries whether KVM works; emulates bare metal where it does not.
     "qemu-system-arm" if platform.machine() == "aarch64" else "qemu-system-x86",
 )
-# zstd and e2fsprogs are for the tests of the ramdisk agent.
-QUICK_PACKAGES = ("shellcheck", "zstd", "e2fsprogs")
+# zstd and e2fsprogs are for the tests of the ramdisk agent, the last two for signatures of a release.
+QUICK_PACKAGES = ("shellcheck", "zstd", "e2fsprogs", "gpg", "gpg-agent")
 # Hardware for the tests of module power: outlets behind SNMP, and a controller with bad habits. The tests start their
 # programs themselves; the services of the packages are of no use.
 POWER_PACKAGES = ("snmpd", "openipmi")
