@@ -12,10 +12,10 @@ author: AccentOS contributors (@accentos)
 description:
   - Ansible runs each task for each host in a process of its own, which forgets what it has loaded. This plug-in loads
     the plug-ins of accentos.cloud before the first task, so that every process has them.
-  - Ansible packs each module with all that it imports once in a run. This plug-in keeps the packed modules of
-    accentos.cloud for the next run. They hold code only, no arguments.
-  - Packed modules are used again only while ansible-core, Python and each file of the collection's modules are
-    the same. They are not kept where folders could put other code in the place of Ansible's own.
+  - Ansible packs each module with all that it imports once in a run. This plug-in keeps packed modules of ansible-core,
+    of accentos.cloud and of the collections that it uses for the next run. They hold code only, no arguments.
+  - Packed modules are used again only while ansible-core, Python and each file that they are made of are the same. They
+    are not kept where folders could put other code in the place of Ansible's own.
   - Without the plug-in everything works as well and takes longer.
 requirements:
   - Listed in C(callbacks_enabled) of the configuration.
@@ -39,18 +39,22 @@ ansible.cfg: |
 """
 
 import contextlib
+import importlib.util
 import platform
 from pathlib import Path
 from typing import Any
 
+import ansible
 from ansible import constants
 from ansible.plugins.callback import CallbackBase
 from ansible.plugins.loader import action_loader, connection_loader, filter_loader, lookup_loader, shell_loader
 from ansible.release import __version__
-from ansible_collections.accentos.cloud.plugins.plugin_utils.packed_modules import fingerprint, keep, take
+from ansible_collections.accentos.cloud.plugins.plugin_utils.packed_modules import Source, fingerprint, keep, take
 
 COLLECTION = Path(__file__).parents[2]
 NAMESPACE = "accentos.cloud"
+# Other collections whose modules are used; these import nothing but Ansible's code and their own.
+USED = ("ansible.posix", "community.crypto", "containers.podman")
 # What nearly every task needs besides the collection's own.
 BUILTIN = ((action_loader, "normal"), (connection_loader, "ssh"), (connection_loader, "local"), (shell_loader, "sh"))
 
@@ -67,14 +71,16 @@ class CallbackModule(CallbackBase):
         """Begin without a place for packed modules."""
         super().__init__(*args, **kwargs)
         self._kept: Path | None = None
+        self._sources: list[Source] = []
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
         """Load the plug-ins, and take the packed modules of earlier runs."""
         load_plugins()
         if any(Path(folder).is_dir() for folder in constants.DEFAULT_MODULE_UTILS_PATH or ()):
             return
-        files = [*COLLECTION.glob("plugins/modules/*.py"), *COLLECTION.glob("plugins/module_utils/**/*.py")]
-        facts = [__version__, platform.python_version(), str(COLLECTION)]
+        self._sources = sources()
+        files = [path for source in self._sources for path in source.files()]
+        facts = [__version__, platform.python_version()]
         self._kept = Path(self.get_option("folder")) / fingerprint(files, facts)
         with contextlib.suppress(OSError):
             take(self._kept, packed())
@@ -83,12 +89,23 @@ class CallbackModule(CallbackBase):
         """Keep what this run has packed."""
         if self._kept:
             with contextlib.suppress(OSError):
-                keep(packed(), self._kept)
+                keep(packed(), self._kept, self._sources)
 
 
 def packed() -> Path:
     """Return the folder where Ansible looks for modules that this run has packed."""
     return Path(constants.DEFAULT_LOCAL_TMP) / "ansiballz_cache"
+
+
+def sources() -> list[Source]:
+    """Return where the modules come from that are kept."""
+    found = [Source("ansible.modules", Path(ansible.__file__).parent)]
+    for name in (NAMESPACE, *USED):
+        package = f"ansible_collections.{name}"
+        spec = importlib.util.find_spec(package)
+        if spec and spec.submodule_search_locations:
+            found.append(Source(f"{package}.plugins.modules", Path(spec.submodule_search_locations[0]) / "plugins"))
+    return found
 
 
 def load_plugins() -> None:

@@ -8,13 +8,28 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
-# Only these are known to be made of the files that the fingerprint looks at.
-OURS = "ansible_collections.accentos.cloud.plugins.modules."
 # Folders of as many versions are kept: some checkouts, and operators who go back to the release of before.
 VERSIONS = 4
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where modules come from.
+
+    package: what the names of its modules begin with, such as "ansible.modules". folder: has folders modules and
+    module_utils, and what its modules import of code outside them comes from other sources.
+    """
+
+    package: str
+    folder: Path
+
+    def files(self) -> list[Path]:
+        """Return all that its modules are packed from."""
+        return [*self.folder.glob("modules/*.py"), *self.folder.glob("module_utils/**/*.py")]
 
 
 def fingerprint(files: Iterable[Path], facts: Iterable[str]) -> str:
@@ -38,12 +53,13 @@ def take(kept: Path, packed: Path) -> None:
             shutil.copyfile(path, target)
 
 
-def keep(packed: Path, kept: Path) -> None:
-    """Put modules that a run left in PACKED and that are not in KEPT there; forget the oldest versions. Raises OSError.
+def keep(packed: Path, kept: Path, sources: Collection[Source]) -> None:
+    """Put what a run left in PACKED of modules from SOURCES, and is not in KEPT, there; forget the oldest versions.
 
-    A module appears whole: it is written beside and renamed.
+    A module appears whole: it is written beside and renamed. Raises OSError.
     """
-    new = [path for path in packed.glob(f"{OURS}*") if is_whole(path) and not (kept / path.name).exists()]
+    known = [path for source in sources for path in packed.glob(f"{source.package}.*")]
+    new = [path for path in known if is_whole(path) and not (kept / path.name).exists()]
     if not new:
         return
     kept.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 from ansible import constants
 from ansible_collections.accentos.cloud.plugins.callback import warm_start
-from ansible_collections.accentos.cloud.plugins.plugin_utils.packed_modules import OURS
 
-NAME = f"{OURS}files-ZIP_DEFLATED-none"
+NAME = "ansible_collections.accentos.cloud.plugins.modules.files-ZIP_DEFLATED-none"
 
 
 @pytest.fixture
@@ -53,6 +52,22 @@ def test_a_folder_that_cannot_be_written_stops_nothing(begin: warm_start.Callbac
     (warm_start.packed() / NAME).write_text("packed")
     begin.v2_playbook_on_stats(None)
     assert (tmp_path / "kept").read_text() == "no folder"
+
+
+def test_modules_of_ansible_and_of_used_collections_are_known_with_all_that_they_are_made_of() -> None:
+    found = {source.package: source for source in warm_start.sources()}
+    assert list(found) == [
+        "ansible.modules",
+        *(f"ansible_collections.{name}.plugins.modules" for name in ("accentos.cloud", *warm_start.USED)),
+    ]
+    made = [str(path) for source in found.values() for path in source.files()]
+    for end in (
+        "modules/setup.py",
+        "module_utils/basic.py",
+        "cloud/plugins/modules/files.py",
+        "modules/podman_container.py",
+    ):
+        assert [path for path in made if path.endswith(f"/{end}")], end
 
 
 def test_every_plug_in_is_loaded_once_for_all() -> None:
