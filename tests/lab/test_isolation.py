@@ -148,6 +148,7 @@ def test_lab_hosts_set_only_their_own_kernel_settings(lab: Lab) -> None:
         lab.sh("compute-1", f"rm {drop_in}")
 
 
+@pytest.mark.long
 def test_container_that_only_has_a_name_of_the_lab_is_told_and_stays(lab: Lab) -> None:
     image = podman("container", "inspect", "--format={{.ImageName}}", f"accentos-{NAME}-cache").strip()
     foreign = f"accentos-{NAME}-foreign"
@@ -166,6 +167,7 @@ def test_container_that_only_has_a_name_of_the_lab_is_told_and_stays(lab: Lab) -
     lab.succeed(CREATE)
 
 
+@pytest.mark.long
 def test_network_of_another_lab_stays(lab: Lab, tmp_path: Path) -> None:
     label = '--format={{.Name}} {{index .Labels "accentos_owner"}}'
     names = [f"accentos-{NAME}-{name}" for name in NETWORKS]
@@ -193,6 +195,7 @@ def test_network_of_another_lab_stays(lab: Lab, tmp_path: Path) -> None:
     assert lab.succeed(CREATE).changed == 0
 
 
+@pytest.mark.long
 def test_lab_is_removed_by_the_note_in_its_folder(lab: Lab) -> None:
     note = STATE / "lab.json"
     known = json.loads(note.read_text())

@@ -28,8 +28,8 @@ from .child import InterruptedRunError, Limits, TimedOutError, run_child
 from .report import Log, Screen, Stopwatch, clock, plain, slowest
 from .results import Counts, UnreadableResultsError, count_files, verdict
 
-# One more than the two cores that the project is built for: each step waits for hosts and services a part of its time.
-LANES = 3
+# As many as the cores that the project is built for. With more, emulated machines are too slow to start their services.
+LANES = 2
 TAIL_LINES = 40
 LONGEST_NAME = 300
 GRACE_SECONDS = 10.0

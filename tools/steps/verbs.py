@@ -187,8 +187,8 @@ def quality_steps() -> tuple[Step, ...]:
         PYTHON,
         "-m",
         "pytest",
-        # One process would take nearly as long as all of test-quick may.
-        "--numprocesses=2",
+        # One process would take nearly as long as all of test-quick may. Of two, one waits for the other at the end.
+        "--numprocesses=3",
         "--dist=loadfile",
         *(f"--ignore={folder}" for folder in ("tests/lab", *SLOW_TESTS)),
         # What is covered is judged once the slow tests have added theirs.
