@@ -62,9 +62,9 @@ def rack(*words: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-def start_playbook(*words: str) -> subprocess.Popen[str]:
-    """Start a playbook over the site."""
-    command = [sys.executable, "-m", "ansible", "playbook", f"--inventory={SITE}", *words]
+def start_playbook(*words: str, site: Path = SITE) -> subprocess.Popen[str]:
+    """Start a playbook over the SITE."""
+    command = [sys.executable, "-m", "ansible", "playbook", f"--inventory={site}", *words]
     settings = os.environ | {
         "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
         # Molecule asks for colours, which stand between the words that the tests look for.
@@ -82,9 +82,9 @@ def start_playbook(*words: str) -> subprocess.Popen[str]:
     )
 
 
-def playbook(*words: str, code: int = 0) -> str:
-    """Run a playbook over the site, which must end with CODE; return what it said."""
-    running = start_playbook(*words)
+def playbook(*words: str, code: int = 0, site: Path = SITE) -> str:
+    """Run a playbook over the SITE, which must end with CODE; return what it said."""
+    running = start_playbook(*words, site=site)
     out, _none = running.communicate()
     assert running.returncode == code, out
     return out

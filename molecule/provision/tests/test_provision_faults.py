@@ -8,14 +8,16 @@ import os
 import random
 import re
 import secrets
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from testinfra.host import Host
 
-from .machines import MACHINES, STAGES, ask, playbook, rack, reach, start_playbook, wait_until
+from .machines import MACHINES, SITE, STAGES, ask, playbook, rack, reach, start_playbook, wait_until
 
 NAME = "metal-bios-1"
 # Of the two it is the one that stays deployed: who failed and was disarmed claims nothing any more.
@@ -83,11 +85,15 @@ def test_two_machines_with_one_mac_are_refused(host: Host, tmp_path: Path) -> No
     double = {"host_addresses": {"management": "10.93.0.77"}, "provision_root_disk": {"size_max_gib": 7}}
     double |= {"host_interfaces": [{"name": "eth0", "mac": OTHER_MAC, "network": "management"}]}
     double |= {"host_bmc": {"driver": "ipmi", "address": "10.93.4.77"}}
-    site = tmp_path / "double.yml"
-    site.write_text(json.dumps({"bare_metal": {"hosts": {"metal-double-1": double}}}), encoding="utf-8")
-    said = playbook("playbooks/provision.yml", f"--inventory={site}", code=2)
+    site = tmp_path / "site"
+    shutil.copytree(SITE, site)
+    hosts = yaml.safe_load((site / "hosts.yml").read_text(encoding="utf-8"))
+    hosts["all"]["children"]["compute"]["children"]["bare_metal"]["hosts"]["metal-double-1"] = double
+    (site / "hosts.yml").write_text(yaml.safe_dump(hosts), encoding="utf-8")
+    said = playbook("playbooks/provision.yml", code=2, site=site)
     assert OTHER_MAC in said
     assert "metal-double-1" in said
+    assert "Reach the hosts" not in said
     # Past the site: the service gives nobody a token for a MAC that another host has.
     order = json.dumps({"macs": [OTHER_MAC]})
     answer = host.check_output(
