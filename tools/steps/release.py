@@ -125,10 +125,12 @@ def bill_of_materials(components: Sequence[Component], epoch: int) -> str:
 def sign(artefact: Path, key: str) -> Path:
     """Sign the MANIFEST.json of ARTEFACT with the secret KEY of GnuPG, and return the signature.
 
-    Raises subprocess.CalledProcessError.
+    Raises subprocess.CalledProcessError, or ValueError for what is no collection.
     """
     with tarfile.open(artefact) as archive:
-        manifest = archive.extractfile("MANIFEST.json") or io.BytesIO()
+        manifest = archive.extractfile("MANIFEST.json")
+        if manifest is None:
+            raise ValueError(f"{artefact}: MANIFEST.json is no file")
         content = manifest.read()
     signature = artefact.with_name(artefact.name.removesuffix(".tar.gz") + ".asc")
     signature.unlink(missing_ok=True)
@@ -164,7 +166,10 @@ def main(root: Path, words: Sequence[str] = ()) -> int:
         artefact = build(folder, output, epoch)
         digests[artefact.relative_to(dist)] = hashlib.sha256(artefact.read_bytes()).hexdigest()
         if arguments.sign:
-            sign(artefact, arguments.sign)
+            try:
+                sign(artefact, arguments.sign)
+            except subprocess.CalledProcessError:
+                sys.exit(f"{artefact.name} is not signed: see gpg's words above, and `gpg --list-secret-keys`.")
     wanted = yaml.safe_load((root / REQUIREMENTS).read_text(encoding="utf-8"))["collections"]
     components = parts(
         {path.name: digest for path, digest in digests.items()},

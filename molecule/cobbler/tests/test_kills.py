@@ -9,7 +9,7 @@ import random
 from .conftest import Site
 
 CHANCE = random.Random(int(os.environ.get("ACCENTOS_TEST_SEED", "1")))  # noqa: S311 - a choice of moments, no secret
-KILLS = int(os.environ.get("ACCENTOS_TEST_KILLS", "8"))
+KILLS = int(os.environ.get("ACCENTOS_TEST_KILLS", "20"))
 
 # A reader looks at every published file, and at the objects of Cobbler, while cobblerd is killed in saves and syncs.
 KILLER = """

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -68,6 +69,16 @@ def test_modules_of_ansible_and_of_used_collections_are_known_with_all_that_they
         "modules/podman_container.py",
     ):
         assert [path for path in made if path.endswith(f"/{end}")], end
+
+
+def test_no_module_is_made_of_files_that_are_not_looked_at() -> None:
+    for source in warm_start.sources():
+        own = source.package.removesuffix(".plugins.modules")
+        for path in source.files():
+            named = re.findall(
+                r"^\s*(?:from|import) (ansible_collections\.\w+\.\w+)", path.read_text("utf-8"), re.MULTILINE
+            )
+            assert set(named) <= {own}, path
 
 
 def test_every_plug_in_is_loaded_once_for_all() -> None:
