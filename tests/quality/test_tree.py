@@ -225,10 +225,13 @@ def test_a_step_of_make_test_runs_every_command_of_the_documentation() -> None:
     assert documents()
     whole = verb("test", (), ROOT)
     assert whole is not None
-    (step,) = [step for step in whole.steps if not callable(step.action) and step.action[1] == "tools/run-docs"]
-    assert not callable(step.action)
-    assert set(documents()) <= set(step.action)
-    assert step.tests
+    # The second runs what the first one leaves to it.
+    steps = [step for step in whole.steps if not callable(step.action) and step.action[1] == "tools/run-docs"]
+    assert len(steps) == 2
+    for step in steps:
+        assert not callable(step.action)
+        assert set(documents()) <= set(step.action)
+        assert step.tests
 
 
 @pytest.mark.parametrize("name", documents())

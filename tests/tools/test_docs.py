@@ -85,3 +85,18 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert main(["--list", str(tmp_path / "a.md")], tmp_path) == 0
     assert capsys.readouterr().out.count("\n") == 5
     assert main([str(tmp_path / "missing.md")], tmp_path) == 1
+
+
+def test_a_verb_is_left_to_a_later_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "a.md"
+    page.write_text("```console\n$ true\n$ make lab\n$ make lab-down\n$ make lab-down SITE=x\n```\n")
+
+    def listed(*options: str) -> list[str]:
+        assert main(["--list", *options, str(page)], tmp_path) == 0
+        return [line.partition(": ")[2] for line in capsys.readouterr().out.splitlines()]
+
+    first, second = listed("--later=lab-down"), listed("--only=lab-down")
+    assert (first, second) == (["true", "make lab", "make lab-down SITE=x"], ["make lab-down"])
+    assert listed("--only=lab-down", "--only=lab") == ["make lab", "make lab-down"]
+    # Nothing to run is a failure, so a verb that the guide no longer has cannot pass.
+    assert main(["--only=lab-up", str(page)], tmp_path) == 1

@@ -101,16 +101,32 @@ def test_every_folder_of_tests_is_run_once() -> None:
     assert not ignored(lab) | ignored(slow)
 
 
+def options(step: Step, name: str) -> list[str]:
+    """Return the values that a step gives its program for the option NAME."""
+    assert not callable(step.action)
+    return [word.removeprefix(f"--{name}=") for word in step.action if word.startswith(f"--{name}=")]
+
+
 def test_the_documentation_leaves_out_only_verbs_whose_steps_have_run() -> None:
-    *before, last = steps_of("test")
-    assert last.name == "documentation"
-    assert not callable(last.action)
-    contained = [word.removeprefix("--contained=") for word in last.action if word.startswith("--contained=")]
+    steps = steps_of("test")
+    (documentation,) = (step for step in steps if step.name == "documentation")
+    contained = options(documentation, "contained")
     assert contained
-    done = {step.name: step for step in before}
+    done = {step.name: step for step in steps if step.group != documentation.group}
     for step in (step for name in contained for step in steps_of(name)):
         same = done[step.name]
+        assert steps.index(same) < steps.index(documentation)
         assert same.essential or (same.action, same.env, same.tests) == (step.action, step.env, step.tests)
+
+
+def test_labs_are_removed_when_nobody_uses_them_any_more() -> None:
+    *before, last = steps_of("test")
+    (documentation,) = (step for step in before if step.name == "documentation")
+    # What one leaves to the other is run by it, and nothing else.
+    assert options(documentation, "later") == options(last, "only") == [last.name] == [verbs.LAB_REMOVAL]
+    assert not options(documentation, "only") + options(last, "later")
+    # Steps of one group run at the same time; this one has none.
+    assert not last.group
 
 
 def test_steps_at_the_same_time_share_no_lab_and_no_results() -> None:

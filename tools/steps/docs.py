@@ -85,12 +85,17 @@ def commands(name: str, text: str) -> list[Command]:
     return found
 
 
+def starts(command: Command, verbs: Sequence[str]) -> bool:
+    """Tell whether COMMAND is one of these VERBS of the Makefile and nothing more."""
+    return command.text.split() in [["make", verb] for verb in verbs if verb]
+
+
 def is_this_run(command: Command, running: str, contained: Sequence[str] = ()) -> bool:
     """Tell whether COMMAND is proved by the run that this is a part of.
 
     It is the verb RUNNING, or one of those CONTAINED in it: all their steps are steps of that run and judged by it.
     """
-    return bool(running) and command.text.split() in [["make", verb] for verb in (running, *contained)]
+    return bool(running) and starts(command, (running, *contained))
 
 
 def execute(command: Command, root: Path) -> tuple[int, str]:
@@ -150,6 +155,10 @@ def main(arguments: Sequence[str], root: Path) -> int:
     parser.add_argument(
         "--contained", action="append", default=[], metavar="VERB", help="verb all of whose steps the run around has"
     )
+    parser.add_argument(
+        "--later", action="append", default=[], metavar="VERB", help="verb that another run of this program runs"
+    )
+    parser.add_argument("--only", action="append", default=[], metavar="VERB", help="run this verb and nothing else")
     parser.add_argument("--list", action="store_true", help="only list the commands")
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     options = parser.parse_args(arguments)
@@ -158,6 +167,9 @@ def main(arguments: Sequence[str], root: Path) -> int:
     except OSError as error:
         print(error)
         return 1
+    found = [command for command in found if not starts(command, options.later)]
+    if options.only:
+        found = [command for command in found if starts(command, options.only)]
     if options.list:
         for command in found:
             print(f"{command.file}:{command.line}: {command.text}")

@@ -48,6 +48,8 @@ SLOW_TESTS = ("tests/power", "tests/playbooks", "tests/stages")
 HOSTS = "hosts"
 # Scenario that leaves its hosts to tests/lab.
 LAB_OF_TESTS = "prepare"
+# The one verb of the documentation that would take the labs of other steps away.
+LAB_REMOVAL = "lab-down"
 QUICK_NEEDS = Needs(disk_mib=2048)
 LAB_NEEDS = Needs(root=True, disk_mib=8192, memory_mib=4096, containers=True)
 # Python that mypy reads, and programs without the ending .py that ruff would not find.
@@ -289,6 +291,20 @@ def lab_tests_step(name: str, why: str, root: Path, marked: str, group: str = ""
     )
 
 
+def documentation_step(root: Path, name: str, why: str, *options: str, group: str = "") -> Step:
+    """Return the step NAME that runs the commands of the documentation in ROOT that OPTIONS do not leave out."""
+    documents = ["README.md", *sorted(str(path.relative_to(root)) for path in root.glob("docs/*.md"))]
+    result = f"{RESULTS}/{name}.xml"
+    return Step(
+        name,
+        why,
+        (PYTHON, "tools/run-docs", "--junit", result, *options, *documents),
+        timeout=3600,
+        tests=(result,),
+        group=group,
+    )
+
+
 def host_test_steps(root: Path) -> tuple[Step, ...]:
     """Return the tests that take long, most of them on hosts, in an order that keeps all lanes busy: longest first."""
     return (
@@ -325,6 +341,15 @@ def host_test_steps(root: Path) -> tuple[Step, ...]:
         ),
         slow_tests_step(),
         ansible_test_step("sanity", "What Ansible asks of every collection.", 1200, "ansible-test-sanity-*.xml"),
+        documentation_step(
+            root,
+            "documentation",
+            "Every command in the guide works as written.",
+            # All its steps have run by then.
+            "--contained=test-quick",
+            f"--later={LAB_REMOVAL}",
+            group=HOSTS,
+        ),
         ansible_test_step(
             "units",
             "The unit tests as Ansible runs them, away from the checkout's own settings.",
@@ -347,22 +372,6 @@ def long_test_steps(root: Path) -> tuple[Step, ...]:
             env=marked | {"ACCENTOS_SKIP_TAGS": "none"},
         ),
         lab_tests_step("long lab tests", "More faults of labs, and the rack of bare machines.", root, "long"),
-    )
-
-
-def documentation_step(root: Path, contained: tuple[str, ...]) -> Step:
-    """Return the step that runs every command of the documentation in ROOT.
-
-    The verbs CONTAINED are not run again: each of their steps is a step of the same run before this one.
-    """
-    documents = ["README.md", *sorted(str(path.relative_to(root)) for path in root.glob("docs/*.md"))]
-    result = f"{RESULTS}/docs.xml"
-    return Step(
-        "documentation",
-        "Every command in the guide works as written.",
-        (PYTHON, "tools/run-docs", "--junit", result, *(f"--contained={name}" for name in contained), *documents),
-        timeout=3600,
-        tests=(result,),
     )
 
 
@@ -411,7 +420,10 @@ def verb(name: str, arguments: tuple[str, ...], root: Path) -> Verb | None:
                 venv.step(),
                 *quality_steps(),
                 *host_test_steps(root),
-                documentation_step(root, ("test-quick",)),
+                # The labs of all other steps would go with it, so it comes when they have ended.
+                documentation_step(
+                    root, LAB_REMOVAL, "The guide's last command leaves no lab.", f"--only={LAB_REMOVAL}"
+                ),
             )
             return Verb(steps, wanted, LAB_NEEDS, keep_going=True, counts_tests=True)
     raise KeyError(name)
