@@ -7,14 +7,55 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.accentos.cloud.plugins.module_utils.certificates import sign_request
+from ansible_collections.accentos.cloud.plugins.module_utils.certificates import (
+    load_authority,
+    parse_name,
+    sign_request,
+)
 
 _SPEC: dict[str, Any] = {
     "requests": {"type": "list", "elements": "dict", "required": True},
     "authority": {"type": "str", "required": True},
     "key": {"type": "str", "required": True, "no_log": True},
     "valid_days": {"type": "int", "required": True},
+    "common_name": {"type": "str", "required": True},
+    "certificates": {
+        "type": "list",
+        "elements": "dict",
+        "required": True,
+        "options": {
+            "name": {"type": "str", "required": True},
+            "common_name": {"type": "str"},
+            "subject_alternative_names": {"type": "list", "elements": "str", "required": True},
+            # Not used here: one list serves all that deal with certificates.
+            "owner": {"type": "str"},
+            "group": {"type": "str"},
+            "units": {"type": "list", "elements": "str"},
+        },
+    },
 }
+_REMEDY = (
+    "If it asks for other names, the host is not to be trusted: find out who was on it. Else see whether the site's"
+    " authority and its key belong together, and ask the host anew."
+)
+
+
+def sign(given: dict[str, Any], now: datetime) -> dict[str, str]:
+    """Return the certificates that GIVEN arguments ask for, in PEM and by their path. Raises ValueError."""
+    known = {one["name"]: one for one in given["certificates"]}
+    authority = load_authority(given["authority"], given["key"], timedelta(days=given["valid_days"]))
+    signed = {}
+    for request in given["requests"]:
+        name = request["name"]
+        try:
+            if name not in known:
+                raise ValueError("the site has no such certificate for this host")
+            names = [parse_name(text) for text in known[name]["subject_alternative_names"]]
+            common_name = known[name]["common_name"] or given["common_name"]
+            signed[request["path"]] = sign_request(request["csr"], common_name, names, authority, now=now)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
+    return signed
 
 
 class ActionModule(ActionBase):
@@ -29,16 +70,13 @@ class ActionModule(ActionBase):
         """Return the files; in check mode with the authority alone, since the next run would sign others."""
         super().run(tmp, task_vars)
         _validation, given = self.validate_argument_spec(_SPEC)
-        now, lasts = datetime.now(UTC), timedelta(days=given["valid_days"])
-        files = []
-        for request in given["requests"]:
-            text = ""
-            if not self._task.check_mode:
-                try:
-                    text = sign_request(request["csr"], given["authority"], given["key"], now=now, lasts=lasts)
-                except ValueError as error:
-                    message = f"The authority cannot sign the certificate {request['name']}: {error}"
-                    remedy = "See whether the site's authority and its key belong together, and ask the host anew."
-                    return {"failed": True, "msg": message, "remedy": remedy}
-            files.append({"path": request["path"], "content": f"{text.strip()}\n{given['authority'].strip()}\n"})
+        try:
+            signed = {} if self._task.check_mode else sign(given, datetime.now(UTC))
+        except ValueError as error:
+            return {"failed": True, "msg": f"The authority does not sign the certificate {error}", "remedy": _REMEDY}
+        authority = given["authority"].strip()
+        files = [
+            {"path": path, "content": f"{signed.get(path, '').strip()}\n{authority}\n"}
+            for path in (request["path"] for request in given["requests"])
+        ]
         return {"changed": bool(files), "files": files}

@@ -1,11 +1,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Decides whether a host needs a new certificate, and asks for it."""
+"""Decides whether a host needs a new certificate, asks for it, and signs it."""
 
 from __future__ import annotations
 
 import ipaddress
 import traceback
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 try:
@@ -66,8 +67,8 @@ def _subject(common_name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 
-def make_request(key: ec.EllipticCurvePrivateKey, common_name: str, names: Sequence[x509.GeneralName]) -> str:
-    """Return a request, in PEM, for a certificate of a server and client."""
+def _extensions(names: Sequence[x509.GeneralName]) -> list[tuple[x509.ExtensionType, bool]]:
+    """Return what a server and client with these names may do, each with whether it must be understood."""
     usage = dict.fromkeys(
         (
             "content_commitment",
@@ -81,52 +82,85 @@ def make_request(key: ec.EllipticCurvePrivateKey, common_name: str, names: Seque
         ),
         False,
     )
-    purposes = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
-    request = (
-        x509.CertificateSigningRequestBuilder()
-        .subject_name(_subject(common_name))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.KeyUsage(digital_signature=True, **usage), critical=True)
-        .add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    return request.public_bytes(serialization.Encoding.PEM).decode("ascii")
+    return [
+        (x509.SubjectAlternativeName(names), False),
+        (x509.KeyUsage(digital_signature=True, **usage), True),
+        (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), False),
+        (x509.BasicConstraints(ca=False, path_length=None), True),
+    ]
 
 
-def sign_request(request: str, authority: str, key: str, *, now: datetime, lasts: timedelta) -> str:
-    """Return the certificate, in PEM, that an authority makes of a request: with its subject, key and extensions.
+def make_request(key: ec.EllipticCurvePrivateKey, common_name: str, names: Sequence[x509.GeneralName]) -> str:
+    """Return a request, in PEM, for a certificate of a server and client."""
+    builder = x509.CertificateSigningRequestBuilder().subject_name(_subject(common_name))
+    for extension, critical in _extensions(names):
+        builder = builder.add_extension(extension, critical=critical)
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode("ascii")
 
-    ``key`` is the authority's. The certificate is valid from ``now`` on. Raises ValueError.
-    """
-    asked = x509.load_pem_x509_csr(request.encode())
-    (issuer,) = x509.load_pem_x509_certificates(authority.encode())
+
+@dataclass(frozen=True)
+class Authority:
+    """Who signs: its certificate and private key, and for how long what it signs is valid."""
+
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePrivateKey
+    lasts: timedelta
+
+
+def load_authority(certificate: str, key: str, lasts: timedelta) -> Authority:
+    """Return the authority of a certificate and a private key in PEM. Raises ValueError."""
+    (issuer,) = x509.load_pem_x509_certificates(certificate.encode())
     signer = load_key(key.encode())
     if signer is None or signer.public_key() != issuer.public_key():
         raise ValueError("the authority's certificate is for another key")
+    return Authority(issuer, signer, lasts)
+
+
+def sign_request(
+    request: str, common_name: str, names: Sequence[x509.GeneralName], authority: Authority, *, now: datetime
+) -> str:
+    """Return the certificate, in PEM and valid from ``now`` on, for the key of a request and for these names.
+
+    Only the key is taken from the request: a host that is not the site's any more may ask for whatever it likes, so
+    one that asks for other names is refused. Raises ValueError.
+    """
+    asked = x509.load_pem_x509_csr(request.encode())
     if not asked.is_signature_valid:
         raise ValueError("who asks for it does not have its key")
-    # A host that is not the site's any more may ask for whatever it likes.
-    if any(isinstance(value, x509.BasicConstraints) and value.ca for value in (one.value for one in asked.extensions)):
+    try:
+        extensions = [extension.value for extension in asked.extensions]
+        asked_for = (asked.subject, _names_of(asked))
+    except (x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
+        raise ValueError(f"the request is not well formed: {error}") from error
+    wanted = (_subject(common_name), set(names))
+    if asked_for != wanted:
+        raise ValueError(f"it asks for {_show(*asked_for)}, and the site gives it {_show(*wanted)}")
+    # It would not become one; yet who asks for that is not who it should be.
+    if any(isinstance(extension, x509.BasicConstraints) and extension.ca for extension in extensions):
         raise ValueError("it asks to be an authority itself")
     start = now.replace(microsecond=0)
     builder = (
         x509.CertificateBuilder()
         .subject_name(asked.subject)
-        .issuer_name(issuer.subject)
+        .issuer_name(authority.certificate.subject)
         .public_key(asked.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(start)
-        .not_valid_after(start + lasts)
+        .not_valid_after(start + authority.lasts)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(asked.public_key()), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key()), critical=False)
     )
-    for extension in asked.extensions:
-        builder = builder.add_extension(extension.value, critical=extension.critical)
-    return builder.sign(signer, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode("ascii")
+    for extension, critical in _extensions(names):
+        builder = builder.add_extension(extension, critical=critical)
+    return builder.sign(authority.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode("ascii")
 
 
-def _names_of(certificate: x509.Certificate) -> set[x509.GeneralName]:
+def _show(subject: x509.Name, names: set[x509.GeneralName]) -> str:
+    """Return a subject and names for a person, without characters that a terminal would obey."""
+    return ascii(" ".join([subject.rfc4514_string(), *sorted(str(name.value) for name in names)]))
+
+
+def _names_of(certificate: x509.Certificate | x509.CertificateSigningRequest) -> set[x509.GeneralName]:
     try:
         return set(certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
     except x509.ExtensionNotFound:

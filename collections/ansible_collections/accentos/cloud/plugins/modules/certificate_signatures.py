@@ -11,7 +11,8 @@ short_description: Let the site's authority sign what a host asks for
 description:
   - Signs all that M(accentos.cloud.certificate_requests) asks for, at once and on the control node, so that the key of
     the authority reaches no host.
-  - A certificate has the subject, names and uses of its request.
+  - From a request only the key is taken. Names and uses are what O(certificates) says, and a host that asks for other
+    names is refused, since whoever has taken a host could otherwise become any other.
 options:
   requests:
     description: >-
@@ -30,6 +31,38 @@ options:
   valid_days:
     description: Days for which the certificates are valid, from now on.
     type: int
+    required: true
+  certificates:
+    description: All certificates of the host, as M(accentos.cloud.certificate_requests) was given them.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: Name of the certificate.
+        type: str
+        required: true
+      common_name:
+        description: Common name of the subject. By default O(common_name).
+        type: str
+      subject_alternative_names:
+        description: Names and addresses, each with its kind (V(DNS), V(IP), V(URI)) before a colon.
+        type: list
+        elements: str
+        required: true
+      owner:
+        description: Not used here, so that one list serves all that deal with certificates.
+        type: str
+      group:
+        description: Not used here.
+        type: str
+      units:
+        description: Not used here.
+        type: list
+        elements: str
+  common_name:
+    description: Common name of certificates that have none of their own.
+    type: str
     required: true
 attributes:
   check_mode:
@@ -55,6 +88,10 @@ EXAMPLES = r"""
     authority: "{{ lookup('ansible.builtin.file', 'ca.crt') }}"
     key: "{{ lookup('accentos.cloud.secret', 'pki_ca_key', kind='private_key') }}"
     valid_days: 90
+    common_name: api.example.test
+    certificates:
+      - name: api
+        subject_alternative_names: [DNS:api.example.test, IP:192.0.2.5]
   register: signed
 """
 

@@ -24,7 +24,18 @@ def sign(folder: Path, *options: str, **given: Any) -> dict[str, Any]:
     requests = [
         {"name": name, "path": f"/etc/{name}.crt", "csr": make_request(make_key(), name, names)} for name in ("a", "b")
     ]
-    arguments = {"requests": requests, "authority": pem(CA).decode(), "key": dump_key(CA_KEY).decode(), "valid_days": 9}
+    certificates = [
+        {"name": "a", "subject_alternative_names": ["DNS:a.example.test"], "owner": "root"},
+        {"name": "b", "subject_alternative_names": ["DNS:a.example.test"], "common_name": "b"},
+    ]
+    arguments = {
+        "requests": requests,
+        "authority": pem(CA).decode(),
+        "key": dump_key(CA_KEY).decode(),
+        "valid_days": 9,
+        "common_name": "a",
+        "certificates": certificates,
+    }
     return adhoc(folder, "certificate_signatures", "-a", json.dumps(arguments | given), *options)
 
 
@@ -52,6 +63,18 @@ def test_check_mode_says_that_it_would_sign(tmp_path: Path) -> None:
 def test_a_failure_names_the_certificate_and_keeps_the_key(tmp_path: Path) -> None:
     key = dump_key(KEY).decode()
     result = sign(tmp_path, key=key)
-    assert "cannot sign the certificate a" in result["msg"]
+    assert "does not sign the certificate" in result["msg"]
     assert "remedy" in result
     assert key.splitlines()[1] not in json.dumps(result)
+
+
+def test_a_host_that_asks_for_what_it_has_not_gets_nothing(tmp_path: Path) -> None:
+    names = [parse_name("DNS:a.example.test")]
+    unknown = {"name": "c", "path": "/etc/c.crt", "csr": make_request(make_key(), "a", names)}
+    result = sign(tmp_path, requests=[unknown])
+    assert "certificate c: the site has no such certificate" in result["msg"]
+    other = {"name": "a", "path": "/etc/a.crt", "csr": make_request(make_key(), "b", names)}
+    result = sign(tmp_path, requests=[other])
+    assert "certificate a: it asks for 'CN=b" in result["msg"]
+    assert "not to be trusted" in result["remedy"]
+    assert "files" not in result

@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from ansible_collections.accentos.cloud.plugins.module_utils.certificates import (
+    Authority,
     dump_key,
+    load_authority,
     load_certificates,
     load_key,
     make_key,
@@ -118,10 +120,22 @@ def test_the_request_says_what_is_wanted() -> None:
     assert (usage.critical, usage.value.digital_signature, usage.value.key_cert_sign) == (True, True, False)
 
 
+def signed(request: str) -> str:
+    """Return what the authority signs for the host a.example.test."""
+    return sign_request(request, "a.example.test", NAMES, Authority(CA, CA_KEY, timedelta(days=90)), now=NOW)
+
+
+def request_with(*extensions: x509.ExtensionType, subject: x509.Name = OWN.subject) -> str:
+    """Return a request that is made by hand."""
+    builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
+    for extension in extensions:
+        builder = builder.add_extension(extension, critical=False)
+    return builder.sign(KEY, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+
+
 def test_a_signed_request_is_a_good_certificate() -> None:
-    request, authority = make_request(KEY, "a.example.test", NAMES), pem(CA).decode()
-    text = sign_request(request, authority, dump_key(CA_KEY).decode(), now=NOW, lasts=timedelta(days=90))
-    (made,) = x509.load_pem_x509_certificates(text.encode())
+    request = make_request(KEY, "a.example.test", NAMES)
+    (made,) = x509.load_pem_x509_certificates(signed(request).encode())
     assert reason([made, CA]) == ""
     assert (made.not_valid_before_utc, made.not_valid_after_utc) == (NOW, NOW + timedelta(days=90))
     asked = {extension.oid: extension for extension in x509.load_pem_x509_csr(request.encode()).extensions}
@@ -131,9 +145,9 @@ def test_a_signed_request_is_a_good_certificate() -> None:
 
 
 def test_a_key_of_another_authority_signs_nothing() -> None:
-    request = make_request(KEY, "a.example.test", NAMES)
+    assert load_authority(pem(CA).decode(), dump_key(CA_KEY).decode(), MONTH).certificate == CA
     with pytest.raises(ValueError, match="for another key"):
-        sign_request(request, pem(CA).decode(), dump_key(KEY).decode(), now=NOW, lasts=MONTH)
+        load_authority(pem(CA).decode(), dump_key(KEY).decode(), MONTH)
 
 
 def test_a_request_without_its_key_is_not_signed() -> None:
@@ -143,15 +157,43 @@ def test_a_request_without_its_key_is_not_signed() -> None:
     last = lines[-2]
     lines[-2] = last[:4] + ("A" if last[4] != "A" else "B") + last[5:]
     with pytest.raises(ValueError, match="does not have its key"):
-        sign_request("\n".join(lines), pem(CA).decode(), dump_key(CA_KEY).decode(), now=NOW, lasts=MONTH)
+        signed("\n".join(lines))
+
+
+@pytest.mark.parametrize(
+    "request_text",
+    [
+        make_request(KEY, "api.example.test", NAMES),
+        make_request(KEY, "a.example.test", [*NAMES, parse_name("DNS:api.example.test")]),
+        make_request(KEY, "a.example.test", NAMES[:1]),
+        make_request(KEY, "a.example.test", [parse_name("DNS:192.0.2.1"), NAMES[0]]),
+        request_with(),
+    ],
+)
+def test_a_host_gets_no_names_that_are_not_its_own(request_text: str) -> None:
+    with pytest.raises(ValueError, match=r"it asks for .*, and the site gives it 'CN=a[.]example[.]test"):
+        signed(request_text)
+
+
+def test_names_that_would_move_the_cursor_are_shown_harmless() -> None:
+    with pytest.raises(ValueError, match=r"it asks for .*\\x1b\[2J") as refusal:
+        signed(make_request(KEY, "\x1b[2J", NAMES))
+    assert "\x1b" not in str(refusal.value)
 
 
 def test_nobody_becomes_an_authority() -> None:
-    builder = x509.CertificateSigningRequestBuilder().subject_name(CA.subject)
-    request = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-    text = request.sign(KEY, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+    names = x509.SubjectAlternativeName(NAMES)
     with pytest.raises(ValueError, match="an authority itself"):
-        sign_request(text, pem(CA).decode(), dump_key(CA_KEY).decode(), now=NOW, lasts=MONTH)
+        signed(request_with(names, x509.BasicConstraints(ca=True, path_length=None)))
+
+
+def test_uses_that_a_host_asks_for_do_not_count() -> None:
+    signing = x509.ExtendedKeyUsage([x509.oid.ExtendedKeyUsageOID.CODE_SIGNING])
+    (made,) = x509.load_pem_x509_certificates(
+        signed(request_with(x509.SubjectAlternativeName(NAMES), signing)).encode()
+    )
+    uses = made.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    assert x509.oid.ExtendedKeyUsageOID.CODE_SIGNING not in uses
 
 
 @pytest.mark.parametrize("text", ["a.example.test", "DNS:", "IP:a", "email:x", "URI:"])
