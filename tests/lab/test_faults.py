@@ -363,14 +363,21 @@ def test_interrupted_image_build_leaves_nothing_behind(tmp_path: Path) -> None:
         f"{mirror}-security",
         str(tmp_path),
     ]
+    left: set[Path] = set()
     for ending in (signal.SIGKILL, signal.SIGTERM):
         with subprocess.Popen(
             command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         ) as build:
+            # Podman may be busy with the hosts of another lab.
+            end = time.monotonic() + 120
+            while set(tmp_path.glob("build.*")) <= left and build.poll() is None and time.monotonic() < end:
+                time.sleep(0.1)
+            begun = set(tmp_path.glob("build.*")) - left
             # Past the start and well before the end of a build that takes half a minute.
-            time.sleep(4)
-            assert list(tmp_path.glob("build.*"))
+            time.sleep(3)
             os.killpg(build.pid, ending)
+        assert begun
+        left = set(tmp_path.glob("build.*"))
         assert build.returncode != 0
         assert subprocess.run(["podman", "image", "exists", image], check=False).returncode == 1
     # The killed build could not tidy up; the next one did, and tidied up after itself.

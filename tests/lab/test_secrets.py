@@ -6,7 +6,7 @@ from __future__ import annotations
 import stat
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ansible_collections.accentos.cloud.plugins.plugin_utils.secret_store import SecretStore
@@ -52,8 +52,10 @@ def watched_processes() -> Iterator[dict[str, bytes]]:
         # What has run for a while does not become another program; looking at it again would cost a whole core.
         rounds = dict.fromkeys(processes(), ROUNDS - 1)
         while not stop.wait(0.05):
-            for file in (ANSIBLE_HOME / "tmp").rglob("*"):
-                note(file)
+            # A run that ends takes its folder away, perhaps while it is looked at.
+            with suppress(FileNotFoundError):
+                for file in (ANSIBLE_HOME / "tmp").rglob("*"):
+                    note(file)
             rounds = {process: rounds.get(process, 0) + 1 for process in processes()}
             for process in (process for process, number in rounds.items() if number <= ROUNDS):
                 for name in ("cmdline", "environ"):
@@ -63,6 +65,8 @@ def watched_processes() -> Iterator[dict[str, bytes]]:
     watcher.start()
     try:
         yield seen
+        # If it ended by itself it has not seen all.
+        assert watcher.is_alive()
     finally:
         stop.set()
         watcher.join()
