@@ -196,3 +196,21 @@ def test_a_controller_without_a_back_end_of_its_own_runs_no_volume_service() -> 
     assert units == ["cinder-api.service", "cinder-scheduler.service"]
     assert "enabled_backends" not in render_sections("", sections(planned, "/etc/cinder/cinder.conf"))
     assert "cinder-volume.service" in planned["start_policy"]
+
+
+def test_a_back_end_on_disks_needs_the_device_mapper_of_its_hosts_alone() -> None:
+    role = COLLECTION / "roles/host_check"
+    variables = as_templates(load(role / "defaults/main.yml")) | as_templates(load(role / "vars/main.yml"))
+    variables |= {"groups": {"controller": ["controller-1", "controller-2"], "compute": ["compute-1"]}}
+    disks = {"driver": "lvm", "volume_group": "volumes", "hosts": ["controller-2"]}
+
+    def needed(host: str, **given: Any) -> Any:
+        host_is = {"inventory_hostname": host, "group_names": [host.removesuffix(host[-2:])]}
+        templar = Templar(loader=DataLoader(), variables={**variables, **host_is, **given})
+        return templar.template(trust_as_template("{{ __host_check_kernel }}"))
+
+    assert [needed(host) for host in ("controller-1", "compute-1")] == [["tun"], ["tun"]]
+    back_ends = {"openstack_service_volume_back_ends": {"ceph": {"driver": "rbd"}, "disks": disks}}
+    assert needed("controller-1", **back_ends) == ["tun"]
+    assert needed("controller-2", **back_ends) == ["tun", "device_mapper", "iscsi_target"]
+    assert needed("compute-1", **back_ends) == ["tun", "iscsi"]

@@ -170,6 +170,7 @@ def plan_back_ends(
     ``raw`` are options by back end, of those described and of others, which every volume host has.
     """
     parts = {name: _part(name, given, place) for name, given in back_ends.items()}
+    more = {name: given.get("options") or {} for name, given in back_ends.items()}
     parts |= {name: Part(place.volume_hosts, {}) for name in raw if name not in parts}
     options = {
         name: {
@@ -178,7 +179,7 @@ def plan_back_ends(
             "backend_host": place.site,
             **part.options,
             **({"volume_backend_name": name} if name in back_ends else {}),
-            **back_ends.get(name, {}).get("options", {}),
+            **more.get(name, {}),
             **raw.get(name, {}),
         }
         for name, part in parts.items()

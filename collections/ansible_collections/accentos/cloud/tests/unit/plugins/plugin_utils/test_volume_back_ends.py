@@ -27,7 +27,7 @@ CONTROLLER = Place(
     secret_uuid=UUID,
 )
 COMPUTE = dataclasses.replace(CONTROLLER, host="compute-1")
-RBD: dict[str, Any] = {"driver": "rbd"}
+RBD: dict[str, Any] = {"driver": "rbd", "options": None}
 NFS: dict[str, Any] = {
     "driver": "nfs",
     "shares": ["nas.example.test:/volumes", "[fd00::1]:/more"],
