@@ -18,6 +18,11 @@ SYSTEMCTL = """\
 [ "$1" = show ] || exit 9
 printf '%s\\n' LoadState=loaded ActiveState=inactive UnitFileState=enabled NeedDaemonReload=no
 """
+# The library of the database's client, before a server that refuses root.
+REFUSING = """\
+class MySQLError(Exception): pass
+def connect(**options): raise MySQLError(1698, "Access denied for user 'root'@'localhost'")
+"""
 POSITIONS = {"controller-1": 7, "controller-2": 9, "controller-3": 8}
 
 
@@ -28,6 +33,9 @@ def site(tmp_path: Path) -> Path:
     program.parent.mkdir()
     program.write_text(SYSTEMCTL)
     program.chmod(0o755)
+    python = tmp_path / "bin" / "python"
+    python.write_text(f'#!/bin/sh\nPYTHONPATH={tmp_path}/bin exec {sys.executable} "$@"\n')
+    python.chmod(0o755)
     for name, seqno in POSITIONS.items():
         folder = tmp_path / name
         folder.mkdir()
@@ -59,7 +67,7 @@ def site(tmp_path: Path) -> Path:
 def run(site: Path, *arguments: str, lost: str = "") -> tuple[int, str]:
     """Run the playbook, with one server LOST that nobody reaches; return exit code and output."""
     gone = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 9}
-    here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    here = {"ansible_connection": "local", "ansible_python_interpreter": f"{site}/bin/python"}
     hosts = {name: gone if name == lost else here for name in POSITIONS}
     (site / "hosts.yml").write_text(json.dumps({"controller": {"hosts": hosts}}))
     command = [sys.executable, "-m", "ansible", "playbook", f"--inventory={site}/hosts.yml", *arguments]
@@ -104,3 +112,17 @@ def test_the_server_that_came_farthest_begins_and_the_others_join(site: Path) ->
 def test_an_operator_may_give_up_a_server_that_is_lost(site: Path) -> None:
     _code, output = run(site, "--check", "--extra-vars=mariadb_start_from=controller-1", lost="controller-3")
     assert "changed: [controller-1]" in output.partition("Begin the cluster")[2].partition("TASK")[0], output
+
+
+@pytest.mark.parametrize("mode", [(), ("--check",), ("--extra-vars=mariadb_start_from=controller-1",)])
+def test_servers_that_refuse_root_are_left_alone(site: Path, mode: tuple[str, ...]) -> None:
+    program = site / "bin" / "systemctl"
+    program.write_text(f"{SYSTEMCTL}echo ActiveState=active\n".replace("exit 9", f'{{ echo "$@" >>{site}/given; }}'))
+    (site / "bin" / "pymysql.py").write_text(REFUSING)
+    code, output = run(site, *mode)
+    assert code != 0
+    assert "on controller-1, controller-2, controller-3: Access denied for user 'root'@'localhost' (1698)." in output
+    assert "ALTER USER root@localhost IDENTIFIED VIA unix_socket" in output
+    assert output.count("fatal:") == 1
+    assert "TASK [accentos.cloud.mariadb : Begin" not in output
+    assert not (site / "given").exists()

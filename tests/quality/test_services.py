@@ -165,3 +165,52 @@ def test_a_back_end_of_volumes_is_named_and_belongs_to_the_site() -> None:
     assert cinder["files"] == {"backend_host": "example", **own["files"]}
     assert (cinder["ceph"]["rbd_pool"], cinder["ceph"]["rbd_user"]) == ("others", "cinder")
     assert "cinder-volume.service" in [unit["name"] for unit in planned["units"]]
+
+
+def test_back_ends_of_volumes_stand_beside_each_other() -> None:
+    given = {
+        "ceph": {"driver": "rbd"},
+        "files": {"driver": "nfs", "shares": ["nas.example.test:/volumes"], "mount_options": "vers=4.2"},
+        "disks": {"driver": "lvm", "volume_group": "volumes"},
+    }
+    planned = plan("controller-1", openstack_service_volume_back_ends=given)
+    cinder = sections(planned, "/etc/cinder/cinder.conf")
+    assert cinder["DEFAULT"]["enabled_backends"] == ["ceph", "files", "disks"]
+    assert [cinder[name]["backend_host"] for name in given] == ["example", "example", "controller-1"]
+    (shares,) = [file for file in planned["files"] if file["path"] == cinder["files"]["nfs_shares_config"]]
+    assert (shares["owner"], shares["group"], shares["mode"]) == ("root", "cinder", "0640")
+    assert shares["content"].endswith("\nnas.example.test:/volumes -o vers=4.2\n")
+    (unit,) = [unit for unit in planned["units"] if unit["name"] == "cinder-volume.service"]
+    assert shares["path"] in unit["inputs"]
+    assert {"nfs-common", "lvm2", "python3-rtslib-fb"} <= set(planned["packages"])
+    assert {"nfs-common", "open-iscsi"} <= set(plan("compute-1", openstack_service_volume_back_ends=given)["packages"])
+
+
+def test_a_controller_without_a_back_end_of_its_own_runs_no_volume_service() -> None:
+    groups = {**GROUPS, "controller": ["controller-1", "controller-2"], "storage": []}
+    given = {"disks": {"driver": "lvm", "volume_group": "volumes", "hosts": ["controller-2"]}}
+    names = {"controller-1": {"host_addresses": {"management": "10.0.0.21"}}}
+    hostvars = {**names, "controller-2": {"host_addresses": {"management": "10.0.0.22"}}}
+    planned = plan("controller-1", groups=groups, hostvars=hostvars, openstack_service_volume_back_ends=given)
+    units = [unit["name"] for unit in planned["units"] if unit["name"].startswith("cinder")]
+    assert units == ["cinder-api.service", "cinder-scheduler.service"]
+    assert "enabled_backends" not in render_sections("", sections(planned, "/etc/cinder/cinder.conf"))
+    assert "cinder-volume.service" in planned["start_policy"]
+
+
+def test_a_back_end_on_disks_needs_the_device_mapper_of_its_hosts_alone() -> None:
+    role = COLLECTION / "roles/host_check"
+    variables = as_templates(load(role / "defaults/main.yml")) | as_templates(load(role / "vars/main.yml"))
+    variables |= {"groups": {"controller": ["controller-1", "controller-2"], "compute": ["compute-1"]}}
+    disks = {"driver": "lvm", "volume_group": "volumes", "hosts": ["controller-2"]}
+
+    def needed(host: str, **given: Any) -> Any:
+        host_is = {"inventory_hostname": host, "group_names": [host.removesuffix(host[-2:])]}
+        templar = Templar(loader=DataLoader(), variables={**variables, **host_is, **given})
+        return templar.template(trust_as_template("{{ __host_check_kernel }}"))
+
+    assert [needed(host) for host in ("controller-1", "compute-1")] == [["tun"], ["tun"]]
+    back_ends = {"openstack_service_volume_back_ends": {"ceph": {"driver": "rbd"}, "disks": disks}}
+    assert needed("controller-1", **back_ends) == ["tun"]
+    assert needed("controller-2", **back_ends) == ["tun", "device_mapper", "iscsi_target"]
+    assert needed("compute-1", **back_ends) == ["tun", "iscsi"]

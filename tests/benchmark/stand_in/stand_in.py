@@ -83,6 +83,7 @@ FIRST: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
         "reason": "a Linux kernel boots under KVM",
     },
     "accentos.cloud.host_capabilities": lambda given: {"changed": False, **_capabilities(given)},
+    "accentos.cloud.host_check": lambda _given: {"changed": False, "rooms": {}, "missing": []},
     "accentos.cloud.openstack_config": lambda given: {
         "paths": [file["path"] for file in given["files"]],
         "sections": {file["path"]: sorted(file["sections"]) for file in given["files"] if file.get("sections")},

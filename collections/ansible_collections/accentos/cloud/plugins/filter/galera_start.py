@@ -10,8 +10,8 @@ version_added: 1.0.0
 short_description: How the servers of a Galera cluster start
 description:
   - Tells from the results of M(accentos.cloud.galera_state) which server has to begin a cluster, if any.
-  - None has to while one works. Otherwise it is the one that came farthest, and nothing is begun while the position of
-    a server is unknown.
+  - None has to while one works, and nothing is done while one runs that cannot be asked. Otherwise it is the one that
+    came farthest, and nothing is begun while the position of a server is unknown.
 positional: members, start_from
 options:
   _input:
@@ -42,8 +42,8 @@ RETURN = r"""
 _value:
   description: >-
     C(begin), the name of the server that begins or an empty text; C(running), names of the servers that work; C(stop),
-    names of those that have to be stopped and asked again; C(refusal) and C(remedy), why nothing can be begun and what
-    helps.
+    names of those that have to be stopped and asked again; C(closed), names of those that run and could not be asked;
+    C(refusal) and C(remedy), why nothing can be begun and what helps.
   type: dict
 """
 

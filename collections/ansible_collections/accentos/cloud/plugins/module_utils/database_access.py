@@ -9,6 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 PLUGIN = "mysql_native_password"
+# Debian's package lets in the users root and mysql of the system so, each known by its process.
+ROOT_LOGIN = "ALTER USER root@localhost IDENTIFIED VIA unix_socket"
+# What a server says that runs and refuses root.
+ROOT_REFUSED = (1045, 1698)
 SYSTEM_DATABASES = ("information_schema", "mysql", "performance_schema", "sys")
 SYSTEM_USERS = ("", "mariadb.sys", "mysql", "root")
 # Where a user of the system may be; from anywhere else it is somebody's mistake.

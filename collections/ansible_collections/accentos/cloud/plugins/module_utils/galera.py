@@ -3,18 +3,24 @@
 
 A server that joins takes the data of the others; one that begins a cluster keeps its own. To begin with the wrong
 server, or with a second one, loses data. So nothing is begun while any server works, and nothing before each server's
-position is known.
+position is known. A server that runs and cannot be asked may work: it is neither stopped nor passed over.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
+
+from ansible_collections.accentos.cloud.plugins.module_utils.database_access import ROOT_LOGIN
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
 _POSITION = re.compile(r"WSREP: Recovered position:?\s*([0-9a-f-]{36}):(-?\d+)")
+# What a client says of a server that it does not reach, or that goes away: no socket, no connection, no reply.
+_SILENT = frozenset({2002, 2003, 2006, 2013})
+# What a server says without the quorum: "WSREP has not yet prepared node for application use".
+_NOT_PREPARED = 1047
 _STATE_LINE = re.compile(r"^(uuid|seqno|safe_to_bootstrap):\s*(\S+)\s*$", re.MULTILINE)
 
 
@@ -24,7 +30,8 @@ class Member:
 
     ``active`` says that it runs, ``primary`` that it serves in the part of a cluster that has the quorum. ``joined``
     says that it was told once to be in a cluster, whether or not it got its data. ``uuid`` is its cluster's, empty if
-    it has data of none; ``seqno`` its position there, None if unknown. ``databases`` are not the system's.
+    it has data of none; ``seqno`` its position there, None if unknown. ``databases`` are not the system's. ``obstacle``
+    is why one that runs could not be asked, an empty text if it could or if nothing else is to be expected.
     """
 
     active: bool = False
@@ -33,18 +40,20 @@ class Member:
     uuid: str = ""
     seqno: int | None = None
     databases: Sequence[str] = ()
+    obstacle: str = ""
 
     @classmethod
     def from_result(cls, result: Mapping[str, Any]) -> Member:
         """Read a server from the result of the module galera_state."""
-        return cls(**{name: result[name] for name in ("active", "primary", "joined", "uuid", "seqno", "databases")})
+        return cls(**{field.name: result[field.name] for field in fields(cls)})
 
 
 @dataclass(frozen=True)
 class Start:
     """The server that begins a cluster, empty if none has to; or why nothing can be begun, and what helps.
 
-    ``running`` are the servers that work, ``stop`` those that have to be stopped before their position can be read.
+    ``running`` are the servers that work, ``stop`` those that have to be stopped before their position can be read,
+    ``closed`` those that run and could not be asked.
     """
 
     begin: str = ""
@@ -52,6 +61,7 @@ class Start:
     remedy: str = ""
     running: Sequence[str] = ()
     stop: Sequence[str] = ()
+    closed: Sequence[str] = ()
 
 
 def parse_state(text: str) -> tuple[str, int | None]:
@@ -75,6 +85,17 @@ def allow_start(text: str) -> str:
     return re.sub(r"^safe_to_bootstrap:.*$", "safe_to_bootstrap: 1", text, flags=re.MULTILINE)
 
 
+def find_obstacle(code: int, text: str, *, starting: bool) -> str:
+    """Return why a server could not be asked, from what it or its client said; an empty text if it has no quorum.
+
+    One that is still starting has no quorum when nothing answers: it waits for the others. One that refuses the user,
+    or has no connection left, is at work, and so may one be whose answer does not come.
+    """
+    if code == _NOT_PREPARED or (code in _SILENT and starting):
+        return ""
+    return f"{text} ({code})" if code else text
+
+
 def plan_start(members: Mapping[str, Member | None], start_from: str = "") -> Start:
     """Decide how the servers start.
 
@@ -82,6 +103,12 @@ def plan_start(members: Mapping[str, Member | None], start_from: str = "") -> St
     :param start_from: the server that the operator wants to begin with although others cannot be asked.
     """
     known = {name: member for name, member in members.items() if member}
+    closed = {name: member.obstacle for name, member in known.items() if member.obstacle}
+    return _closed(closed) if closed else _start(members, known, start_from)
+
+
+def _start(members: Mapping[str, Member | None], known: Mapping[str, Member], start_from: str) -> Start:
+    """Decide how servers start all of which that run could be asked."""
     running = tuple(name for name, member in known.items() if member.primary)
     # It was never told to be in a cluster, yet it has data: joining would erase them.
     strangers = {name: member for name, member in known.items() if not member.joined and member.databases}
@@ -110,6 +137,24 @@ def plan_start(members: Mapping[str, Member | None], start_from: str = "") -> St
             )
         return Start(begin=start_from)
     return _first(members, known, strangers)
+
+
+def _closed(closed: Mapping[str, str]) -> Start:
+    """Refuse everything while a server that runs cannot be asked."""
+    alike = {obstacle: [name for name in closed if closed[name] == obstacle] for obstacle in closed.values()}
+    told = "; ".join(f"{', '.join(names)}: {obstacle}" for obstacle, names in alike.items())
+    return Start(
+        refusal=(
+            f"MariaDB runs but does not let root ask whether it has the quorum, on {told}. It may be at work, so no "
+            "server of the cluster was stopped, started or begun with."
+        ),
+        remedy=(
+            "If root is refused (1045, 1698), give it back its login over the socket, on such a host: "
+            f'runuser -u mysql -- mariadb --execute "{ROOT_LOGIN}". Otherwise see what holds the server up: '
+            "journalctl --unit mariadb; if it does not work, stop it: systemctl stop mariadb. Then run again."
+        ),
+        closed=tuple(closed),
+    )
 
 
 def _first(members: Mapping[str, Member | None], known: Mapping[str, Member], strangers: Mapping[str, Member]) -> Start:

@@ -113,6 +113,8 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.accentos.cloud.plugins.module_utils.database_access import (
     PLUGIN,
+    ROOT_LOGIN,
+    ROOT_REFUSED,
     AccessError,
     Database,
     Server,
@@ -130,6 +132,8 @@ except ImportError:
 else:
     PYMYSQL_ERROR = None
 
+SILENT = "See that it runs and is in the primary part of its cluster: journalctl --unit mariadb"
+REFUSED = f'Give root back its login over the socket: runuser -u mysql -- mariadb --execute "{ROOT_LOGIN}"'
 Query = Callable[[str], list[dict[str, Any]]]
 
 _SCHEMATA = (
@@ -246,7 +250,7 @@ def main() -> None:
     except pymysql.MySQLError as error:
         module.fail_json(
             msg=f"The server behind {socket} does not follow: {error.args[-1] if error.args else error!r}",
-            remedy="See that it runs and is in the primary part of its cluster: journalctl --unit mariadb",
+            remedy=REFUSED if error.args and error.args[0] in ROOT_REFUSED else SILENT,
         )
     finally:
         if connection:

@@ -12,14 +12,15 @@ short_description: How far a server of a Galera cluster came
 description:
   - Tells whether a server works in its cluster, and otherwise which position its data have.
   - One that is still starting is waited for. A server that works is only asked.
+  - A server that runs but cannot be asked, since it refuses root for example, may work. It is left alone.
 options:
   stop:
     description: >-
-      Whether a server that runs but does not work in a cluster is stopped. Without that its position is unknown.
+      Whether a server that runs and is known to have no quorum is stopped. Without that its position is unknown.
     type: bool
     default: false
   timeout:
-    description: Seconds for which a server that is starting is waited for.
+    description: Seconds for which a server that is starting is waited for, and for an answer of one that runs.
     type: int
     default: 60
   folder:
@@ -54,17 +55,23 @@ member:
   description: >-
     C(active), whether it runs; C(primary), whether it works in the part of a cluster that has the quorum; C(joined),
     whether it was ever told to be in one; C(uuid) of that cluster and C(seqno), its position; C(databases) that are not
-    the system's.
+    the system's; C(obstacle), why a server that runs could not be asked, or an empty text.
   returned: always
   type: dict
 """
 
+import sys
 import time
 import traceback
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.accentos.cloud.plugins.module_utils.galera import Member, parse_recovered, parse_state
+from ansible_collections.accentos.cloud.plugins.module_utils.galera import (
+    Member,
+    find_obstacle,
+    parse_recovered,
+    parse_state,
+)
 from ansible_collections.accentos.cloud.plugins.module_utils.units import parse_properties
 
 try:
@@ -92,17 +99,26 @@ def active_state(module: AnsibleModule) -> str:
         time.sleep(1)
 
 
-def ask(socket: str) -> str:
-    """Return the cluster in which the server works; an empty text for one that does not answer or has no quorum."""
+def ask(module: AnsibleModule, *, starting: bool) -> tuple[str, str]:
+    """Return the cluster in which a server that is not stopped works, empty without quorum, and what hid it."""
     if PYMYSQL_ERROR:
-        return ""
+        # In check mode an earlier task would bring it.
+        return "", "" if module.check_mode else f"PyMySQL is missing for {sys.executable}"
+    timeout = max(1, module.params["timeout"])
     try:
-        with pymysql.connect(unix_socket=socket, user="root") as connection, connection.cursor() as cursor:
+        with (
+            pymysql.connect(unix_socket=module.params["socket"], user="root", read_timeout=timeout) as connection,
+            connection.cursor() as cursor,
+        ):
             cursor.execute(_STATUS)
             status = dict(cursor.fetchall())
-    except pymysql.MySQLError:
-        return ""
-    return status.get("wsrep_cluster_state_uuid", "") if status.get("wsrep_cluster_status") == "Primary" else ""
+    except pymysql.MySQLError as error:
+        code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
+        return "", find_obstacle(code, str(error.args[-1]) if error.args else repr(error), starting=starting)
+    except RuntimeError as error:
+        # The library lacks what root's present way to log in needs.
+        return "", find_obstacle(0, str(error), starting=starting)
+    return (status.get("wsrep_cluster_state_uuid", "") if status.get("wsrep_cluster_status") == "Primary" else ""), ""
 
 
 def read_position(module: AnsibleModule, text: str, *, stopped: bool) -> tuple[str, int | None]:
@@ -129,9 +145,9 @@ def main() -> None:
     folder = Path(module.params["folder"])
     state = active_state(module)
     stopped = state in ("inactive", "failed")
-    cluster = "" if stopped else ask(module.params["socket"])
+    cluster, obstacle = ("", "") if stopped else ask(module, starting=state != "active")
     commands = []
-    if not stopped and not cluster and module.params["stop"]:
+    if not (stopped or cluster or obstacle) and module.params["stop"]:
         commands.append(f"stop {UNIT}")
         if not module.check_mode:
             module.run_command(["systemctl", "stop", UNIT], check_rc=True)
@@ -147,6 +163,7 @@ def main() -> None:
         uuid=uuid,
         seqno=seqno,
         databases=[name for name in names if name not in SYSTEM_FOLDERS and not name.startswith(("#", "."))],
+        obstacle=obstacle,
     )
     module.exit_json(
         changed=bool(commands),

@@ -188,7 +188,7 @@ READERS: Mapping[str, Reader] = {
     **dict.fromkeys((f"{_CLOUD}{name}" for name in ("compute_hosts", "compute_removal")), _read_removal),
     f"{_CLOUD}database_access": _read_statements,
     f"{_CLOUD}messaging_access": _read_messaging,
-    f"{_CLOUD}openstack_catalogue": _read_steps,
+    **dict.fromkeys((f"{_CLOUD}{name}" for name in ("openstack_catalogue", "volume_types")), _read_steps),
     f"{_CLOUD}openstack_sync": _read_names,
 }
 

@@ -9,6 +9,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.galera import (
     NOBODY,
     Member,
     allow_start,
+    find_obstacle,
     parse_recovered,
     parse_state,
     plan_start,
@@ -20,6 +21,8 @@ NEW = Member()
 WORKS = Member(primary=True, joined=True, uuid=CLUSTER)
 # Its part of the cluster has no quorum.
 RUNS = Member(active=True, joined=True, uuid=CLUSTER)
+# It may work: it runs, and does not let root in.
+CLOSED = Member(active=True, joined=True, uuid=CLUSTER, obstacle="Access denied (1698)")
 # A server whose first transfer of data was cut off.
 HALF = Member(joined=True, databases=["nova"])
 STATE = f"# GALERA saved state\nversion: 2.1\nuuid:    {CLUSTER}\nseqno:   42\nsafe_to_bootstrap: 0\n"
@@ -88,6 +91,24 @@ def test_an_operator_decides_what_cannot_be_known_but_nothing_else() -> None:
 def test_servers_without_quorum_are_stopped_if_nothing_else_is_unknown() -> None:
     found = plan_start({"a": RUNS, "b": at(8), "c": RUNS})
     assert (found.begin, found.refusal, found.stop) == ("", "", ("a", "c"))
+
+
+@pytest.mark.parametrize("others", [[RUNS, at(8)], [WORKS, WORKS], [None, NEW], [at(9, OTHER), at(8)]])
+@pytest.mark.parametrize("start_from", ["", "c"])
+def test_nothing_is_done_beside_a_server_that_runs_and_cannot_be_asked(
+    others: list[Member | None], start_from: str
+) -> None:
+    found = plan_start(dict(zip("abc", [CLOSED, *others], strict=True)), start_from)
+    assert (found.begin, found.stop, found.closed) == ("", (), ("a",))
+    assert "on a: Access denied (1698)." in found.refusal
+    assert "runuser -u mysql -- mariadb" in found.remedy
+
+
+def test_a_refusal_is_told_from_a_lost_quorum() -> None:
+    assert find_obstacle(1047, "not yet prepared", starting=False) == ""
+    assert find_obstacle(2002, "no socket", starting=True) == ""
+    assert find_obstacle(2002, "no socket", starting=False) == "no socket (2002)"
+    assert find_obstacle(1698, "Access denied", starting=True) == "Access denied (1698)"
 
 
 def test_positions_are_read() -> None:

@@ -56,6 +56,7 @@ class Server:
         self.given: list[str] = []
         self.rows: list[dict[str, Any]] = []
         self.refuses = ""
+        self.code = 1045
 
     def connect(self, **options: Any) -> Server:
         assert options["user"] == "root"
@@ -76,7 +77,7 @@ class Server:
 
     def execute(self, sql: str) -> None:
         if self.refuses and sql.startswith(self.refuses):
-            raise ServerError(1045, "Access denied")
+            raise ServerError(self.code, "Access denied")
         self.rows = []
         if sql.startswith("SELECT * FROM mysql.db"):
             self.rows = self.grants
@@ -151,12 +152,13 @@ def test_a_new_password_is_planned_then_set(server: Server, run: Run) -> None:
     assert server.given[1:] == [done["statements"][0].replace("(hidden)", password_digest("new")), "closed"]
 
 
-def test_a_server_that_does_not_follow(server: Server, run: Run) -> None:
-    server.refuses = "DROP USER"
+@pytest.mark.parametrize(("code", "remedy"), [(1698, "runuser -u mysql -- mariadb"), (1047, "journalctl")])
+def test_a_server_that_does_not_follow(server: Server, run: Run, code: int, remedy: str) -> None:
+    server.refuses, server.code = "DROP USER", code
     failed = run({"absent_users": ["old"]})
     assert failed["failed"]
     assert "Access denied" in failed["msg"]
-    assert failed["remedy"]
+    assert remedy in failed["remedy"]
     assert server.given == ["closed"]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from types import ModuleType, SimpleNamespace, TracebackType
 from typing import Any
@@ -33,15 +34,19 @@ class ServerError(Exception):
     """What the library raises."""
 
 
+SILENT = ServerError(2003, "Can't connect to MySQL server on 'localhost' ([Errno 2] No such file or directory)")
+
+
 class Answer:
     """What a server says of itself, in place of the library's connection and cursor."""
 
-    def __init__(self, status: dict[str, str]) -> None:
+    def __init__(self, status: dict[str, str] | Exception) -> None:
         self.status = status
 
     def connect(self, **options: Any) -> Answer:
-        if not self.status:
-            raise ServerError(2002, "no such file")
+        assert options["read_timeout"] > 0
+        if isinstance(self.status, Exception):
+            raise self.status
         return self
 
     def cursor(self) -> Answer:
@@ -57,6 +62,7 @@ class Answer:
         assert "wsrep_cluster_status" in sql
 
     def fetchall(self) -> list[tuple[str, str]]:
+        assert isinstance(self.status, dict)
         return list(self.status.items())
 
 
@@ -80,9 +86,9 @@ class Host:
         monkeypatch.setattr("time.sleep", lambda _seconds: None)
         monkeypatch.setattr(galera_begin, "ORDER", folder / "order")
         monkeypatch.setattr(galera_begin, "MARKER_FOLDER", folder / "markers")
-        self.answers({}, monkeypatch)
+        self.answers(SILENT, monkeypatch)
 
-    def answers(self, status: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def answers(self, status: dict[str, str] | Exception, monkeypatch: pytest.MonkeyPatch) -> None:
         library = SimpleNamespace(connect=Answer(status).connect, MySQLError=ServerError)
         monkeypatch.setattr(galera_state, "pymysql", library, raising=False)
         monkeypatch.setattr(galera_state, "PYMYSQL_ERROR", None)
@@ -106,7 +112,16 @@ def _host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 
 
 def member(**known: Any) -> dict[str, Any]:
-    return {"active": False, "primary": False, "joined": False, "uuid": "", "seqno": None, "databases": [], **known}
+    return {
+        "active": False,
+        "primary": False,
+        "joined": False,
+        "uuid": "",
+        "seqno": None,
+        "databases": [],
+        "obstacle": "",
+        **known,
+    }
 
 
 def test_a_new_server(host: Host) -> None:
@@ -127,25 +142,70 @@ def test_a_server_that_works_is_only_asked(host: Host, monkeypatch: pytest.Monke
     assert host.calls() == []
 
 
-@pytest.mark.parametrize("status", [{}, {"wsrep_cluster_status": "non-Primary"}])
+@pytest.mark.parametrize(
+    ("state", "status"),
+    [
+        ("active", {"wsrep_cluster_status": "non-Primary"}),
+        ("active", {}),
+        ("active", ServerError(1047, "WSREP has not yet prepared node for application use")),
+        # It waits for the others.
+        ("activating", SILENT),
+    ],
+)
 def test_a_server_without_quorum_is_stopped_and_its_position_read(
-    host: Host, monkeypatch: pytest.MonkeyPatch, status: dict[str, str]
+    host: Host, monkeypatch: pytest.MonkeyPatch, state: str, status: dict[str, str] | Exception
 ) -> None:
     host.answers(status, monkeypatch)
     (host.data / "grastate.dat").write_text(STATE.format(-1))
     (host.data / "nova").mkdir()
     (host.folder / "position").write_text(f"WSREP: Recovered position: {CLUSTER}:17\n")
-    host.states("active")
+    host.states(state)
     unknown = member(active=True, joined=True, uuid=CLUSTER, databases=["nova"])
-    planned = host.run(galera_state, stop=True, _ansible_check_mode=True)
+    planned = host.run(galera_state, stop=True, timeout=0, _ansible_check_mode=True)
     assert (planned["changed"], planned["member"], host.calls()) == (True, unknown, [])
     # Without leave it goes on, and how far it came stays unknown.
-    left = host.run(galera_state)
+    left = host.run(galera_state, timeout=0)
     assert (left["changed"], left["member"], host.calls()) == (False, unknown, [])
-    stopped = host.run(galera_state, stop=True)
+    stopped = host.run(galera_state, stop=True, timeout=0)
     assert stopped["changed"]
     assert stopped["member"] == {**unknown, "active": False, "seqno": 17}
     assert host.calls() == ["stop mariadb.service"]
+
+
+@pytest.mark.parametrize(
+    ("state", "error", "words"),
+    [
+        ("active", ServerError(1698, "Access denied for user 'root'@'localhost'"), "Access denied .* \\(1698\\)"),
+        ("active", ServerError(1045, "Access denied (using password: NO)"), "Access denied .* \\(1045\\)"),
+        ("activating", ServerError(1698, "Access denied for user 'root'@'localhost'"), "Access denied"),
+        ("active", ServerError(1040, "Too many connections"), "Too many connections \\(1040\\)"),
+        ("active", RuntimeError("'pynacl' package is required for ed25519_password auth method"), "pynacl"),
+        # A silence is no proof that it does not work.
+        ("active", ServerError(2013, "Lost connection to MySQL server (timed out)"), "timed out"),
+        ("active", ServerError(), "ServerError"),
+    ],
+)
+def test_a_server_that_runs_and_cannot_be_asked_is_left_alone(
+    host: Host, monkeypatch: pytest.MonkeyPatch, state: str, error: Exception, words: str
+) -> None:
+    host.answers(error, monkeypatch)
+    (host.data / "grastate.dat").write_text(STATE.format(-1))
+    host.states(state)
+    for options in ({}, {"stop": True}, {"stop": True, "_ansible_check_mode": True}):
+        found = host.run(galera_state, timeout=0, **options)
+        assert not found["changed"]
+        assert re.search(words, found["member"]["obstacle"])
+        assert (found["member"]["active"], found["member"]["primary"], host.calls()) == (True, False, [])
+
+
+def test_a_server_that_runs_is_not_asked_without_the_library(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(galera_state, "PYMYSQL_ERROR", "no module named pymysql")
+    host.states("active")
+    found = host.run(galera_state, stop=True)
+    assert "PyMySQL" in found["member"]["obstacle"]
+    assert host.calls() == []
+    # In check mode the package that has it may not be there yet.
+    assert host.run(galera_state, _ansible_check_mode=True)["member"]["obstacle"] == ""
 
 
 def test_after_an_orderly_stop_the_position_is_in_a_file(host: Host) -> None:

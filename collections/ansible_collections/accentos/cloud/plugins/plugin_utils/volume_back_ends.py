@@ -1,0 +1,217 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Decides what back ends of volumes mean for a host: options, files, packages, kernel. Pure functions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+# A share as NFS names it: a server, or an IPv6 address in brackets, and a path.
+_SHARE = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):/\S*")
+_MOUNT_OPTIONS = re.compile(r"[A-Za-z0-9_.:=/-]+(,[A-Za-z0-9_.:=/-]+)*")
+_GROUP = re.compile(r"[A-Za-z0-9+_.][A-Za-z0-9+_.-]*")
+# It becomes the name of a section and of a file.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+
+class BackEndError(Exception):
+    """A back end of volumes cannot be as described. The argument says what and what helps."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a plan is for: a host and its address, and the site with its hosts of volumes and its computes.
+
+    ``ceph`` tells whether the site has Ceph, ``secret_uuid`` names the secret of libvirt with which computes open
+    volumes there.
+    """
+
+    host: str
+    address: str
+    site: str
+    volume_hosts: Sequence[str]
+    computes: Sequence[str]
+    ceph: bool
+    secret_uuid: str
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a host needs for a back end: packages, and features of its kernel as the module host_check names them."""
+
+    packages: Sequence[str] = ()
+    kernel: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one back end means: its options, the files that they name, and what hosts of each kind need.
+
+    ``hosts`` are those whose volume service has it.
+    """
+
+    hosts: Sequence[str]
+    options: Mapping[str, object]
+    texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    volume_host: Needs = Needs()
+    compute: Needs = Needs()
+
+
+# What hands volumes out over iSCSI: the kernel, told so by a library, or a daemon. Packages of Debian 13.
+_HELPERS: Mapping[str, Needs] = {
+    "lioadm": Needs(["lvm2", "python3-rtslib-fb"], ["device_mapper", "iscsi_target"]),
+    "tgtadm": Needs(["lvm2", "tgt"], ["device_mapper"]),
+}
+_SECURE = ("auto", "true", "false")
+
+
+def _rbd(name: str, given: Mapping[str, Any], place: Place) -> Part:
+    """Volumes in Ceph. Computes have the secret of this identity, see the role libvirt."""
+    if not place.ceph:
+        raise BackEndError(
+            f"The back end {name} is in Ceph, which this site has not. Give it hosts in the group storage."
+        )
+    return Part(
+        place.volume_hosts,
+        {
+            "volume_driver": "cinder.volume.drivers.rbd.RBDDriver",
+            "rbd_ceph_conf": "/etc/ceph/ceph.conf",
+            "rbd_exclusive_cinder_pool": True,
+            "rbd_pool": given.get("pool", "volumes"),
+            "rbd_secret_uuid": place.secret_uuid,
+            "rbd_user": "cinder",
+            "report_discard_supported": True,
+        },
+    )
+
+
+def _nfs(name: str, given: Mapping[str, Any], place: Place) -> Part:
+    """Volumes as files on shares. The service and computes mount them with the options in the list of shares."""
+    shares, mount_options = given.get("shares"), given.get("mount_options", "")
+    wrong = shares if not isinstance(shares, list) else [one for one in shares if not _SHARE.fullmatch(str(one))]
+    if not shares or wrong:
+        raise BackEndError(
+            f"shares of the back end {name} must be a list such as [nas.example.com:/volumes], not {shares!r}."
+        )
+    if mount_options and not _MOUNT_OPTIONS.fullmatch(str(mount_options)):
+        raise BackEndError(
+            f"mount_options of the back end {name} are {mount_options!r}. Write them as vers=4.2,noexec."
+        )
+    path = f"/etc/cinder/shares-{name}"
+    flags = f" -o {mount_options}" if mount_options else ""
+    lines = [f"{share}{flags}\n" for share in shares]
+    needs = Needs(["nfs-common"], ["nfs"])
+    return Part(
+        place.volume_hosts,
+        {
+            "volume_driver": "cinder.volume.drivers.nfs.NfsDriver",
+            "nas_secure_file_operations": _secure(name, given, "secure_file_operations"),
+            "nas_secure_file_permissions": _secure(name, given, "secure_file_permissions"),
+            "nfs_shares_config": path,
+        },
+        texts={path: {"content": "".join(["# Written by AccentOS.\n", *lines])}},
+        volume_host=needs,
+        compute=needs,
+    )
+
+
+def _secure(name: str, given: Mapping[str, Any], option: str) -> str:
+    value = str(given.get(option, "auto")).lower()
+    if value not in _SECURE:
+        raise BackEndError(f"{option} of the back end {name} is {value}. It is one of {', '.join(_SECURE)}.")
+    return value
+
+
+def _lvm(name: str, given: Mapping[str, Any], place: Place) -> Part:
+    """Volumes as logical volumes of a host, which hands them to computes over iSCSI. They are lost with that host."""
+    group, helper = given.get("volume_group"), given.get("target_helper", "lioadm")
+    hosts = given.get("hosts", list(place.volume_hosts))
+    if not group or not _GROUP.fullmatch(str(group)):
+        raise BackEndError(f"The back end {name} needs volume_group, the name of a group of LVM, not {group!r}.")
+    if helper not in _HELPERS:
+        raise BackEndError(f"target_helper of the back end {name} is {helper}. It is one of {', '.join(_HELPERS)}.")
+    strangers = [one for one in hosts if one not in place.volume_hosts]
+    if strangers or not hosts:
+        known = ", ".join(place.volume_hosts)
+        raise BackEndError(f"hosts of the back end {name} are {', '.join(hosts) or 'none'}. Name some of {known}.")
+    return Part(
+        hosts,
+        {
+            "volume_driver": "cinder.volume.drivers.lvm.LVMVolumeDriver",
+            "backend_host": place.host,
+            "target_helper": helper,
+            "target_ip_address": given.get("target_address", place.address),
+            "target_protocol": "iscsi",
+            # A compute proves for each volume that it is meant for it.
+            "use_chap_auth": True,
+            "volume_group": group,
+        },
+        volume_host=_HELPERS[helper],
+        compute=Needs(["open-iscsi"], ["iscsi"]),
+    )
+
+
+# How a driver is described, and which keys it takes besides those of all.
+_DRIVERS: Mapping[str, tuple[Callable[[str, Mapping[str, Any], Place], Part], frozenset[str]]] = {
+    "lvm": (_lvm, frozenset({"volume_group", "target_helper", "target_address", "hosts"})),
+    "nfs": (_nfs, frozenset({"shares", "mount_options", "secure_file_operations", "secure_file_permissions"})),
+    "rbd": (_rbd, frozenset({"pool"})),
+}
+_KEYS = frozenset({"driver", "options", "type"})
+
+
+def plan_back_ends(
+    back_ends: Mapping[str, Mapping[str, Any]], raw: Mapping[str, Mapping[str, object]], place: Place
+) -> dict[str, Any]:
+    """Return what back ends mean for a host, see the filter volume_back_ends. Raises BackEndError.
+
+    ``raw`` are options by back end, of those described and of others, which every volume host has.
+    """
+    parts = {name: _part(name, given, place) for name, given in back_ends.items()}
+    more = {name: given.get("options") or {} for name, given in back_ends.items()}
+    parts |= {name: Part(place.volume_hosts, {}) for name in raw if name not in parts}
+    options = {
+        name: {
+            # A volume belongs to the site and not to the host that made it, so that another one can go on with it,
+            # unless its back end says otherwise.
+            "backend_host": place.site,
+            **part.options,
+            **({"volume_backend_name": name} if name in back_ends else {}),
+            **more.get(name, {}),
+            **raw.get(name, {}),
+        }
+        for name, part in parts.items()
+    }
+    here = {name: part for name, part in parts.items() if place.host in part.hosts}
+    volume_host = [part.volume_host for part in here.values()]
+    compute = [part.compute for part in parts.values() if place.host in place.computes]
+    return {
+        "names": list(parts),
+        "sections": {name: options[name] for name in here},
+        "texts": {path: dict(text) for part in here.values() for path, text in part.texts.items()},
+        "packages": sorted({package for needs in volume_host for package in needs.packages}),
+        "compute_packages": sorted({package for needs in compute for package in needs.packages}),
+        "kernel": sorted({feature for needs in (*volume_host, *compute) for feature in needs.kernel}),
+        "types": [
+            {
+                "name": given.get("type", name),
+                "extra_specs": {"volume_backend_name": options[name]["volume_backend_name"]},
+            }
+            for name, given in back_ends.items()
+        ],
+    }
+
+
+def _part(name: str, given: Mapping[str, Any], place: Place) -> Part:
+    if not _NAME.fullmatch(name):
+        raise BackEndError(f"{name!r} is no name of a back end. Take letters, digits, - and _.")
+    if not isinstance(given, Mapping) or given.get("driver") not in _DRIVERS:
+        raise BackEndError(f"The back end {name} names no driver. It is one of {', '.join(_DRIVERS)}.")
+    plan, keys = _DRIVERS[given["driver"]]
+    unknown = sorted(set(given) - keys - _KEYS)
+    if unknown:
+        known = ", ".join(sorted(keys | _KEYS))
+        raise BackEndError(f"The back end {name} has {', '.join(unknown)}, which means nothing. Known: {known}.")
+    return plan(name, given, place)
