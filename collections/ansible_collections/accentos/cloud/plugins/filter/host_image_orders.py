@@ -30,8 +30,11 @@ options:
         description: Profiles to build.
         type: list
         elements: str
+      baked:
+        description: By profile the packages that a deployment installs, from P(accentos.cloud.image_packages#lookup).
+        type: dict
       profile_packages:
-        description: Packages by profile.
+        description: More packages by profile.
         type: dict
       packages:
         description: Packages of every root image.
@@ -117,7 +120,8 @@ def root_image(profile: str, architecture: str, settings: Mapping[str, Any]) -> 
     """Return the order for the root image of PROFILE for ARCHITECTURE."""
     own = settings["architectures"][architecture]["root"]
     kernel = f"{settings['kernel']}{architecture}"
-    more = settings["profile_packages"][profile]
+    baked = settings["baked"][profile]
+    more = settings["profile_packages"].get(profile, ())
     return {
         "folder": f"{settings['folder']}/images",
         "name": f"{profile}-{architecture}",
@@ -126,7 +130,7 @@ def root_image(profile: str, architecture: str, settings: Mapping[str, Any]) -> 
         "files": settings["root_files"],
         "environment": {
             **settings["environment"],
-            "PACKAGES": joined(settings["packages"], settings["firmware"], own, more, [kernel]),
+            "PACKAGES": joined(settings["packages"], settings["firmware"], own, baked, more, [kernel]),
         },
         "outputs": ["root.img.zst"],
         "space_mib": settings["space_mib"],
