@@ -33,6 +33,10 @@ options:
       baked:
         description: By profile the packages that a deployment installs, from P(accentos.cloud.image_packages#lookup).
         type: dict
+      everybody:
+        description: The same for hosts in no group.
+        type: list
+        elements: str
       profile_packages:
         description: More packages by profile.
         type: dict
@@ -118,10 +122,12 @@ def ramdisk(architecture: str, settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def root_image(profile: str, architecture: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the order for the root image of PROFILE for ARCHITECTURE."""
-    own = settings["architectures"][architecture]["root"]
+    architectural = settings["architectures"][architecture]["root"]
     kernel = f"{settings['kernel']}{architecture}"
-    baked = settings["baked"][profile]
     more = settings["profile_packages"].get(profile, ())
+    own = [*settings["packages"], *settings["firmware"], *architectural, *settings["everybody"], *more, kernel]
+    # What a deployment comes to, and nobody else: its units wait for that.
+    held = set(settings["baked"][profile]) - set(own)
     return {
         "folder": f"{settings['folder']}/images",
         "name": f"{profile}-{architecture}",
@@ -130,7 +136,8 @@ def root_image(profile: str, architecture: str, settings: Mapping[str, Any]) -> 
         "files": settings["root_files"],
         "environment": {
             **settings["environment"],
-            "PACKAGES": joined(settings["packages"], settings["firmware"], own, baked, more, [kernel]),
+            "PACKAGES": joined(own, held),
+            "HELD": joined(held),
         },
         "outputs": ["root.img.zst"],
         "space_mib": settings["space_mib"],

@@ -9,6 +9,7 @@ SETTINGS = {
     "folder": "/srv/example",
     "profiles": ["base", "storage"],
     "baked": {"base": ["chrony"], "storage": ["ceph-osd", "chrony"]},
+    "everybody": ["chrony"],
     "profile_packages": {"storage": ["sdparm", "sudo"]},
     "packages": ["sudo"],
     "ramdisk_packages": ["udev", "busybox"],
@@ -59,8 +60,10 @@ def test_ramdisk_and_root_images() -> None:
         "environment": {
             "SUITE": "trixie",
             "PACKAGES": "ceph-osd,chrony,firmware-example,grub-pc-bin,linux-image-cloud-amd64,sdparm,sudo",
+            "HELD": "ceph-osd",
         },
         "outputs": ["root.img.zst"],
         "space_mib": 4096,
     }
+    assert orders[1]["environment"]["HELD"] == ""
     assert "linux-image-cloud-arm64" in orders[4]["environment"]["PACKAGES"].split(",")
