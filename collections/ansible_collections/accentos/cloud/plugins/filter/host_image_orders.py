@@ -141,6 +141,8 @@ def root_image(profile: str, architecture: str, settings: Mapping[str, Any]) -> 
         },
         "outputs": ["root.img.zst"],
         "space_mib": settings["space_mib"],
+        # The packages' scripts.
+        "executes": True,
     }
 
 

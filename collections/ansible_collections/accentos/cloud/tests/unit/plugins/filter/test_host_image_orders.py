@@ -64,6 +64,7 @@ def test_ramdisk_and_root_images() -> None:
         },
         "outputs": ["root.img.zst"],
         "space_mib": 4096,
+        "executes": True,
     }
     assert orders[1]["environment"]["HELD"] == ""
     assert "linux-image-cloud-arm64" in orders[4]["environment"]["PACKAGES"].split(",")
