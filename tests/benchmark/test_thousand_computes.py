@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -92,7 +93,8 @@ def test_facts_of_a_host_stay_when_it_is_done() -> None:
 
 
 def test_dpkg_knows_the_packages_of_a_host_that_is_done() -> None:
-    command = "/bin/sh -c 'LC_ALL=C dpkg-query --show --showformat '\"'\"'x'\"'\"' -- nova-compute haproxy'"
+    question = "LC_ALL=C dpkg-query --show --showformat 'x' -- nova-compute haproxy; ls -d /x 2>/dev/null"
+    command = f"/bin/sh -c {shlex.quote(question)}"
     assert stand_in.installed(command, done=True) == "installed nova-compute\ninstalled haproxy\n"
     assert stand_in.installed(command, done=False) == ""
     assert stand_in.installed("/bin/sh -c 'rm -rf /'", done=False) is None

@@ -128,8 +128,9 @@ def installed(command: str, *, done: bool) -> str | None:
     words = shlex.split(command)
     for word in words:
         if word.startswith("LC_ALL=C dpkg-query --show "):
-            names = shlex.split(word).index("--")
-            return "".join(f"installed {name}\n" for name in shlex.split(word)[names + 1 :] if done)
+            # After it comes the question whether units of an image are held back, of which there are none.
+            question = shlex.split(word.partition("; ls ")[0])
+            return "".join(f"installed {name}\n" for name in question[question.index("--") + 1 :] if done)
     return None
 
 

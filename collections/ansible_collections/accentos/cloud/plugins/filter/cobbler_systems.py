@@ -13,7 +13,7 @@ description:
     the specification and the groups of the host, from which the inventory plug-in M(accentos.cloud.cobbler#inventory)
     gives the host back.
   - A port inside a bond boots alone, before there is a bond. The first one of a bond gets its address.
-positional: _input, profile, groups, variables
+positional: _input, profile, groups, variables, profiles
 options:
   _input:
     description: Host name to specification, from P(accentos.cloud.install_specifications#filter).
@@ -30,6 +30,9 @@ options:
   variables:
     description: >-
       Host name to the variables that the inventory plug-in gives back, for hosts that no file of the site describes.
+    type: dict
+  profiles:
+    description: Host name to Cobbler profile, for hosts that have another one than O(profile).
     type: dict
 """
 
@@ -79,6 +82,7 @@ def cobbler_systems(
     profile: str,
     groups: Mapping[str, Iterable[str]],
     variables: Mapping[str, Mapping[str, Any]] | None = None,
+    profiles: Mapping[str, str] | None = None,
 ) -> list[dict[str, Any]]:
     """Return one system for each specification, sorted by name."""
     enrolled = variables or {}
@@ -90,7 +94,7 @@ def cobbler_systems(
     return [
         {
             "name": name,
-            "profile": profile,
+            "profile": (profiles or {}).get(name, profile),
             "owners": list(_OWNERS),
             "hostname": specification["fqdn"],
             "interfaces": boot_interfaces(specification["network"]),

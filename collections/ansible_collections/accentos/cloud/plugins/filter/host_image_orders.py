@@ -30,8 +30,15 @@ options:
         description: Profiles to build.
         type: list
         elements: str
+      baked:
+        description: By profile the packages that a deployment installs, from P(accentos.cloud.image_packages#lookup).
+        type: dict
+      everybody:
+        description: The same for hosts in no group.
+        type: list
+        elements: str
       profile_packages:
-        description: Packages by profile.
+        description: More packages by profile.
         type: dict
       packages:
         description: Packages of every root image.
@@ -115,9 +122,12 @@ def ramdisk(architecture: str, settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def root_image(profile: str, architecture: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the order for the root image of PROFILE for ARCHITECTURE."""
-    own = settings["architectures"][architecture]["root"]
+    architectural = settings["architectures"][architecture]["root"]
     kernel = f"{settings['kernel']}{architecture}"
-    more = settings["profile_packages"][profile]
+    more = settings["profile_packages"].get(profile, ())
+    own = [*settings["packages"], *settings["firmware"], *architectural, *settings["everybody"], *more, kernel]
+    # What a deployment comes to, and nobody else: its units wait for that.
+    held = set(settings["baked"][profile]) - set(own)
     return {
         "folder": f"{settings['folder']}/images",
         "name": f"{profile}-{architecture}",
@@ -126,10 +136,13 @@ def root_image(profile: str, architecture: str, settings: Mapping[str, Any]) -> 
         "files": settings["root_files"],
         "environment": {
             **settings["environment"],
-            "PACKAGES": joined(settings["packages"], settings["firmware"], own, more, [kernel]),
+            "PACKAGES": joined(own, held),
+            "HELD": joined(held),
         },
         "outputs": ["root.img.zst"],
         "space_mib": settings["space_mib"],
+        # The packages' scripts.
+        "executes": True,
     }
 
 

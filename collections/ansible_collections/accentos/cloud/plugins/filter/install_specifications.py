@@ -32,8 +32,9 @@ options:
   options:
     description:
       - What holds for hosts that do not say otherwise, as a mapping of the variables C(provision_image),
-        C(provision_root_disk), C(provision_disk_layout), C(provision_authorized_keys), C(provision_console),
-        C(provision_kernel_options) and C(provision_next).
+        C(provision_architecture), C(provision_root_disk), C(provision_disk_layout), C(provision_authorized_keys),
+        C(provision_console), C(provision_kernel_options) and C(provision_next).
+      - The image of a host is the one with the name of both, C(base-amd64) for instance.
     type: dict
     required: true
 """
@@ -66,9 +67,12 @@ def _specification(
     name: str, variables: Mapping[str, Any], images: Mapping[str, Any], options: Mapping[str, Any]
 ) -> dict[str, Any]:
     chosen = {key.removeprefix(PREFIX): variables.get(key, options[key]) for key in options}
-    if chosen["image"] not in images:
+    image = f"{chosen['image']}-{chosen['architecture']}"
+    if image not in images:
         known = ", ".join(sorted(images)) or "none"
-        raise SpecificationError(f"there is no image {chosen['image']!r}; built are: {known}. See host_image_profiles")
+        raise SpecificationError(
+            f"there is no image {image!r}; built are: {known}. See host_image_profiles and host_image_architectures"
+        )
     if "host_addresses" not in variables:
         raise SpecificationError("it has no host_addresses")
     host = {
@@ -83,7 +87,7 @@ def _specification(
         "dns": variables.get("site_dns_servers", []),
     }
     return install_specification(
-        host, site, {"name": chosen["image"], **images[chosen["image"]]}, {**chosen, "layout": chosen["disk_layout"]}
+        host, site, {"name": image, **images[image]}, {**chosen, "layout": chosen["disk_layout"]}
     )
 
 

@@ -96,3 +96,25 @@ def plan(name: str, wanted: str, found: Found) -> Plan:
 def missing_space(needed_mib: int, free_mib: int) -> int:
     """Return how many MiB are missing, 0 when there is enough."""
     return max(0, needed_mib - free_mib)
+
+
+# Architectures of Debian by what uname -m says.
+_MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+def is_foreign(architecture: str, machine: str) -> bool:
+    """Tell whether a MACHINE, as uname -m names it, runs programs of ARCHITECTURE only with an interpreter."""
+    return _MACHINES.get(machine, machine) != architecture
+
+
+def why_not_run(architecture: str, *, binfmt: bool) -> tuple[str, str]:
+    """Return why programs of ARCHITECTURE do not run here, and what helps; BINFMT if the kernel takes interpreters."""
+    why = f"no interpreter for {architecture} is registered in /proc/sys/fs/binfmt_misc"
+    remedy = "Install the package qemu-user-binfmt and start systemd-binfmt.service anew"
+    if not binfmt:
+        why = "the kernel takes no interpreters: /proc/sys/fs/binfmt_misc/register is not there"
+        remedy = (
+            "Load the module binfmt_misc and mount it: systemctl start proc-sys-fs-binfmt_misc.mount "
+            "systemd-binfmt.service. In a container the machine below has to do that"
+        )
+    return why, remedy

@@ -58,6 +58,13 @@ options:
         description: Free MiB that the build needs.
         type: int
         default: 1024
+      executes:
+        description:
+          - Whether the program runs programs of the image, which those of another architecture than the host's do only
+            with an interpreter, such as the package C(qemu-user-binfmt) registers. The program C(arch-test) tries it.
+          - An image that cannot be built for that reason is refused before any is built.
+        type: bool
+        default: false
   sources:
     description:
       - Apt sources in deb822 format, given to programs as C(recipe/debian.sources).
@@ -133,6 +140,7 @@ import errno
 import hashlib
 import json
 import os
+import platform
 import shutil
 import subprocess
 import time
@@ -149,14 +157,17 @@ from ansible_collections.accentos.cloud.plugins.module_utils.image_builds import
     Plan,
     Recipe,
     bad_recipe,
+    is_foreign,
     missing_space,
     plan,
     version_of,
     versions,
+    why_not_run,
 )
 from ansible_collections.accentos.cloud.plugins.module_utils.process_locks import HeldError, only_one
 
 DESCRIPTION = "image.json"
+BINFMT = Path("/proc/sys/fs/binfmt_misc/register")
 _LOG_LINES = 40
 _MIB = 2**20
 _CHUNK = 4 * _MIB
@@ -182,6 +193,7 @@ class Order:
     architecture: str
     recipe: Recipe
     space_mib: int
+    executes: bool
     timeout: int
     sources: str
     proxy: str
@@ -256,6 +268,31 @@ def check_space(order: Order) -> None:
             f"The build of {order.name} needs {order.space_mib} MiB in {order.folder} and {free} MiB are free: "
             f"{missing} MiB are missing.",
             "Remove what is not needed there or enlarge the disk, then run again. The published image is untouched.",
+        )
+
+
+def check_architecture(module: AnsibleModule, order: Order) -> None:
+    """Raise BuildError if ORDER is to be built and this host does not run programs of its architecture."""
+    architecture = order.architecture
+    if not order.executes or not is_foreign(architecture, platform.machine()):
+        return
+    if not plan(order.name, order.version, look(order)).build:
+        return
+    program = shutil.which("arch-test", path=_PATH)
+    if program is None:
+        # In check mode it is a package that this very run would install.
+        if not module.check_mode:
+            raise BuildError(
+                f"The build of {order.name} runs programs of {architecture}; whether they run here cannot be tried.",
+                "Install the package arch-test.",
+            )
+        return
+    code, _out, _err = module.run_command([program, architecture])
+    if code:
+        reason, remedy = why_not_run(architecture, binfmt=BINFMT.exists())
+        raise BuildError(
+            f"The build of {order.name} runs programs of {architecture}, and this host does not: {reason}.",
+            f"{remedy}; or build on a host of that architecture, or leave it out. Nothing was built.",
         )
 
 
@@ -446,6 +483,7 @@ def read_orders(params: Mapping[str, Any]) -> list[Order]:
                 architecture=image["architecture"],
                 recipe=recipe,
                 space_mib=image["space_mib"],
+                executes=image["executes"],
                 timeout=params["timeout"],
                 sources=params["sources"],
                 proxy=params["proxy"],
@@ -471,6 +509,7 @@ def main() -> None:
                     "environment": {"type": "dict", "default": {}},
                     "outputs": {"type": "list", "elements": "str", "required": True},
                     "space_mib": {"type": "int", "default": 1024},
+                    "executes": {"type": "bool", "default": False},
                 },
             },
             "sources": {"type": "str", "default": ""},
@@ -481,7 +520,10 @@ def main() -> None:
     )
     results, before = [], []
     try:
-        for order in read_orders(module.params):
+        orders = read_orders(module.params)
+        for order in orders:
+            check_architecture(module, order)
+        for order in orders:
             result, current = carry_out(module, order)
             results.append(result)
             before.append(f"{order.folder}/{order.name}@{current or '(none)'}\n")

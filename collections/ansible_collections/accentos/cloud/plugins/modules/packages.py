@@ -15,6 +15,8 @@ description:
     Asks dpkg first. apt reads all that it knows of all packages before it finds that nothing is to be done, which takes
     seconds on each host and for each role; a second run consists of little else.
   - Packages that are there are not upgraded.
+  - On a host whose image already has packages of a deployment, units of these are held back. They are let go here, see
+    M(accentos.cloud.baked_units).
 options:
   name:
     description: Names of packages, without versions.
@@ -49,4 +51,10 @@ missing:
   type: list
   elements: str
   sample: [memcached]
+commands:
+  description: Units that the image of the host held back and that are let go, C(release) before each.
+  returned: when there are any
+  type: list
+  elements: str
+  sample: [release libvirtd.service]
 """

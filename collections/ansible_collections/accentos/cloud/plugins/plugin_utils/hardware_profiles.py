@@ -19,6 +19,8 @@ from ansible_collections.accentos.cloud.plugins.plugin_utils.site_inventory impo
 _MIB_PER_GIB = 1024
 # What a kernel keeps for itself: a machine with 64 GiB shows less.
 _KERNEL_SHARE = 0.95
+# What a profile may say of the installation, as the variables provision_* of a host do.
+_PROVISION = ("root_disk", "disk_layout", "image", "architecture")
 
 
 class ProfileError(ValueError):
@@ -166,5 +168,5 @@ def _host(
         "host_addresses": {BASE: address},
         "host_interfaces": ports_of(profile, inventory),
         **({"host_serial": inventory["system"]["serial"]} if inventory["system"]["serial"] else {}),
-        **{f"provision_{key}": profile[key] for key in ("root_disk", "disk_layout", "image") if profile.get(key)},
+        **{f"provision_{key}": profile[key] for key in _PROVISION if profile.get(key)},
     }

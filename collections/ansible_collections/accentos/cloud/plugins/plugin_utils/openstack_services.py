@@ -119,13 +119,7 @@ def plan_host(
     catalogue = _catalogue(known, names, context)
     messaging = _messaging(known, names)
     return {
-        "packages": sorted(
-            {
-                package
-                for data in (*(known[name] for name in here), *(component.data for component in components))
-                for package in data.get("packages", ())
-            }
-        ),
+        "packages": _packages((*(known[name] for name in here), *(component.data for component in components))),
         "certificates": _certificates(components, context),
         "keyrings": _keyrings(components),
         "files": files,
@@ -159,6 +153,19 @@ def listeners(known: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> l
                 found.append({**listener, **sticky})
             found += [{"name": f"{name}-{component}", "mode": "http", **other} for other in data.get("listeners", ())]
     return found
+
+
+def group_packages(known: Mapping[str, Mapping[str, Any]], group: str) -> list[str]:
+    """Return the packages that a host of a group needs for all services that have a meaning in this site."""
+    services = [known[name] for name in _wanted(known, list(known))]
+    here = [
+        (service, [data for data in service["components"].values() if data["group"] == group]) for service in services
+    ]
+    return _packages([data for service, own in here if own for data in (service, *own)])
+
+
+def _packages(descriptions: Sequence[Mapping[str, Any]]) -> list[str]:
+    return sorted({package for data in descriptions for package in data.get("packages", ())})
 
 
 def _refuse_unknown_services(known: Mapping[str, Any], names: Sequence[str]) -> None:

@@ -99,6 +99,8 @@ def _read_packages(result: Mapping[str, object]) -> Iterator[Change]:
             verb = _APT_BLOCKS.get(line.strip(), "")
         elif verb:
             yield from (Change("package", verb, name.rstrip("*")) for name in line.split())
+    # Units that the image of the host held back.
+    yield from _read_units(result)
 
 
 def _differences(result: Mapping[str, object]) -> Iterator[Mapping[str, object]]:

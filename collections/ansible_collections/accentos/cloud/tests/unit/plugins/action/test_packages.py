@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.accentos.cloud.plugins.action.packages import missing
+from ansible_collections.accentos.cloud.plugins.action.packages import holds_units, joined, missing
 from ansible_collections.accentos.cloud.tests.unit.plugins.action.adhoc import adhoc
 
 TOLD = "installed one\nhalf-configured two\nconfig-files three\nnot-installed four\n"
@@ -21,6 +21,28 @@ def test_only_what_is_wholly_installed_is_there() -> None:
 
 def test_a_package_of_two_architectures_is_there_with_one_of_them() -> None:
     assert missing(["library"], "installed library\nconfig-files library\n") == []
+
+
+def test_units_that_an_image_holds_back_are_seen() -> None:
+    assert holds_units(f"{TOLD}/etc/systemd/system/a.service.d/accentos-baked.conf\n")
+    assert holds_units(f"{TOLD}/etc/systemd/system/a.service.d/accentos-baked.released\n")
+    assert not holds_units(TOLD)
+    assert missing(["one"], f"{TOLD}/etc/systemd/system/a.service.d/accentos-baked.conf\n") == []
+
+
+def test_what_was_installed_and_what_was_let_go_is_one_result() -> None:
+    freed = {"changed": True, "commands": ["release a.service"], "diff": {"before": "", "after": "release a.service\n"}}
+    installed = {"changed": True, "stdout": "text", "diff": {"prepared": "text"}}
+    assert joined({"changed": False}, freed) == {**freed, "diff": [freed["diff"]]}
+    assert joined(installed, {"changed": False, "commands": []}) == {
+        "changed": True,
+        "stdout": "text",
+        "commands": [],
+        "diff": [installed["diff"]],
+    }
+    assert joined({"changed": False}, {"changed": False}) == {"changed": False}
+    failure = {"failed": True, "msg": "text"}
+    assert joined(installed, failure)["failed"]
 
 
 def run(folder: Path, *names: str) -> dict[str, Any]:

@@ -50,6 +50,7 @@ def test_systems() -> None:
             "accentos_groups": "compute,storage",
         },
     }
+    assert second["profile"] == "accentos-deploy"
     # The bond's first member boots with its address.
     assert second["interfaces"] == {
         "eno1": {"mac_address": "52:54:00:aa:00:01", "static": True},
@@ -62,3 +63,9 @@ def test_systems() -> None:
         "eno3": {"mac_address": "52:54:00:aa:00:03", "static": True},
     }
     assert second["autoinstall_meta"]["accentos_groups"] == ""
+
+
+def test_a_host_of_another_architecture_boots_by_a_profile_of_its_own() -> None:
+    made = {"fqdn": "a.example.test", "network": {"interfaces": [], "bonds": []}}
+    systems = cobbler_systems({"a": made, "b": made}, "deploy", {}, profiles={"b": "deploy-aarch64"})
+    assert [system["profile"] for system in systems] == ["deploy", "deploy-aarch64"]

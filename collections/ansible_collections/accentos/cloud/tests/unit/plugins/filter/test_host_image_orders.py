@@ -8,8 +8,10 @@ from ansible_collections.accentos.cloud.plugins.filter.host_image_orders import 
 SETTINGS = {
     "folder": "/srv/example",
     "profiles": ["base", "storage"],
-    "profile_packages": {"base": [], "storage": ["ceph-osd", "sudo"]},
-    "packages": ["sudo", "chrony"],
+    "baked": {"base": ["chrony"], "storage": ["ceph-osd", "chrony"]},
+    "everybody": ["chrony"],
+    "profile_packages": {"storage": ["sdparm", "sudo"]},
+    "packages": ["sudo"],
     "ramdisk_packages": ["udev", "busybox"],
     "firmware": ["firmware-example"],
     "modules": ["drivers/net/*", "fs/ext4/*"],
@@ -57,9 +59,12 @@ def test_ramdisk_and_root_images() -> None:
         "files": {"build-root": "true"},
         "environment": {
             "SUITE": "trixie",
-            "PACKAGES": "ceph-osd,chrony,firmware-example,grub-pc-bin,linux-image-cloud-amd64,sudo",
+            "PACKAGES": "ceph-osd,chrony,firmware-example,grub-pc-bin,linux-image-cloud-amd64,sdparm,sudo",
+            "HELD": "ceph-osd",
         },
         "outputs": ["root.img.zst"],
         "space_mib": 4096,
+        "executes": True,
     }
+    assert orders[1]["environment"]["HELD"] == ""
     assert "linux-image-cloud-arm64" in orders[4]["environment"]["PACKAGES"].split(",")

@@ -17,9 +17,13 @@ VARIABLES: dict[str, Any] = {
     "host_addresses": {"management": "10.20.0.11"},
     "host_interfaces": [{"name": "eno1", "mac": "52:54:00:aa:00:01", "network": "management"}],
 }
-IMAGES = {"base": {"url": "https://a/b", "sha256": "0" * 64, "size": 1, "raw_size": 2}}
+IMAGES = {
+    name: {"url": f"https://a/{name}", "sha256": "0" * 64, "size": 1, "raw_size": 2}
+    for name in ("base-amd64", "base-arm64", "compute-amd64")
+}
 OPTIONS: dict[str, Any] = {
     "provision_image": "base",
+    "provision_architecture": "amd64",
     "provision_root_disk": {"path": "/dev/vda"},
     "provision_disk_layout": "plain",
     "provision_authorized_keys": ["ssh-ed25519 AAAA operator"],
@@ -35,7 +39,20 @@ def test_the_host_says_otherwise() -> None:
     assert made["a"]["disks"] == {"rule": {"path": "/dev/vda"}, "layout": "plain"}
     assert made["b"]["disks"]["rule"] == {"serial": "S2"}
     assert (made["a"]["boot"]["next"], made["b"]["boot"]["next"]) == ("reboot", "kexec")
-    assert made["a"]["image"]["name"] == "base"
+    assert made["a"]["image"]["name"] == "base-amd64"
+
+
+def test_a_host_has_the_image_of_its_profile_and_architecture() -> None:
+    hostvars = {
+        "a": {**VARIABLES, "provision_image": "compute"},
+        "b": {**VARIABLES, "provision_architecture": "arm64"},
+        "c": {**VARIABLES, "provision_image": "compute", "provision_architecture": "arm64"},
+    }
+    made = install_specifications(hostvars, ["a", "b"], IMAGES, OPTIONS)
+    assert [made[host]["image"]["name"] for host in ("a", "b")] == ["compute-amd64", "base-arm64"]
+    assert made["a"]["image"]["url"] == "https://a/compute-amd64"
+    with pytest.raises(AnsibleFilterError, match=r"c: there is no image 'compute-arm64'; built are: base-amd64, "):
+        install_specifications(hostvars, ["a", "b", "c"], IMAGES, OPTIONS)
 
 
 def test_all_that_cannot_be_installed_are_named_at_once() -> None:
@@ -46,5 +63,8 @@ def test_all_that_cannot_be_installed_are_named_at_once() -> None:
     lines = str(told.value).splitlines()
     assert "cannot be installed" in lines[0]
     assert lines[1] == "a: it has no host_addresses."
-    assert lines[2] == "b: there is no image 'bse'; built are: base. See host_image_profiles."
+    assert lines[2] == (
+        "b: there is no image 'bse-amd64'; built are: base-amd64, base-arm64, compute-amd64. "
+        "See host_image_profiles and host_image_architectures."
+    )
     assert lines[3].startswith("c: no port of it serves")

@@ -7,7 +7,12 @@ from typing import Any
 
 import pytest
 from ansible.errors import AnsibleFilterError
-from ansible_collections.accentos.cloud.plugins.filter import fill_secrets, openstack_host_plan, openstack_listeners
+from ansible_collections.accentos.cloud.plugins.filter import (
+    fill_secrets,
+    openstack_group_packages,
+    openstack_host_plan,
+    openstack_listeners,
+)
 
 KNOWN: dict[str, Any] = {
     "glance": {
@@ -56,3 +61,9 @@ def test_secrets_take_the_place_of_references() -> None:
     assert fill(value, {"a": "b/$"}) == [{"password": "b/$", "url": "x://b%2F%24@y", "number": 1}]
     with pytest.raises(AnsibleFilterError, match="The secret a is not given"):
         fill("{secret:a}", {})
+
+
+def test_the_packages_of_a_group_are_told_before_there_are_hosts() -> None:
+    packages = openstack_group_packages.FilterModule().filters()["openstack_group_packages"]
+    known = {"example": {"components": {"agent": {"group": "compute", "packages": ["example-agent"]}}}}
+    assert packages(known, "compute") == ["example-agent"]

@@ -11,9 +11,11 @@ from ansible_collections.accentos.cloud.plugins.module_utils.image_builds import
     Plan,
     Recipe,
     bad_recipe,
+    is_foreign,
     missing_space,
     plan,
     version_of,
+    why_not_run,
 )
 
 RECIPE = Recipe("build", {"build": "true\n", "a/b": "text"}, {"LEVEL": "9"}, ("root.img.zst",))
@@ -86,3 +88,12 @@ def test_missing_space_is_counted() -> None:
     assert missing_space(100, 70) == 30
     assert missing_space(100, 100) == 0
     assert missing_space(100, 5000) == 0
+
+
+def test_programs_of_another_architecture_need_an_interpreter() -> None:
+    assert not is_foreign("amd64", "x86_64")
+    assert not is_foreign("arm64", "aarch64")
+    assert is_foreign("arm64", "x86_64")
+    assert is_foreign("amd64", "riscv64")
+    assert "qemu-user-binfmt" in why_not_run("arm64", binfmt=True)[1]
+    assert "binfmt_misc" in why_not_run("arm64", binfmt=False)[1]

@@ -238,3 +238,62 @@ def test_a_folder_that_cannot_be_made(host: Host) -> None:
 def test_scripts_are_executable(host: Host) -> None:
     program = PROGRAM + "test -x recipe/hook && ! test -x recipe/build\n"
     assert host.run(files={"build": program, "text": "", "hook": "#!/bin/sh\nexit 0\n"})["changed"]
+
+
+@pytest.fixture
+def amd64(host: Host, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Let the host be an amd64 one; return the folder of its programs."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    monkeypatch.setattr(host_image_build.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(host_image_build, "_PATH", f"{programs}:/usr/bin:/bin")
+    monkeypatch.setattr(host_image_build, "BINFMT", host.folder.parent / "register")
+    return programs
+
+
+def let_try(programs: Path, code: int) -> None:
+    """Put an arch-test into PROGRAMS that ends with CODE for arm64."""
+    (programs / "arch-test").write_text(f'#!/bin/sh\n[ "$1" = arm64 ] || exit 9\nexit {code}\n', encoding="utf-8")
+    (programs / "arch-test").chmod(0o755)
+
+
+def test_another_architecture_is_refused_where_its_programs_do_not_run(host: Host, amd64: Path) -> None:
+    let_try(amd64, 1)
+    foreign = {"name": "base-arm64", "architecture": "arm64", "executes": True}
+    for check in (True, False):
+        said = host.run(check=check, **foreign)
+        assert said["failed"]
+        assert said["msg"] == (
+            "The build of base-arm64 runs programs of arm64, and this host does not: the kernel takes no interpreters: "
+            "/proc/sys/fs/binfmt_misc/register is not there."
+        )
+        assert said["remedy"].startswith("Load the module binfmt_misc and mount it")
+    host_image_build.BINFMT.touch()
+    said = host.run(**foreign)
+    assert "no interpreter for arm64 is registered" in said["msg"]
+    assert said["remedy"].startswith("Install the package qemu-user-binfmt")
+    assert not host.folder.exists()
+
+
+def test_another_architecture_is_built_where_its_programs_run_and_kept_where_not(host: Host, amd64: Path) -> None:
+    foreign = {"name": "base-arm64", "architecture": "arm64", "executes": True}
+    let_try(amd64, 0)
+    assert host.run(**foreign)["images"][0]["action"] == "build"
+    # What is built needs nothing to run.
+    let_try(amd64, 1)
+    assert not host.run(**foreign)["changed"]
+
+
+@pytest.mark.usefixtures("amd64")
+def test_what_runs_nothing_of_another_architecture_or_is_the_hosts_own_needs_no_trial(host: Host) -> None:
+    assert host.run(name="ramdisk", architecture="arm64")["changed"]
+    assert host.run(executes=True)["changed"]
+
+
+def test_without_the_program_that_tries_a_check_goes_on_and_a_build_does_not(
+    host: Host, amd64: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    foreign = {"name": "base-arm64", "architecture": "arm64", "executes": True}
+    monkeypatch.setattr(host_image_build, "_PATH", str(amd64))
+    assert host.run(check=True, **foreign)["changed"]
+    assert host.run(**foreign)["remedy"] == "Install the package arch-test."

@@ -81,8 +81,14 @@ def test_names_and_addresses_are_the_next_free_ones() -> None:
     assert first.host["groups"] == ["compute"]
     assert first.host["host_serial"] == "SN1"
     assert first.host["provision_root_disk"] == {"path": "/dev/sda"}
-    assert "provision_image" not in first.host
+    assert not {"provision_image", "provision_architecture"} & set(first.host)
     assert (second.host["name"], second.host["host_addresses"]["management"]) == ("compute-12", "10.20.0.102")
+
+
+def test_a_profile_names_image_and_architecture() -> None:
+    profile = {**PROFILE, "image": "compute", "architecture": "arm64"}
+    (verdict,) = plan_enrolments([{"id": "a", "inventory": INVENTORY}], [profile], (), ())
+    assert (verdict.host["provision_image"], verdict.host["provision_architecture"]) == ("compute", "arm64")
 
 
 def test_a_person_approves_unless_the_profile_does() -> None:

@@ -9,6 +9,7 @@ import pytest
 from ansible_collections.accentos.cloud.plugins.plugin_utils.openstack_services import (
     Context,
     ServiceError,
+    group_packages,
     listeners,
     plan_host,
 )
@@ -278,3 +279,13 @@ def test_a_service_that_has_no_meaning_in_the_site_is_left_out() -> None:
     known = {**KNOWN, "nova": {**KNOWN["nova"], "wanted": False}}
     assert plan(known=known) == plan(known=known, names=[])
     assert listeners(known, ["nova"]) == []
+
+
+def test_a_group_has_the_packages_of_its_components_and_their_services() -> None:
+    known = {
+        "nova": {**NOVA, "packages": ["nova-common"]},
+        "unwanted": {**NOVA, "wanted": False, "packages": ["other"]},
+    }
+    assert group_packages(known, "compute") == ["nova-common", "nova-compute"]
+    assert group_packages(known, "storage") == []
+    assert group_packages({}, "compute") == []

@@ -32,6 +32,11 @@ RESULTS = [
         {"stdout": APT, "missing": ["haproxy"]},
         ["install haproxy", "install libfoo", "remove old"],
     ),
+    (
+        "accentos.cloud.packages",
+        {"missing": [], "commands": ["release libvirtd.service"]},
+        ["release libvirtd.service"],
+    ),
     ("accentos.cloud.files", {"diff": [{**CONF, "before": "a\n", "after": "b\n"}]}, ["change /etc/nova/nova.conf"]),
     ("accentos.cloud.files", {"diff": [{**CONF, "before": "a\n", "after": ""}]}, ["remove /etc/nova/nova.conf"]),
     ("accentos.cloud.secret_file", {"diff": {**CONF, "before": "", "after": "b"}}, ["create /etc/nova/nova.conf"]),
