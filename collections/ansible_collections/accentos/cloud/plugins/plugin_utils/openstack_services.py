@@ -178,10 +178,16 @@ def _components(name: str, service: Mapping[str, Any], context: Context) -> Iter
         _refuse_unknown(f"component {component} of {name}", data, _COMPONENT)
         if "wsgi" in data:
             _refuse_unknown(f"wsgi of {component} of {name}", data["wsgi"], _WSGI)
-        hosts = context.groups.get(data["group"], ())
+        hosts = _hosts(data["group"], context.groups)
         if context.host in hosts:
             shared = frozenset((*service.get("files", ()), *service.get("texts", ())))
             yield Component(name, component, service.get("user", name), data, shared, hosts[0] == context.host)
+
+
+def _hosts(group: str | Sequence[str], groups: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the hosts of a group or of several, each once."""
+    names = [group] if isinstance(group, str) else group
+    return list(dict.fromkeys(host for name in names for host in groups.get(name, ())))
 
 
 def _refuse_unknown(what: str, given: Mapping[str, Any], known: frozenset[str]) -> None:

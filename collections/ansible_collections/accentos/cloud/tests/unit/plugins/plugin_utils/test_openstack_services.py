@@ -278,3 +278,14 @@ def test_a_service_that_has_no_meaning_in_the_site_is_left_out() -> None:
     known = {**KNOWN, "nova": {**KNOWN["nova"], "wanted": False}}
     assert plan(known=known) == plan(known=known, names=[])
     assert listeners(known, ["nova"]) == []
+
+
+def test_a_component_may_be_of_several_groups_and_is_there_once() -> None:
+    agent = {"group": ["controller", "compute"], "units": ["agent.service"], "packages": ["agent"]}
+    known = {"nova": {**NOVA, "components": {**NOVA["components"], "agent": agent}}}
+    for host in ("controller-2", "compute-1"):
+        planned = plan(host, known=known)
+        assert "agent" in planned["packages"]
+        assert [unit["name"] for unit in planned["units"]].count("agent.service") == 1
+    assert plan("storage-1", known=known)["units"] == []
+    assert "nova-agent" not in [one["name"] for one in listeners(known, ["nova"])]
