@@ -6,8 +6,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
 
-from tests.quality.test_services import GROUPS, plan, sections
+from tests.quality.test_services import GROUPS, as_templates, plan, sections
+from tests.quality.tree import COLLECTION, load
 
 ML2 = "/etc/neutron/plugins/ml2/ml2_conf.ini"
 CONF = "/etc/neutron/neutron.conf"
@@ -35,8 +38,13 @@ def network(planned: dict[str, Any], kind: str) -> list[str]:
 def with_agents(host: str, *, kernel: bool = True, **given: Any) -> dict[str, Any]:
     """Return the plan of a host whose site has the driver openvswitch; KERNEL tells whether its kernel switches."""
     found = {"host_capabilities": {"kernel": {"openvswitch": kernel}}}
-    values = {"site_network_driver": "openvswitch", "site_networks": NETWORKS, "openvswitch_result": found}
-    return plan(host, **values, **given)
+    values: dict[str, Any] = {
+        "site_network_driver": "openvswitch",
+        "site_networks": NETWORKS,
+        "openvswitch_result": found,
+    }
+    planned: dict[str, Any] = plan(host, **values, **given)
+    return planned
 
 
 def test_a_site_that_says_nothing_has_ovn_as_ever() -> None:
@@ -173,3 +181,84 @@ def test_what_runs_before_the_switch_needs_to_know_nothing_of_it() -> None:
     early = "__openstack_service_whole_plan | dict2items | rejectattr('key', 'eq', 'files') | items2dict"
     planned = plan("controller-1", early, services=["keystone"], **given)
     assert [unit["name"] for unit in planned["units"]] == ["keystone.service"]
+
+
+def switch(task: str, host: str = "controller-1", *, kernel: bool = True, **given: Any) -> dict[str, Any]:
+    """Return what a task of the role openvswitch gives to its module, and whether it does it at all."""
+    role = COLLECTION / "roles/openvswitch"
+    (found,) = [one for one in load(role / "tasks/main.yml") if one["name"] == task]
+    (module,) = [name for name in found if name.startswith("accentos.cloud.")]
+    addresses = {"controller-1": "10.0.0.21", "compute-1": "10.0.0.31"}
+    variables: dict[str, Any] = {
+        **as_templates(load(role / "defaults/main.yml")),
+        **as_templates(load(role / "vars/main.yml")),
+        **as_templates(found.get("vars", {})),
+        "inventory_hostname": host,
+        "groups": GROUPS,
+        "host_addresses": {"management": addresses[host]},
+        "hostvars": {name: {"host_addresses": {"management": address}} for name, address in addresses.items()},
+        "host_interfaces": [
+            {**OUTSIDE[0], "name": "eth1", "network": "tunnel"},
+            *(OUTSIDE if host != "compute-1" else ()),
+        ],
+        "ansible_search_path": [str(role)],
+        "__openvswitch_written": {"paths": []},
+        "openvswitch_result": {"host_capabilities": {"kernel": {"openvswitch": kernel}}},
+        "site_domain": "example.test",
+        "site_networks": NETWORKS,
+        **given,
+    }
+    templar = Templar(loader=DataLoader(), variables=variables)
+    done = templar.template(as_templates(found[module]))
+    return {**done, "done": templar.template(trust_as_template("{{ " + str(found.get("when", True)) + " }}"))}
+
+
+def test_the_switch_of_a_site_that_says_nothing_is_one_of_ovn_as_ever() -> None:
+    assert switch("Install Open vSwitch and OVN")["name"] == ["openvswitch-switch", "ovn-host"]
+    assert (
+        switch("Let the host take part in OVN with its configuration", item={"name": "a", "inputs": []})["done"] is True
+    )
+    common = {
+        "ovn-bridge": "br-int",
+        "ovn-encap-type": "geneve",
+        "ovn-remote": "ssl:10.0.0.21:6642",
+        "ovn-remote-probe-interval": "60000",
+    }
+    gateway = switch("Set bridges and overlay", kernel=False)
+    assert gateway["external_ids"] == {
+        **common,
+        "hostname": "controller-1",
+        "ovn-bridge-datapath-type": "netdev",
+        "ovn-bridge-mappings": "external:br-ex",
+        "ovn-cms-options": "enable-chassis-as-gw",
+        "ovn-encap-ip": "10.0.1.21",
+        "system-id": "10e8e5b7-8c6b-5b2e-9c37-58eef082830b",
+    }
+    assert [bridge["name"] for bridge in gateway["bridges"]] == ["br-int", "br-ex", "br-phy"]
+    compute = switch("Set bridges and overlay", "compute-1", host_interfaces=OUTSIDE)
+    assert (compute["external_ids"]["ovn-bridge-mappings"], compute["external_ids"]["ovn-cms-options"]) == (None, None)
+    # A device to the external network makes no gateway.
+    assert [bridge["name"] for bridge in compute["bridges"]] == ["br-int"]
+
+
+def test_the_switch_of_the_other_driver_is_prepared_for_agents() -> None:
+    given: dict[str, Any] = {"site_network_driver": "openvswitch"}
+    assert switch("Install Open vSwitch and OVN", **given)["name"] == ["openvswitch-switch"]
+    written = [
+        one["path"] for one in switch("Write what Open vSwitch and OVN find at their first start", **given)["files"]
+    ]
+    assert [path for path in written if "ovn" in path] == []
+    assert "/etc/openvswitch/system-id.conf" in written
+    part = switch("Let the host take part in OVN with its configuration", item={"name": "a", "inputs": []}, **given)
+    assert part["done"] is False
+    controller = switch("Set bridges and overlay", kernel=False, **given)
+    assert sorted(controller["external_ids"]) == ["hostname", "system-id"]
+    assert [(one["name"], one["datapath_type"]) for one in controller["bridges"]] == [
+        ("br-int", "netdev"),
+        ("br-ex", "netdev"),
+        ("br-phy", "netdev"),
+    ]
+    inside = switch("Set bridges and overlay", "compute-1", **given)
+    outside = switch("Set bridges and overlay", "compute-1", host_interfaces=OUTSIDE, **given)
+    assert [one["name"] for one in inside["bridges"]] == ["br-int"]
+    assert [one["name"] for one in outside["bridges"]] == ["br-int", "br-ex"]
