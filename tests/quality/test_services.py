@@ -33,8 +33,8 @@ def as_templates(value: Any) -> Any:
     return trust_as_template(value) if isinstance(value, str) else value
 
 
-def plan(host: str, expression: str = "__openstack_service_whole_plan", **given: Any) -> dict[str, Any]:
-    """Return what the role plans for a host and all of its services with the variables ``given`` of a site."""
+def plan(host: str, expression: str = "__openstack_service_whole_plan", *, services: Any = None, **given: Any) -> Any:
+    """Return what the role plans for a host with the variables ``given`` of a site, by default for all services."""
     variables: dict[str, Any] = {}
     for path in (ROLE / "defaults/main.yml", *sorted((ROLE / "vars/main").glob("*.yml"))):
         variables |= as_templates(load(path))
@@ -53,10 +53,9 @@ def plan(host: str, expression: str = "__openstack_service_whole_plan", **given:
     templar = Templar(loader=DataLoader(), variables=variables)
     names = list(templar.template(trust_as_template("{{ __openstack_service_known | list }}")))
     assert {"keystone", "glance", "nova"} <= set(names)
-    variables["openstack_service_services"] = names
+    variables["openstack_service_services"] = services or names
     templar = Templar(loader=DataLoader(), variables=variables)
-    found: dict[str, Any] = templar.template(trust_as_template("{{ " + expression + " }}"))
-    return found
+    return templar.template(trust_as_template("{{ " + expression + " }}"))
 
 
 def test_what_was_decided_is_taken_for_the_same_services_only() -> None:

@@ -1,12 +1,42 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What several files of tests ask of the cloud."""
+"""What several files of tests ask of the cloud, and which of them are about another cloud than the lab has."""
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
+import yaml
 from testinfra.host import Host
 
 from .administrator import Administrator
+
+SITE = Path(os.environ.get("ACCENTOS_TEST_SITE", Path(__file__).parents[1] / "inventory"))
+
+
+def driver_of(site: Path) -> str:
+    """Return the driver of networks that a site has."""
+    for path in sorted((site / "group_vars/all").glob("*.yml")):
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        if "site_network_driver" in values:
+            return str(values["site_network_driver"])
+    return "ovn"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out tests that are about the driver of networks that the lab does not have; pytest counts them."""
+    driver = driver_of(SITE)
+    others = [item for item in items if any(driver not in mark.args for mark in item.iter_markers("network_driver"))]
+    if others:
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item not in others]
+
+
+@pytest.fixture(scope="session")
+def network_driver() -> str:
+    """The driver of the lab's networks."""
+    return driver_of(SITE)
 
 
 @pytest.fixture(scope="module")

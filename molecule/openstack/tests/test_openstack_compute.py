@@ -7,9 +7,14 @@ from testinfra.host import Host
 
 testinfra_hosts = ["ssh://compute-1", "ssh://compute-2"]
 
+UNITS_OF_DRIVER = {
+    "openvswitch": ("neutron-l3-agent", "neutron-metadata-agent", "neutron-openvswitch-agent"),
+    "ovn": ("neutron-ovn-metadata-agent",),
+}
 
-def test_units_run_and_start_at_boot(host: Host) -> None:
-    for unit in ("neutron-ovn-metadata-agent", "nova-compute"):
+
+def test_units_run_and_start_at_boot(host: Host, network_driver: str) -> None:
+    for unit in (*UNITS_OF_DRIVER[network_driver], "nova-compute"):
         service = host.service(unit)
         assert (unit, service.is_running, service.is_enabled) == (unit, True, True)
 

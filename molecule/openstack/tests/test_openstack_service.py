@@ -32,7 +32,6 @@ UNITS = [
     "heat-engine",
     "keystone",
     "neutron-api",
-    "neutron-ovn-maintenance-worker",
     "neutron-periodic-workers",
     "neutron-rpc-server",
     "nova-api",
@@ -42,6 +41,15 @@ UNITS = [
     "nova-scheduler",
     "placement-api",
 ]
+UNITS_OF_DRIVER = {
+    "openvswitch": [
+        "neutron-dhcp-agent",
+        "neutron-l3-agent",
+        "neutron-metadata-agent",
+        "neutron-openvswitch-agent",
+    ],
+    "ovn": ["neutron-ovn-maintenance-worker"],
+}
 # Makes a stack and removes it; prints what came of it.
 STACK = """
 import json, sys
@@ -69,15 +77,21 @@ SECRET_FILES = [
 ]
 
 
-def test_units_run_and_start_at_boot(host: Host) -> None:
-    for unit in UNITS:
+@pytest.fixture
+def units(network_driver: str) -> list[str]:
+    """The units of a controller."""
+    return [*UNITS, *UNITS_OF_DRIVER[network_driver]]
+
+
+def test_units_run_and_start_at_boot(host: Host, units: list[str]) -> None:
+    for unit in units:
         service = host.service(unit)
         assert (unit, service.is_running, service.is_enabled) == (unit, True, True)
 
 
-def test_a_unit_that_stops_leaves_the_others_their_folders(host: Host) -> None:
-    settings = host.check_output(f"systemctl show --property=RuntimeDirectoryPreserve {' '.join(UNITS)}").split()
-    assert settings == ["RuntimeDirectoryPreserve=yes"] * len(UNITS)
+def test_a_unit_that_stops_leaves_the_others_their_folders(host: Host, units: list[str]) -> None:
+    settings = host.check_output(f"systemctl show --property=RuntimeDirectoryPreserve {' '.join(units)}").split()
+    assert settings == ["RuntimeDirectoryPreserve=yes"] * len(units)
     # All units of nova have these two. Made anew they would be others, and a unit that starts meanwhile would fail.
     look = "stat --format=%i /run/nova /run/lock/nova"
     before = host.check_output(look)

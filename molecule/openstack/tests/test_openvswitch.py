@@ -74,6 +74,7 @@ def test_the_switch_listens_on_loopback_only(host: Host) -> None:
     assert [line.split()[3] for line in lines if "ovsdb-server" in line] == ["127.0.0.1:6640"]
 
 
+@pytest.mark.network_driver("ovn")
 def test_the_controller_speaks_tls_with_every_database(host: Host) -> None:
     remotes = host.check_output("ovs-vsctl get Open_vSwitch . external_ids:ovn-remote").strip('"').split(",")
     assert all(remote.startswith("ssl:") for remote in remotes)
@@ -109,6 +110,7 @@ def computes(host: Host) -> Iterator[dict[int, Host]]:
         controller.run("ovn-nbctl --if-exists ls-del overlay-test")
 
 
+@pytest.mark.network_driver("ovn")
 def test_two_computes_exchange_data_unharmed(computes: dict[int, Host]) -> None:
     address = PORTS[2][1]
     inside = f"ip netns exec {SPACE} python3 -c"

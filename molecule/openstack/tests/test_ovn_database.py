@@ -7,6 +7,7 @@ import pytest
 from testinfra.host import Host
 
 testinfra_hosts = ["ssh://controller-1"]
+pytestmark = pytest.mark.network_driver("ovn")
 
 PKI = "/etc/accentos/pki"
 PORTS = (6641, 6642, 6643, 6644)

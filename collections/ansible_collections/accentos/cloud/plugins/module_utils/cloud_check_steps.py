@@ -22,6 +22,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.cloud_checks import
     dead_agents,
     dead_services,
     migration_target,
+    missing_agents,
     read_console,
     read_pings,
     usable_computes,
@@ -54,13 +55,43 @@ _JOURNALS = {
     "compute": "/var/log/nova on controllers (scheduler, conductor) and computes",
     "identity": "/var/log/keystone on controllers",
     "image": "/var/log/glance on controllers",
-    "network": "/var/log/neutron on controllers, /var/log/ovn on all hosts",
+    "network": "/var/log/neutron and /var/log/ovn on all hosts",
     "volume": "/var/log/cinder on controllers",
 }
-_DATA_PATH = (
-    "See whether ovn-sbctl show lists the port on a compute, and on both hosts ovs-appctl ofproto/list-tunnels the "
-    "tunnel to the other; a tunnel needs UDP 6081 and a larger MTU on the tunnel network than guests have."
-)
+
+
+@dataclass(frozen=True)
+class Hints:
+    """What helps where networks do not what they are for."""
+
+    data_path: str
+    metadata: str
+    outside: str
+    twice: str
+
+
+# By the driver of networks.
+_HINTS = {
+    "openvswitch": Hints(
+        data_path="See whether ovs-vsctl show lists the port in br-int of its compute, and on both hosts the tunnel to "
+        "the other in br-tun; a tunnel needs UDP 4789 and a larger MTU on the tunnel network than guests have. DHCP "
+        "answers from a controller: openstack network agent list.",
+        metadata="See neutron-l3-agent and neutron-metadata-agent on its compute and nova-api-metadata on controllers.",
+        outside="The host that checks needs an address in the external network. See the agents of the router "
+        "(openstack network agent list --router), and on the one whose ha_state is active or that is a gateway "
+        "ip netns exec snat-ROUTER ip address and ovs-vsctl show.",
+        twice="Two guests may have one floating address; see the NAT of the router (ip netns exec, iptables -t nat).",
+    ),
+    "ovn": Hints(
+        data_path="See whether ovn-sbctl show lists the port on a compute, and on both hosts ovs-appctl "
+        "ofproto/list-tunnels the tunnel to the other; a tunnel needs UDP 6081 and a larger MTU on the tunnel network "
+        "than guests have.",
+        metadata="See neutron-ovn-metadata-agent on its compute and nova-api-metadata on controllers.",
+        outside="The host that checks needs an address in the external network. See whether the gateway is bound to a "
+        "chassis (ovn-sbctl show, port cr-lrp) that has the bridge of the external network (ovs-vsctl show).",
+        twice="Two guests may have one floating address; see the NAT of OVN.",
+    ),
+}
 
 
 @dataclass
@@ -205,8 +236,8 @@ def _remove_and_wait(admin: Cloud, service: str, paths: list[str], timeout: floa
     return len(paths)
 
 
-def services(admin: Cloud) -> str:
-    """Ask all services which of their parts live."""
+def services(admin: Cloud, driver: str) -> str:
+    """Ask all services which of their parts live; DRIVER is that of networks."""
     with told("compute"):
         compute = admin.get("compute", "/os-services")["services"]
     with told("network"):
@@ -222,6 +253,11 @@ def services(admin: Cloud) -> str:
             "Start their units, or disable what is gone for good (openstack compute service set --disable).",
         )
     computes = usable_computes(compute)
+    if driver == "openvswitch" and (missing := missing_agents(agents, computes)):
+        raise CheckFailedError(
+            f"The network service does not know these: {', '.join(missing)}.",
+            "Deploy the stage network of their hosts, and see /var/log/neutron there.",
+        )
     if not computes:
         raise CheckFailedError("No compute takes guests.", "Deploy or enable one: openstack compute service list.")
     return f"{len(compute) + len(volume)} services and {len(agents)} agents report; computes {', '.join(computes)}"
@@ -234,6 +270,8 @@ class Checks:
         """Take an administrator and a user of the project; OPTIONS are those of the module."""
         self._admin, self._user, self._keys, self._options = admin, user, keys, options
         self._timeout: int = options["timeout"]
+        self._driver: str = options["network_driver"]
+        self._hints = _HINTS[self._driver]
         self._made = Made()
         self._computes: list[str] = []
         self._outside: Mapping[str, Any] | None = None
@@ -242,7 +280,7 @@ class Checks:
     def listed(self) -> list[Check]:
         """Return the checks."""
         return [
-            Check("services", (), functools.partial(services, self._admin)),
+            Check("services", (), functools.partial(services, self._admin, self._driver)),
             Check("image", (), self.image),
             Check("network", ("services",), self.network),
             Check("guests", ("image", "network"), self.guests),
@@ -374,7 +412,7 @@ class Checks:
                 raise CheckFailedError(
                     f"{guest} ought to have {address} and has {said.address or 'no address'}; "
                     f"{said.failure or ('it does not start' if said.started is None else 'it gives no reason')}.",
-                    f"Look at its console (openstack console log show). {_DATA_PATH}",
+                    f"Look at its console (openstack console log show). {self._hints.data_path}",
                 )
         return ", ".join(self._made.addresses)
 
@@ -385,7 +423,7 @@ class Checks:
             if not said.has_key or (said.hostname or "").partition(".")[0] != guest or not said.host_key:
                 raise CheckFailedError(
                     f"{guest} has name {said.hostname}, {'a' if said.has_key else 'no'} key; {said.failure}.",
-                    "See neutron-ovn-metadata-agent on its compute and nova-api-metadata on controllers.",
+                    self._hints.metadata,
                 )
         self._made.consoles = consoles
         return f"name and key; ready after {' and '.join(f'{said.ready:.1f}' for said in consoles)} s of uptime"
@@ -404,11 +442,7 @@ class Checks:
         except GuestError as error:
             raise CheckFailedError(str(error), "Install the package iputils-ping on the host that checks.") from error
         if code:
-            raise CheckFailedError(
-                f"{self._made.floating}: {read_pings(said).describe()}.",
-                "The host that checks needs an address in the external network. See whether the gateway is bound to a "
-                "chassis (ovn-sbctl show, port cr-lrp) that has the bridge of the external network (ovs-vsctl show).",
-            )
+            raise CheckFailedError(f"{self._made.floating}: {read_pings(said).describe()}.", self._hints.outside)
         self._answers = True
         return f"{self._made.floating}: {read_pings(said).describe()}"
 
@@ -422,9 +456,7 @@ class Checks:
             self._keys.know(address, said.host_key or "")
         name = self._on_guest(0, "hostname", "See its console, and the rules of its security group.")
         if name.strip() != _GUESTS[0]:
-            raise CheckFailedError(
-                f"{made.floating} is {name.strip()}.", "Two guests may have one floating address; see the NAT of OVN."
-            )
+            raise CheckFailedError(f"{made.floating} is {name.strip()}.", self._hints.twice)
         return "its key is the one on its console"
 
     def _on_guest(self, number: int, command: str, remedy: str) -> str:
@@ -442,12 +474,12 @@ class Checks:
         address = self._made.addresses[1]
         with told("network"):
             mtu = int(self._user.get("network", f"/networks/{self._made.network}")["network"]["mtu"])
-        said = self._on_guest(0, f"ping -q -c {_PINGS} -s {mtu - 28} {address} || true", _DATA_PATH)
+        said = self._on_guest(0, f"ping -q -c {_PINGS} -s {mtu - 28} {address} || true", self._hints.data_path)
         pings = read_pings(said)
         # The first one may be lost while addresses are learned.
         if pings.received < _PINGS - 1:
-            raise CheckFailedError(f"{address} with {mtu} bytes: {pings.describe()}.", _DATA_PATH)
-        self._on_guest(1, "true", _DATA_PATH)
+            raise CheckFailedError(f"{address} with {mtu} bytes: {pings.describe()}.", self._hints.data_path)
+        self._on_guest(1, "true", self._hints.data_path)
         return f"{pings.describe()}, packets of {mtu} bytes, and SSH"
 
     def volume(self) -> str:
@@ -539,7 +571,9 @@ class Checks:
         if pings is None:
             return f"{moved}; nobody could ping it meanwhile"
         if not pings.received or not self._reached():
-            raise CheckFailedError(f"On {after} it does not answer any more: {pings.describe()}.", _DATA_PATH)
+            raise CheckFailedError(
+                f"On {after} it does not answer any more: {pings.describe()}.", self._hints.data_path
+            )
         return f"{moved}, {pings.sent - pings.received} of {pings.sent} pings lost"
 
     def _moved(self, server: str) -> bool:

@@ -145,6 +145,19 @@ def dead_services(services: Iterable[Mapping[str, Any]]) -> list[str]:
     )
 
 
+# Agents that every compute has where they are not parts of OVN, and those that the cloud has somewhere.
+_EVERYWHERE = ("L3 agent", "Metadata agent", "Open vSwitch agent")
+_SOMEWHERE = ("DHCP agent",)
+
+
+def missing_agents(agents: Iterable[Mapping[str, Any]], computes: Iterable[str]) -> list[str]:
+    """Return the agents, ``type@host``, that a cloud with the driver openvswitch lacks; a dead one is no lack."""
+    found = {(str(one["agent_type"]), str(one["host"])) for one in agents}
+    kinds = {kind for kind, _host in found}
+    lacks = [f"{kind}@{host}" for host in computes for kind in _EVERYWHERE if (kind, host) not in found]
+    return sorted([*lacks, *(f"{kind}@any host" for kind in _SOMEWHERE if kind not in kinds)])
+
+
 def dead_agents(agents: Iterable[Mapping[str, Any]]) -> list[str]:
     """Return the agents of the network service, ``type@host``, that ought to run and do not."""
     return sorted(f"{one['agent_type']}@{one['host']}" for one in agents if one["admin_state_up"] and not one["alive"])

@@ -19,7 +19,13 @@ _COMPUTE = "nova-compute"
 _GATEWAY = "OVN Controller Gateway agent"
 # What neutron gives as the host of an agent whose chassis is gone.
 _NOBODY = '("Chassis" register deleted)'
-_AGENTS = ("OVN Controller agent", "OVN Metadata agent")
+# Agents of a compute by the driver of networks.
+AGENTS: Mapping[str, Sequence[str]] = {
+    "openvswitch": ("Open vSwitch agent", "L3 agent", "Metadata agent"),
+    "ovn": ("OVN Controller agent", "OVN Metadata agent"),
+}
+# So says an L3 agent on a gateway of its configuration.
+_GATEWAY_MODE = "dvr_snat"
 # States of a migration after which nova asks nothing more of either host.
 _SETTLED = frozenset({"cancelled", "completed", "confirmed", "done", "error", "failed", "reverted"})
 # States in which nova moves no guest, and what its owner can do.
@@ -212,7 +218,19 @@ def guest_refusals(state: State, order: Order) -> list[str]:
 
 
 def _agent_hosts(state: State) -> set[str]:
-    return {one["host"] for one in state.agents if one["agent_type"] in _AGENTS} - {_NOBODY}
+    kinds = {kind for agents in AGENTS.values() for kind in agents}
+    # Controllers have the agents of computes too where Open vSwitch is the driver.
+    routing = {one["host"] for one in state.agents if _mode(one) == _GATEWAY_MODE}
+    return {one["host"] for one in state.agents if one["agent_type"] in kinds} - {_NOBODY} - routing
+
+
+def _mode(agent: Mapping[str, Any]) -> str:
+    """Return how an L3 agent routes, an empty text for other agents."""
+    return str((agent.get("configurations") or {}).get("agent_mode", ""))
+
+
+def _is_gateway(agent: Mapping[str, Any]) -> bool:
+    return bool(agent["agent_type"] == _GATEWAY or _mode(agent) == _GATEWAY_MODE)
 
 
 def _unknown(host: str, known: Collection[str]) -> str:
@@ -225,7 +243,7 @@ def _host_refusals(state: State, order: Order, host: str) -> Iterable[str]:
     others = sorted({one["binary"] for one in state.services if one["host"] == host} - {_COMPUTE})
     if others:
         yield f"{host} also runs {', '.join(others)}: a controller cannot be removed."
-    if any(one["host"] == host and one["agent_type"] == _GATEWAY for one in state.agents):
+    if any(one["host"] == host and _is_gateway(one) for one in state.agents):
         yield (
             f"{host} is a gateway to the external network. Let others be gateways (openvswitch_gateway), take it out "
             "of them and deploy, then run again."
@@ -340,10 +358,11 @@ def lacking(
     services: Iterable[Mapping[str, Any]],
     hypervisors: Iterable[Mapping[str, Any]],
     agents: Iterable[Mapping[str, Any]] | None,
+    driver: str = "ovn",
 ) -> dict[str, str]:
     """Return what each of HOSTS lacks to take guests, by host: the first thing that is missing.
 
-    AGENTS are None where they were not asked for.
+    AGENTS are None where they were not asked for; DRIVER is that of networks.
     """
     found = {one["host"]: one for one in services if one["binary"] == _COMPUTE}
     # Nova lists those only that are mapped to a cell.
@@ -360,8 +379,9 @@ def lacking(
             lacks[host] = "cell"
         elif alive is not None:
             # A gateway's controller has another name.
-            kinds = {str(one["agent_type"]).replace(_GATEWAY, _AGENTS[0]) for one in alive if one["host"] == host}
-            if missing := [kind for kind in _AGENTS if kind not in kinds]:
+            kinds = {str(one["agent_type"]) for one in alive if one["host"] == host}
+            kinds |= {AGENTS["ovn"][0]} if _GATEWAY in kinds else set()
+            if missing := [kind for kind in AGENTS[driver] if kind not in kinds]:
                 lacks[host] = " and ".join(missing)
     return lacks
 

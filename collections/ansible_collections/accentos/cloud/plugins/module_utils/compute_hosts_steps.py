@@ -81,8 +81,11 @@ def read_migrations(cloud: Cloud, hosts: Iterable[str]) -> list[dict[str, Any]]:
     return [one for host in hosts for one in cloud.get("compute", "/os-migrations", host=host)["migrations"]]
 
 
-def read_state(cloud: Cloud, chassis: Chassis, hosts: Sequence[str], osd_hosts: Iterable[str]) -> State:
-    """Return what the cloud has of its computes, and the guests of HOSTS. Raises CloudError."""
+def read_state(cloud: Cloud, chassis: Chassis | None, hosts: Sequence[str], osd_hosts: Iterable[str]) -> State:
+    """Return what the cloud has of its computes, and the guests of HOSTS; CHASSIS is None where there is no OVN.
+
+    Raises CloudError.
+    """
     return State(
         services=cloud.get("compute", "/os-services")["services"],
         guests=read_guests(cloud, hosts),
@@ -90,7 +93,7 @@ def read_state(cloud: Cloud, chassis: Chassis, hosts: Sequence[str], osd_hosts: 
         agents=cloud.get("network", "/agents")["agents"] if cloud.has("network") else [],
         aggregates=cloud.get("compute", "/os-aggregates")["aggregates"],
         providers=cloud.get("placement", "/resource_providers")["resource_providers"],
-        chassis=chassis.names(),
+        chassis=chassis.names() if chassis else {},
         osd_hosts=set(osd_hosts),
     )
 
@@ -98,7 +101,9 @@ def read_state(cloud: Cloud, chassis: Chassis, hosts: Sequence[str], osd_hosts: 
 class Removal:
     """Carries out the steps of a stage. SAY tells who watches; TIMEOUT is in seconds without any guest leaving."""
 
-    def __init__(self, cloud: Cloud, chassis: Chassis, order: Order, say: Say, *, timeout: int, at_once: int) -> None:
+    def __init__(
+        self, cloud: Cloud, chassis: Chassis | None, order: Order, say: Say, *, timeout: int, at_once: int
+    ) -> None:
         self._cloud, self._chassis, self._order, self._say = cloud, chassis, order, say
         self._timeout, self._at_once = timeout, at_once
         self.failures: dict[str, str] = {}
@@ -137,7 +142,7 @@ class Removal:
                 self._remove_provider(step.id)
             case "agent":
                 self._cloud.remove("network", f"/agents/{step.id}")
-            case "chassis":
+            case "chassis" if self._chassis:
                 self._chassis.remove(step.id)
 
     def _remove_provider(self, provider: str) -> None:

@@ -26,6 +26,11 @@ options:
     description: Range of the network in the project.
     type: str
     default: 192.168.222.0/24
+  network_driver:
+    description: Driver of the cloud's networks. It decides what is told to help.
+    type: str
+    choices: [openvswitch, ovn]
+    default: ovn
   folder:
     description: Folder for the key of the guests while the checks run; it ought to be in memory.
     type: path
@@ -118,7 +123,7 @@ def check_all(module: Speaker, options: dict[str, Any]) -> tuple[int, list[Row]]
 def look_only(options: dict[str, Any]) -> list[Row]:
     """Check what services say about themselves. Raises CloudError."""
     admin = Cloud(options["auth"], ca_file=options["ca_file"], timeout=options["timeout"])
-    return run([Check("services", (), lambda: services(admin))], time.monotonic)
+    return run([Check("services", (), lambda: services(admin, options["network_driver"]))], time.monotonic)
 
 
 def main() -> None:
@@ -128,6 +133,7 @@ def main() -> None:
             **LOGIN_OPTIONS,
             **TRIAL_OPTIONS,
             "cidr": {"type": "str", "default": "192.168.222.0/24"},
+            "network_driver": {"type": "str", "choices": ["openvswitch", "ovn"], "default": "ovn"},
             "folder": {"type": "path", "default": "/run/accentos-checks"},
         },
         supports_check_mode=True,

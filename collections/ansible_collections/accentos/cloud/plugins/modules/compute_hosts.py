@@ -24,6 +24,11 @@ options:
     description: Whether network agents are waited for.
     type: bool
     default: true
+  network_driver:
+    description: Driver of the cloud's networks. It decides which network agents a compute has.
+    type: str
+    choices: [openvswitch, ovn]
+    default: ovn
   timeout:
     description: Seconds to wait for all of that.
     type: int
@@ -71,7 +76,7 @@ from typing import Any, NoReturn
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.accentos.cloud.plugins.module_utils.cloud_api import Cloud, CloudError
 from ansible_collections.accentos.cloud.plugins.module_utils.cloud_login import LOGIN_OPTIONS
-from ansible_collections.accentos.cloud.plugins.module_utils.compute_hosts import lacking, left
+from ansible_collections.accentos.cloud.plugins.module_utils.compute_hosts import AGENTS, lacking, left
 from ansible_collections.accentos.cloud.plugins.module_utils.openstack_commands import SyncError, call
 
 _ANSWER = 60
@@ -79,12 +84,14 @@ _PAUSE = 1.0
 _DISCOVER = ("nova-manage", "cell_v2", "discover_hosts", "--by-service")
 
 
-def read(cloud: Cloud, hosts: Sequence[str], *, agents: bool) -> tuple[list[Mapping[str, Any]], dict[str, str]]:
+def read(
+    cloud: Cloud, hosts: Sequence[str], *, agents: bool, driver: str
+) -> tuple[list[Mapping[str, Any]], dict[str, str]]:
     """Return the compute services of the cloud, and what each of HOSTS lacks. Raises CloudError."""
     services = cloud.get("compute", "/os-services", binary="nova-compute")["services"]
     hypervisors = cloud.get("compute", "/os-hypervisors")["hypervisors"]
     found = cloud.get("network", "/agents")["agents"] if agents else None
-    return services, lacking(hosts, services, hypervisors, found)
+    return services, lacking(hosts, services, hypervisors, found, driver)
 
 
 def mend(cloud: Cloud, services: Sequence[Mapping[str, Any]], lacks: Mapping[str, str]) -> list[dict[str, str]]:
@@ -118,6 +125,7 @@ def main() -> None:
             **LOGIN_OPTIONS,
             "hosts": {"type": "list", "elements": "str", "required": True},
             "agents": {"type": "bool", "default": True},
+            "network_driver": {"type": "str", "choices": sorted(AGENTS), "default": "ovn"},
             "timeout": {"type": "int", "default": 180},
         },
         supports_check_mode=True,
@@ -133,7 +141,7 @@ def main() -> None:
     try:
         cloud = Cloud(options["auth"], ca_file=options["ca_file"], timeout=_ANSWER)
         while True:
-            services, lacks = read(cloud, options["hosts"], agents=options["agents"])
+            services, lacks = read(cloud, options["hosts"], agents=options["agents"], driver=options["network_driver"])
             if module.check_mode:
                 # A host that does not report yet will be in no cell either.
                 steps = steps_for({host: "cell" if what == "nova-compute" else what for host, what in lacks.items()})

@@ -23,8 +23,8 @@ description:
     cannot move.
   - The state of the cloud decides what is left to do, so a run that was killed is simply repeated.
   - >-
-    It runs on a controller with OVN's southbound database, as root. What it is at stands in the journal of that host,
-    under the identifier C(ansible-accentos.cloud.compute_removal).
+    It runs on a controller, as root; with O(network_driver=ovn) on one with OVN's southbound database. What it is at
+    stands in the journal of that host, under the identifier C(ansible-accentos.cloud.compute_removal).
 options:
   stage:
     description: What to do.
@@ -63,6 +63,11 @@ options:
     description: Whether to ask Ceph which of the hosts have OSDs. The host needs the key of its administrator.
     type: bool
     default: false
+  network_driver:
+    description: Driver of the cloud's networks. It decides which network agents a compute has.
+    type: str
+    choices: [openvswitch, ovn]
+    default: ovn
   at_once:
     description: How many guests are on their way at the same time.
     type: int
@@ -89,7 +94,7 @@ EXAMPLES = r"""
       password: "{{ lookup('accentos.cloud.secret', 'keystone_admin_password') }}"
     ca_file: /etc/accentos/pki/ca.crt
 
-# Here nova-compute, ovn-controller and the metadata agent of compute-2 are stopped and disabled.
+# Here nova-compute and the network agents of compute-2 are stopped and disabled.
 
 - name: Let the cloud forget the host
   accentos.cloud.compute_removal:
@@ -132,6 +137,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.ceph_commands impor
 from ansible_collections.accentos.cloud.plugins.module_utils.cloud_api import Cloud, CloudError
 from ansible_collections.accentos.cloud.plugins.module_utils.cloud_login import LOGIN_OPTIONS
 from ansible_collections.accentos.cloud.plugins.module_utils.compute_hosts import (
+    AGENTS,
     EVACUATE,
     FORGET,
     MOVE,
@@ -200,6 +206,7 @@ def main() -> None:
             "dead": names,
             "shared_storage": {"type": "bool", "default": False},
             "ceph": {"type": "bool", "default": False},
+            "network_driver": {"type": "str", "choices": sorted(AGENTS), "default": "ovn"},
             "at_once": {"type": "int", "default": 4},
             "timeout": {"type": "int", "default": 1800},
         },
@@ -214,7 +221,7 @@ def main() -> None:
 
     if not order.hosts:
         refuse(["No host is named that is to leave."], "Name the hosts.")
-    chassis = Chassis(module.run_command)
+    chassis = Chassis(module.run_command) if options["network_driver"] == "ovn" else None
     try:
         osd_hosts = read_osd_hosts() if options["ceph"] else []
         cloud = Cloud(options["auth"], ca_file=options["ca_file"], timeout=_ANSWER)

@@ -159,7 +159,7 @@ def group_packages(known: Mapping[str, Mapping[str, Any]], group: str) -> list[s
     """Return the packages that a host of a group needs for all services that have a meaning in this site."""
     services = [known[name] for name in _wanted(known, list(known))]
     here = [
-        (service, [data for data in service["components"].values() if data["group"] == group]) for service in services
+        (service, [data for data in service["components"].values() if group in _names(data["group"])]) for service in services
     ]
     return _packages([data for service, own in here if own for data in (service, *own)])
 
@@ -185,10 +185,20 @@ def _components(name: str, service: Mapping[str, Any], context: Context) -> Iter
         _refuse_unknown(f"component {component} of {name}", data, _COMPONENT)
         if "wsgi" in data:
             _refuse_unknown(f"wsgi of {component} of {name}", data["wsgi"], _WSGI)
-        hosts = context.groups.get(data["group"], ())
+        hosts = _hosts(data["group"], context.groups)
         if context.host in hosts:
             shared = frozenset((*service.get("files", ()), *service.get("texts", ())))
             yield Component(name, component, service.get("user", name), data, shared, hosts[0] == context.host)
+
+
+def _hosts(group: str | Sequence[str], groups: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the hosts of a group or of several, each once."""
+    return list(dict.fromkeys(host for name in _names(group) for host in groups.get(name, ())))
+
+
+def _names(group: str | Sequence[str]) -> Sequence[str]:
+    """Return the names of a group or of several."""
+    return [group] if isinstance(group, str) else group
 
 
 def _refuse_unknown(what: str, given: Mapping[str, Any], known: frozenset[str]) -> None:

@@ -20,6 +20,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.cloud_checks import
     dead_services,
     external_network,
     migration_target,
+    missing_agents,
     read_console,
     read_pings,
     run,
@@ -129,6 +130,17 @@ def test_services_that_do_not_report_are_named() -> None:
         {"agent_type": "OVN Controller agent", "host": "compute-3", "admin_state_up": False, "alive": False},
     ]
     assert dead_agents(agents) == ["OVN Metadata agent@compute-1"]
+
+
+def test_agents_that_never_reported_are_named() -> None:
+    kinds = ("L3 agent", "Metadata agent", "Open vSwitch agent")
+    agents = [{"agent_type": kind, "host": host} for kind in kinds for host in ("compute-1", "controller-1")]
+    assert missing_agents(agents, ["compute-1"]) == ["DHCP agent@any host"]
+    agents.append({"agent_type": "DHCP agent", "host": "controller-1"})
+    assert missing_agents(agents, ["compute-1"]) == []
+    assert missing_agents(agents[1:], ["compute-1", "compute-2"]) == [
+        *("L3 agent@compute-1", "L3 agent@compute-2", "Metadata agent@compute-2", "Open vSwitch agent@compute-2")
+    ]
 
 
 def test_the_external_network_is_chosen() -> None:

@@ -319,3 +319,51 @@ def test_agents_of_a_compute(agents: list[str], lacks: dict[str, str]) -> None:
     found = [agent("compute-1", kind) for kind in agents] + [agent("compute-1", METADATA, alive=False)]
     hypervisors = [{"hypervisor_hostname": "compute-1.example.test"}]
     assert lacking(["compute-1"], [service("compute-1")], hypervisors, found) == lacks
+
+
+def routing(host: str, mode: str) -> dict[str, Any]:
+    return {**agent(host, "L3 agent"), "configurations": {"agent_mode": mode}}
+
+
+AGENTS_OF_NEUTRON = replace(
+    CLOUD,
+    agents=[
+        *(
+            agent(host, kind)
+            for host in ("compute-2", "controller-1")
+            for kind in ("Open vSwitch agent", "Metadata agent")
+        ),
+        routing("compute-2", "dvr_no_external"),
+        routing("controller-1", "dvr_snat"),
+        agent("controller-1", "DHCP agent"),
+    ],
+    chassis={},
+)
+
+
+def test_agents_of_neutron_go_with_their_compute_and_those_of_gateways_stay() -> None:
+    state = AGENTS_OF_NEUTRON
+    assert [step.thing for step in plan(state, ORDER, FORGET) if step.action in ("agent", "chassis")] == [
+        "Open vSwitch agent of compute-2",
+        "Metadata agent of compute-2",
+        "L3 agent of compute-2",
+    ]
+    assert refusals(state, ORDER) == []
+    # A controller has the same agents and is no compute.
+    (told,) = refusals(state, replace(ORDER, hosts=["controller-9"]))
+    assert told == "controller-9 is no compute of this cloud; it has compute-1, compute-2."
+    gateway = replace(state, agents=[routing("compute-2", "dvr_snat")])
+    assert "compute-2 is a gateway to the external network" in refusals(gateway, ORDER)[0]
+
+
+def test_a_compute_lacks_the_agents_of_its_driver() -> None:
+    hypervisors = [{"hypervisor_hostname": "compute-2"}]
+
+    def lacks(agents: list[dict[str, Any]]) -> dict[str, str]:
+        return lacking(["compute-2"], [service("compute-2")], hypervisors, agents, "openvswitch")
+
+    assert lacks(list(AGENTS_OF_NEUTRON.agents)) == {}
+    assert lacks([agent("compute-2", "Metadata agent")]) == {"compute-2": "Open vSwitch agent and L3 agent"}
+    assert lacks([agent("compute-2", CONTROLLER), agent("compute-2", METADATA)]) == {
+        "compute-2": "Open vSwitch agent and L3 agent and Metadata agent"
+    }

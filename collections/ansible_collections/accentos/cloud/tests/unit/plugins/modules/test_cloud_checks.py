@@ -125,6 +125,12 @@ def test_nothing_is_made_in_check_mode(cloud: WholeCloud, capsys: pytest.Capture
     assert cloud.left() == {}
 
 
+def test_agents_that_a_driver_needs_are_missed(cloud: WholeCloud, capsys: pytest.CaptureFixture[str]) -> None:
+    (row,) = run(cloud, capsys, network_driver="openvswitch", _ansible_check_mode=True)["checks"]
+    assert row["result"] == "failed"
+    assert "does not know these: DHCP agent@any host, L3 agent@compute-1, " in row["detail"]
+
+
 def test_another_run_is_not_waited_for_for_ever(
     cloud: WholeCloud, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -66,6 +66,8 @@ def test_what_does_not_come_is_told(
 ) -> None:
     cloud.agents = [one for one in cloud.agents if one["agent_type"] != "OVN Metadata agent"]
     assert "compute-2 (OVN Metadata agent)" in run(capsys, timeout=-1)["msg"]
+    told = run(capsys, timeout=-1, network_driver="openvswitch")["msg"]
+    assert "compute-2 (Open vSwitch agent and L3 agent and Metadata agent)" in told
     assert not run(capsys, agents=False)["changed"]
     cloud.hypervisors, cloud.stuck = [], {"nova-manage"}
     assert "ends with 1: no database" in run(capsys, timeout=5)["msg"]

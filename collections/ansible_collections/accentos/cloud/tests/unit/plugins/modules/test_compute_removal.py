@@ -77,6 +77,19 @@ def test_a_compute_leaves_and_a_second_run_changes_nothing(
     assert cloud.asked == asked
 
 
+def test_a_cloud_without_ovn_is_not_asked_for_it(cloud: ComputeCloud, capsys: pytest.CaptureFixture[str]) -> None:
+    (cloud.folder / "ovn-sbctl").unlink()
+    cloud.agents = [
+        {"id": f"{kind}@{host}", "host": host, "agent_type": kind, "alive": True}
+        for host in ("compute-1", "compute-2")
+        for kind in ("Open vSwitch agent", "L3 agent")
+    ]
+    assert run(capsys, "forget")["failed"]
+    done = verbs(run(capsys, "forget", network_driver="openvswitch"))
+    assert done[:2] == ["delete Open vSwitch agent of compute-2", "delete L3 agent of compute-2"]
+    assert {one["host"] for one in [*cloud.services, *cloud.agents]} == {"compute-1"}
+
+
 def test_what_is_refused_touches_nothing(cloud: ComputeCloud, capsys: pytest.CaptureFixture[str]) -> None:
     cloud.servers = [server("a", state="suspended"), server("b")]
     told = run(capsys, "move")

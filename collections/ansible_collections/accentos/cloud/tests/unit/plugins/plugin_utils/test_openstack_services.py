@@ -289,3 +289,16 @@ def test_a_group_has_the_packages_of_its_components_and_their_services() -> None
     assert group_packages(known, "compute") == ["nova-common", "nova-compute"]
     assert group_packages(known, "storage") == []
     assert group_packages({}, "compute") == []
+
+
+def test_a_component_may_be_of_several_groups_and_is_there_once() -> None:
+    agent = {"group": ["controller", "compute"], "units": ["agent.service"], "packages": ["agent"]}
+    known = {"nova": {**NOVA, "components": {**NOVA["components"], "agent": agent}}}
+    for host in ("controller-2", "compute-1"):
+        planned = plan(host, known=known)
+        assert "agent" in planned["packages"]
+        assert [unit["name"] for unit in planned["units"]].count("agent.service") == 1
+    assert "agent" in group_packages(known, "controller")
+    assert "agent" in group_packages(known, "compute")
+    assert plan("storage-1", known=known)["units"] == []
+    assert "nova-agent" not in [one["name"] for one in listeners(known, ["nova"])]
