@@ -159,7 +159,8 @@ def group_packages(known: Mapping[str, Mapping[str, Any]], group: str) -> list[s
     """Return the packages that a host of a group needs for all services that have a meaning in this site."""
     services = [known[name] for name in _wanted(known, list(known))]
     here = [
-        (service, [data for data in service["components"].values() if group in _names(data["group"])]) for service in services
+        (service, [data for data in service["components"].values() if group in _names(data["group"])])
+        for service in services
     ]
     return _packages([data for service, own in here if own for data in (service, *own)])
 
