@@ -362,7 +362,7 @@ def test_a_compute_lacks_the_agents_of_its_driver() -> None:
     def lacks(agents: list[dict[str, Any]]) -> dict[str, str]:
         return lacking(["compute-2"], [service("compute-2")], hypervisors, agents, "openvswitch")
 
-    assert lacks(list(AGENTS_OF_NEUTRON.agents)) == {}
+    assert lacks([dict(one) for one in AGENTS_OF_NEUTRON.agents]) == {}
     assert lacks([agent("compute-2", "Metadata agent")]) == {"compute-2": "Open vSwitch agent and L3 agent"}
     assert lacks([agent("compute-2", CONTROLLER), agent("compute-2", METADATA)]) == {
         "compute-2": "Open vSwitch agent and L3 agent and Metadata agent"

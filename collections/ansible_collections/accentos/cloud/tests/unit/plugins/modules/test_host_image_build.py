@@ -259,7 +259,7 @@ def let_try(programs: Path, code: int) -> None:
 
 def test_another_architecture_is_refused_where_its_programs_do_not_run(host: Host, amd64: Path) -> None:
     let_try(amd64, 1)
-    foreign = {"name": "base-arm64", "architecture": "arm64", "executes": True}
+    foreign: dict[str, Any] = {"name": "base-arm64", "architecture": "arm64", "executes": True}
     for check in (True, False):
         said = host.run(check=check, **foreign)
         assert said["failed"]
@@ -276,7 +276,7 @@ def test_another_architecture_is_refused_where_its_programs_do_not_run(host: Hos
 
 
 def test_another_architecture_is_built_where_its_programs_run_and_kept_where_not(host: Host, amd64: Path) -> None:
-    foreign = {"name": "base-arm64", "architecture": "arm64", "executes": True}
+    foreign: dict[str, Any] = {"name": "base-arm64", "architecture": "arm64", "executes": True}
     let_try(amd64, 0)
     assert host.run(**foreign)["images"][0]["action"] == "build"
     # What is built needs nothing to run.
@@ -293,7 +293,7 @@ def test_what_runs_nothing_of_another_architecture_or_is_the_hosts_own_needs_no_
 def test_without_the_program_that_tries_a_check_goes_on_and_a_build_does_not(
     host: Host, amd64: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    foreign = {"name": "base-arm64", "architecture": "arm64", "executes": True}
+    foreign: dict[str, Any] = {"name": "base-arm64", "architecture": "arm64", "executes": True}
     monkeypatch.setattr(host_image_build, "_PATH", str(amd64))
     assert host.run(check=True, **foreign)["changed"]
     assert host.run(**foreign)["remedy"] == "Install the package arch-test."
