@@ -23,13 +23,24 @@ options:
     type: list
     elements: str
     default: []
-    choices: [certificates, load_balancer]
+    choices:
+      - cache
+      - ceph
+      - certificates
+      - database
+      - hypervisor
+      - load_balancer
+      - messaging
+      - osds
+      - overlay
+      - switch
   wanted:
     description:
       - What the site wants of the host. C(units), each with C(name), C(layer), and C(inputs), the files that it was
         started with; C(apis), each with C(url), C(status), C(unit) and C(layer); C(addresses) by network; C(peers),
         each with C(host), C(network) and C(address); C(names), addresses by name; C(keeps_time), whether the site takes
-        the time from the host.
+        the time from the host; C(controllers), how many there are; C(databases), C(database_users) and
+        C(messaging_users) of services; C(chassis), the hosts of the overlay network; C(ceph_pools).
     type: dict
     default: {}
   pki_folder:
@@ -92,14 +103,19 @@ from functools import partial
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.accentos.cloud.plugins.module_utils.health import read_host, read_network
+from ansible_collections.accentos.cloud.plugins.module_utils.health import read_host, read_network, read_services
 from ansible_collections.accentos.cloud.plugins.module_utils.health.findings import Collected, judge
 from ansible_collections.accentos.cloud.plugins.module_utils.health.gather import gather
+from ansible_collections.accentos.cloud.plugins.module_utils.health.judge_cloud_hosts import CLOUD_HOST_CHECKS
+from ansible_collections.accentos.cloud.plugins.module_utils.health.judge_control import CONTROL_CHECKS
 from ansible_collections.accentos.cloud.plugins.module_utils.health.judge_host import HOST_CHECKS
 from ansible_collections.accentos.cloud.plugins.module_utils.health.judge_network import NETWORK_CHECKS
 
-CHECKS = (*HOST_CHECKS, *NETWORK_CHECKS)
-PARTS = ("certificates", "load_balancer")
+CHECKS = (*HOST_CHECKS, *NETWORK_CHECKS, *CONTROL_CHECKS, *CLOUD_HOST_CHECKS)
+PARTS = (
+    *("cache", "ceph", "certificates", "database", "hypervisor", "load_balancer", "messaging", "osds", "overlay"),
+    "switch",
+)
 
 
 def collectors(parameters: Mapping[str, Any]) -> dict[str, Callable[[], Any]]:
@@ -122,8 +138,19 @@ def collectors(parameters: Mapping[str, Any]) -> dict[str, Callable[[], Any]]:
     if wanted.get("apis"):
         everywhere["apis"] = partial(read_network.apis, wanted["apis"], f"{certificate_folder}/ca.crt")
     of_parts: dict[str, dict[str, Callable[[], Any]]] = {
+        "cache": {"cache": read_services.cache},
+        "ceph": {"ceph": read_services.ceph, "monitor": partial(read_services.monitor, parameters["host"])},
         "certificates": {"certificates": partial(read_host.certificates, certificate_folder)},
+        "database": {"database": read_services.database},
+        "hypervisor": {
+            "hypervisor": read_services.hypervisor,
+            "hypervisor_tls": partial(read_services.hypervisor_tls, parameters["host"]),
+        },
         "load_balancer": {"balancer": partial(read_network.balancer, parameters["balancer_socket"])},
+        "messaging": {"messaging": read_services.messaging, "queues": read_services.queues},
+        "osds": {"osds": read_services.osds},
+        "overlay": {"overlay_databases": read_services.overlay_databases, "overlay": read_services.overlay},
+        "switch": {"switch": read_services.switch},
     }
     return everywhere | {name: read for part in parts for name, read in of_parts[part].items()}
 

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from ansible_collections.accentos.cloud.plugins.filter.ceph_key import ceph_key
 from ansible_collections.accentos.cloud.plugins.module_utils.health.findings import (
+    EVERYWHERE,
     LAYERS,
     STATES,
     Check,
@@ -104,7 +105,7 @@ def across(results: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Any]) 
     if not controllers:
         return []
     collected = {"api": Collected({host: fact.get("addresses", ()) for host, fact in controllers.items()})}
-    return judge(ACROSS_CHECKS, collected, wanted, "all controllers")
+    return judge(ACROSS_CHECKS, collected, wanted, EVERYWHERE)
 
 
 def secret_texts(secrets: Iterable[str]) -> list[str]:
@@ -133,9 +134,14 @@ def redact(value: Any, forms: Sequence[str]) -> Any:
 
 
 def ordered(findings: Iterable[Mapping[str, str]]) -> list[dict[str, str]]:
-    """Return findings by layer, the worst of each first."""
+    """Return findings by layer, the worst of each first; of one that several hosts tell alike only the worst."""
+    known: dict[tuple[str, str, str], dict[str, str]] = {}
+    for one in findings:
+        place = (one["layer"], one["check"], one["host"])
+        if place not in known or STATES.index(one["state"]) < STATES.index(known[place]["state"]):
+            known[place] = dict(one)
     return sorted(
-        (dict(one) for one in findings),
+        known.values(),
         key=lambda one: (LAYERS.index(one["layer"]), STATES.index(one["state"]), one["check"], one["host"]),
     )
 

@@ -23,17 +23,31 @@ def examined_services(
 ) -> dict[str, list[Any]]:
     """Return what services have on a host: units with their inputs, and addresses that answer, each with its layer.
 
+    Databases and users are those of the whole cloud.
+
     ``layers`` are those of services by name. Raises ServiceError.
     """
     units: dict[str, dict[str, Any]] = {}
     apis: list[dict[str, Any]] = []
+    databases: list[str] = []
+    owners: list[str] = []
+    messaging: list[str] = []
     for name in known:
         plan = plan_host(known, [name], overrides, context)
         layer = layers.get(name, _OTHER_LAYER)
         for unit in plan["units"]:
             units.setdefault(unit["name"], {"name": unit["name"], "layer": layer, "inputs": unit["inputs"]})
         apis += [{**check, "layer": layer} for check in plan["checks"]]
-    return {"units": list(units.values()), "apis": apis}
+        databases += [database["name"] for database in plan["databases"]["databases"]]
+        owners += [user["name"] for user in plan["databases"]["users"]]
+        messaging += [user["name"] for user in plan["messaging"]]
+    return {
+        "units": list(units.values()),
+        "apis": apis,
+        "databases": databases,
+        "database_users": owners,
+        "messaging_users": messaging,
+    }
 
 
 def networks_of(host: str, groups: Mapping[str, Sequence[str]], listed: Iterable[str]) -> list[str]:
@@ -106,4 +120,8 @@ def host_wanted(
         "peers": peers,
         "names": names,
         "keeps_time": bool(site.get("keeps_time")),
+        "controllers": len(groups.get("controller", ())),
+        "chassis": sorted({*groups.get("controller", ()), *groups.get("compute", ())}),
+        "ceph_pools": list(site.get("ceph_pools", ())),
+        **{name: list(services.get(name, ())) for name in ("databases", "database_users", "messaging_users")},
     }

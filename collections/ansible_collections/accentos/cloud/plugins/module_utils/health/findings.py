@@ -21,6 +21,8 @@ LAYERS = (
     "block storage",
     "Ceph",
 )
+# Whose the findings are that are no single host's.
+EVERYWHERE = "the cloud"
 # From bad to good.
 STATES = ("fail", "unknown", "warn", "ok")
 _MOST = 8
@@ -47,7 +49,8 @@ class Check:
     """One check. ``judge`` gets what the collector ``of`` read, and what the site wants of the host.
 
     ``answers`` marks the one check of a collector that fails when nothing could be read at all; the others are then
-    unknown. ``applies`` tells from what the site wants whether the host has what is judged.
+    unknown. ``shared`` is for what all hosts see alike, of which one finding is enough. ``applies`` tells from what the
+    site wants whether the host has what is judged.
     """
 
     name: str
@@ -58,6 +61,7 @@ class Check:
     why: str
     remedy: str
     answers: bool = False
+    shared: bool = False
     applies: Callable[[Mapping[str, Any]], bool] = lambda _wanted: True
 
 
@@ -118,7 +122,7 @@ def judge(
 ) -> list[dict[str, str]]:
     """Return the findings of a host, of those checks whose collector ran there."""
     return [
-        finding(check, host, _verdict(check, collected[check.of], wanted))
+        finding(check, EVERYWHERE if check.shared else host, _verdict(check, collected[check.of], wanted))
         for check in checks
         if check.of in collected and check.applies(wanted)
     ]

@@ -60,7 +60,16 @@ def test_services_have_units_and_addresses_in_their_layer() -> None:
     assert "/etc/glance/u.ini" in found["units"][0]["inputs"]
     assert found["apis"][0]["url"] == "https://10.0.0.1:9292/healthcheck"
     assert [api["layer"] for api in found["apis"]] == ["image", "host"]
-    assert doctor_services({"glance": GLANCE}, {}, host="c", **CONTEXT) == {"units": [], "apis": []}
+    elsewhere: Any = doctor_services(
+        {"glance": {**GLANCE, "database": [{"name": "glance"}], "messaging": True}}, {}, host="c", **CONTEXT
+    )
+    assert elsewhere == {
+        "units": [],
+        "apis": [],
+        "databases": ["glance"],
+        "database_users": ["glance"],
+        "messaging_users": ["glance"],
+    }
     with pytest.raises(AnsibleFilterError, match="means nothing"):
         doctor_services({"glance": {**GLANCE, "odd": 1}}, {}, host="a", **CONTEXT)
 
@@ -77,6 +86,7 @@ def test_a_host_is_asked_for_what_the_inventory_gives_it() -> None:
     assert found["names"]["api.example.test"] == "10.0.0.5"
     assert found["names"]["a.example.test"] == "10.0.0.1"
     assert not found["keeps_time"]
+    assert (found["controllers"], found["chassis"], found["databases"]) == (1, ["a", "c"], [])
     controller = doctor_wanted(VARIABLES, "a", SITE, UNITS, {})
     assert [unit["name"] for unit in controller["units"]] == ["chrony.service", "m.service"]
     with pytest.raises(AnsibleFilterError, match="doctor_wanted"):
