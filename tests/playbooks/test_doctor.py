@@ -17,7 +17,7 @@ import yaml
 from ansible_collections.accentos.cloud.plugins.plugin_utils.secret_store import SecretStore
 
 ROOT = Path(__file__).resolve().parents[2]
-SECRET = "a password of the site"
+PRIVATE = "a password of the site"
 # One unit has failed, and its journal has what nobody should read.
 PROGRAMS = {
     "systemctl": """\
@@ -31,7 +31,7 @@ case "$1" in
   *) exit 9 ;;
 esac
 """,
-    "journalctl": f"echo '<b>refused</b> {SECRET}'\n",
+    "journalctl": f"echo '<b>refused</b> {PRIVATE}'\n",
     "chronyc": """\
 case "$4$3" in
   *tracking*) echo '7F000001,10.0.0.1,3,1.0,0.000100,0,0,0,0,0,0,0,64,Normal' ;;
@@ -45,7 +45,7 @@ esac
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a copy of the lab's site: its controller is this machine with programs of the test, no other is reached."""
+    """Return a copy of the lab's site: its controller is this machine with programs of the test, others are lost."""
     folder = tmp_path_factory.mktemp("doctor") / "site"
     shutil.copytree(ROOT / "inventories/lab", folder)
     (folder / "group_vars/all/connection.yml").write_text(
@@ -58,7 +58,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     controller = hosts["all"]["children"]["controller"]["hosts"]["controller-1"]
     controller |= {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     (folder / "hosts.yml").write_text(yaml.safe_dump(hosts))
-    SecretStore(folder).set("example_password", SECRET)
+    SecretStore(folder).set("example_password", PRIVATE)
     programs = folder.parent / "bin"
     programs.mkdir()
     for name, text in PROGRAMS.items():
@@ -104,12 +104,15 @@ def test_lost_hosts_are_findings_and_the_others_are_looked_at(site: Path) -> Non
     assert found["controller-1", "addresses"]["state"] == "fail"
     assert found["controller-1", "services behind the load balancer"]["state"] == "fail"
     assert found["the cloud", "address of the API"]["found"] == "no controller has 10.90.0.20"
+    # No identity service answers there. It was asked all the same, and got no password made for it.
+    assert found["the cloud", "login"]["state"] == "fail"
+    assert set(SecretStore(site).read()) == {"example_password"}
     assert "What to do about each is above" in output
     page = (site / ".doctor/report.html").read_text()
     assert "&lt;b&gt;refused&lt;/b&gt;" in page
     assert "<b>refused" not in page
     for text in (output, json.dumps(report), page):
-        assert SECRET not in text
+        assert PRIVATE not in text
 
 
 def test_the_report_is_for_its_owner_only_and_check_mode_is_the_same(site: Path) -> None:

@@ -14,11 +14,13 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible_collections.accentos.cloud.plugins.module_utils.health.judge_power import of_machines
 from ansible_collections.accentos.cloud.plugins.plugin_utils.doctor_page import page
 from ansible_collections.accentos.cloud.plugins.plugin_utils.doctor_report import (
     across,
     drawn_hosts,
     make_report,
+    of_cloud,
     of_host,
     problem_lines,
 )
@@ -34,7 +36,9 @@ _OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "addresses": {"type": "dict", "default": {}},
     "results": {"type": "dict", "default": {}},
     "clocks": {"type": "dict", "default": {}},
-    "findings": {"type": "list", "elements": "dict", "default": []},
+    "cloud": {"type": "dict", "default": {}},
+    "power": {"type": "dict", "default": {}},
+    "machines": {"type": "list", "elements": "str", "default": []},
 }
 
 
@@ -83,7 +87,9 @@ class ActionModule(ActionBase):
             for one in of_host(host, options["results"].get(host, {}), options["clocks"].get(host, {}))
         ]
         findings += across(options["results"], site)
-        findings += options["findings"]
+        answering = {host: "findings" in result for host, result in options["results"].items()}
+        findings += of_machines(options["power"], options["machines"], answering)
+        findings += of_cloud(options["cloud"], site.get("controllers", ()))
         report = make_report(
             {"name": site["name"], "networks": {name: one["cidr"] for name, one in site["networks"].items()}},
             drawn_hosts(options["hosts"], site, options["addresses"]),

@@ -47,11 +47,19 @@ options:
     description: Results of M(accentos.cloud.clock_check) by host.
     type: dict
     default: {}
-  findings:
-    description: Further findings.
+  power:
+    description: Result of M(accentos.cloud.power_info) for O(machines).
+    type: dict
+    default: {}
+  machines:
+    description: Hosts whose management controllers were to be asked.
     type: list
-    elements: dict
+    elements: str
     default: []
+  cloud:
+    description: Result of M(accentos.cloud.cloud_health).
+    type: dict
+    default: {}
 attributes:
   check_mode:
     description: >-

@@ -24,6 +24,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.health.findings imp
     warning,
     worst,
 )
+from ansible_collections.accentos.cloud.plugins.module_utils.health.judge_cloud import CLOUD_CHECKS
 from ansible_collections.accentos.cloud.plugins.plugin_utils.doctor_wanted import addresses_of
 from ansible_collections.accentos.cloud.plugins.plugin_utils.site_addresses import AddressError
 
@@ -82,6 +83,7 @@ ADDRESS = Check(
     applies=lambda wanted: bool(wanted.get("api_address")),
     answers=True,
 )
+LOGIN = next(check for check in CLOUD_CHECKS if check.of == "login")
 ACROSS_CHECKS = (ADDRESS,)
 REPORT_CHECKS = (UNREACHABLE, CLOCK, *ACROSS_CHECKS)
 
@@ -96,6 +98,16 @@ def of_host(name: str, result: Mapping[str, Any], clock: Mapping[str, Any]) -> l
     if "offset" in clock:
         found += judge((CLOCK,), {"offset": Collected(clock["offset"])}, {}, name)
     return found
+
+
+def of_cloud(result: Mapping[str, Any], controllers: Sequence[str]) -> list[dict[str, str]]:
+    """Return the findings of the cloud, from the result of the module cloud_health on one of its CONTROLLERS."""
+    if "findings" in result:
+        return list(result["findings"])
+    if not controllers:
+        return []
+    words = str(result.get("msg") or "no controller could be looked at").strip()
+    return [finding(LOGIN, EVERYWHERE, failure(f"nobody could ask: {words}"))]
 
 
 def across(results: Mapping[str, Mapping[str, Any]], wanted: Mapping[str, Any]) -> list[dict[str, str]]:

@@ -32,6 +32,8 @@ def examined_services(
     databases: list[str] = []
     owners: list[str] = []
     messaging: list[str] = []
+    catalogue: list[str] = []
+    accounts: list[str] = []
     for name in known:
         plan = plan_host(known, [name], overrides, context)
         layer = layers.get(name, _OTHER_LAYER)
@@ -41,12 +43,16 @@ def examined_services(
         databases += [database["name"] for database in plan["databases"]["databases"]]
         owners += [user["name"] for user in plan["databases"]["users"]]
         messaging += [user["name"] for user in plan["messaging"]]
+        catalogue += [service["name"] for service in plan["catalogue"]["services"]]
+        accounts += [user["name"] for user in plan["catalogue"]["users"]]
     return {
         "units": list(units.values()),
         "apis": apis,
         "databases": databases,
         "database_users": owners,
         "messaging_users": messaging,
+        "services": catalogue,
+        "identity_users": accounts,
     }
 
 

@@ -15,6 +15,7 @@ from ansible_collections.accentos.cloud.plugins.plugin_utils.doctor_report impor
     across,
     drawn_hosts,
     make_report,
+    of_cloud,
     of_host,
     problem_lines,
     redact,
@@ -178,6 +179,15 @@ def test_a_lost_host_is_a_finding() -> None:
     assert [of_host("a", {"findings": []}, {"offset": off})[-1]["state"] for off in (3, -40)] == ["warn", "fail"]
 
 
+def test_a_cloud_that_nobody_could_ask_is_a_finding() -> None:
+    assert of_cloud({"findings": [FINDING]}, ["a"]) == [FINDING]
+    assert of_cloud({}, []) == []
+    (lost,) = of_cloud({}, ["a"])
+    assert (lost["check"], lost["state"]) == ("login", "fail")
+    (broken,) = of_cloud({"failed": True, "msg": "no library"}, ["a"])
+    assert broken["found"] == "nobody could ask: no library"
+
+
 @pytest.mark.parametrize(
     ("holders", "state", "words"),
     [("a", "ok", "a has 10.0.0.5"), ("ab", "fail", "a, b has"), ("", "fail", "no controller has")],
@@ -197,7 +207,7 @@ def test_findings_are_ordered_and_counted() -> None:
         FINDING,
         {**FINDING, "state": "fail", "host": "b"},
         {**FINDING, "layer": "network", "state": "warn"},
-        {**FINDING, "layer": "network", "state": "unknown"},
+        {**FINDING, "layer": "network", "state": "unknown", "check": "names"},
     ]
     told = report(findings, [HOST, {**HOST, "name": "b"}])
     assert [(one["layer"], one["state"]) for one in told["findings"]] == [
@@ -210,8 +220,13 @@ def test_findings_are_ordered_and_counted() -> None:
     assert told["counts"] == {"ok": 1, "warn": 1, "unknown": 1, "fail": 1}
     assert told["layers"][1] == {"layer": "host", "state": "fail", "ok": 1, "warn": 0, "unknown": 0, "fail": 1}
     assert {host["name"]: host["state"] for host in told["hosts"]} == {"a": "unknown", "b": "fail"}
-    assert problem_lines(told["findings"])[0] == "UNKNOWN  network: memory, a"
+    assert problem_lines(told["findings"])[0] == "UNKNOWN  network: names, a"
     assert problem_lines([FINDING]) == []
+
+
+def test_of_what_several_hosts_tell_alike_only_the_worst_is_told() -> None:
+    (told,) = report([FINDING, {**FINDING, "state": "warn"}, {**FINDING, "found": "later"}], [HOST])["findings"]
+    assert told["state"] == "warn"
 
 
 def test_hosts_are_drawn_with_their_own_networks() -> None:

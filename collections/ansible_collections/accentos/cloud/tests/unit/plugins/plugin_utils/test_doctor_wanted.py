@@ -33,6 +33,12 @@ GLANCE = {
         }
     },
 }
+ACCOUNTS = {
+    "type": "image",
+    "database": [{"name": "glance"}],
+    "messaging": True,
+    "identity": {"port": 9292, "roles": ["service"]},
+}
 SITE = {
     "groups": GROUPS,
     "networks": {"management": {"cidr": "10.0.0.0/24"}, "tunnel": {"cidr": "10.0.1.0/24"}},
@@ -60,15 +66,15 @@ def test_services_have_units_and_addresses_in_their_layer() -> None:
     assert "/etc/glance/u.ini" in found["units"][0]["inputs"]
     assert found["apis"][0]["url"] == "https://10.0.0.1:9292/healthcheck"
     assert [api["layer"] for api in found["apis"]] == ["image", "host"]
-    elsewhere: Any = doctor_services(
-        {"glance": {**GLANCE, "database": [{"name": "glance"}], "messaging": True}}, {}, host="c", **CONTEXT
-    )
+    elsewhere: Any = doctor_services({"glance": {**GLANCE, **ACCOUNTS}}, {}, host="c", **CONTEXT)
     assert elsewhere == {
         "units": [],
         "apis": [],
         "databases": ["glance"],
         "database_users": ["glance"],
         "messaging_users": ["glance"],
+        "services": ["glance"],
+        "identity_users": ["glance"],
     }
     with pytest.raises(AnsibleFilterError, match="means nothing"):
         doctor_services({"glance": {**GLANCE, "odd": 1}}, {}, host="a", **CONTEXT)
