@@ -69,6 +69,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(site: Path, *arguments: str) -> tuple[int, str, dict[str, Any]]:
     """Run the doctor; return exit code, output and report."""
+    shutil.rmtree(site / ".doctor", ignore_errors=True)
     done = subprocess.run(
         [sys.executable, "-m", "ansible", "playbook", f"--inventory={site}", *arguments, "playbooks/doctor.yml"],
         cwd=ROOT,
