@@ -97,6 +97,7 @@ def test_lost_hosts_are_findings_and_the_others_are_looked_at(site: Path) -> Non
     found = {(one["host"], one["check"]): one for one in report["findings"]}
     for host in ("deploy-1", "compute-1", "storage-1"):
         assert found[host, "host answers"]["state"] == "fail"
+        assert found[host, "host answers"]["found"].startswith("it does not answer: ")
     assert found["controller-1", "host answers"]["state"] == "ok"
     assert found["controller-1", "time"]["state"] == "ok"
     # Units come from the descriptions of services, those of every layer.
