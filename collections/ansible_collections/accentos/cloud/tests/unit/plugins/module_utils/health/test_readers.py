@@ -7,10 +7,17 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.accentos.cloud.plugins.module_utils.certificates import (
+    dump_key,
+    make_key,
+    make_request,
+    sign_request,
+)
 from ansible_collections.accentos.cloud.plugins.module_utils.cloud_api import CloudError
 from ansible_collections.accentos.cloud.plugins.module_utils.health import (
     read_cloud,
@@ -20,6 +27,9 @@ from ansible_collections.accentos.cloud.plugins.module_utils.health import (
 )
 from ansible_collections.accentos.cloud.plugins.module_utils.health.gather import ProbeError
 from ansible_collections.accentos.cloud.plugins.modules.host_health import PARTS, collectors
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.x509.oid import NameOID
 
 SWITCH = Path(__file__).parents[1] / "fixtures/ovs_vsctl_3_5_0.txt"
 CLUSTER = """\
@@ -202,3 +212,44 @@ def test_apis() -> None:
     assert readers["compute_api"]()["providers"]["nova"]["usages"] == {"VCPU": 1}
     with pytest.raises(ProbeError, match="no answer"):
         readers["network_api"]()
+
+
+def test_certificates(tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    keys = {name: make_key() for name in ("ca", "nova", "other")}
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ca")])
+    authority = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(keys["ca"].public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=100))
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(keys["ca"].public_key()), critical=False)
+        .sign(keys["ca"], hashes.SHA256())
+    )
+    (tmp_path / "ca.crt").write_bytes(authority.public_bytes(serialization.Encoding.PEM))
+    signed = sign_request(
+        make_request(keys["nova"], "nova", []),
+        (tmp_path / "ca.crt").read_text(),
+        dump_key(keys["ca"]).decode(),
+        now=now,
+        lasts=timedelta(days=10),
+    )
+    for file, key in (("fits", keys["nova"]), ("strange", keys["other"])):
+        (tmp_path / f"{file}.crt").write_text(signed)
+        (tmp_path / f"{file}.key").write_bytes(dump_key(key))
+        (tmp_path / f"{file}.key").chmod(0o640)
+    (tmp_path / "alone.crt").write_text(signed)
+    (tmp_path / "cut.crt").write_text(signed[:100])
+    found = {one["name"]: one for one in read_host.certificates(str(tmp_path))["certificates"]}
+    assert {name: one.get("key") for name, one in found.items()} == {
+        "ca": None,
+        "alone": "missing",
+        "cut": None,
+        "fits": "fits",
+        "strange": "other",
+    }
+    assert (found["fits"]["issuer_known"], found["fits"]["mode"], found["cut"]["readable"]) == (True, 0o640, False)
+    assert 9 < found["fits"]["left"] <= 10
