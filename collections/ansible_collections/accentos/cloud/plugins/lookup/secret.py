@@ -28,6 +28,10 @@ options:
     type: str
     choices: [password, bmc_password, short_password, hex, fernet, private_key]
     default: password
+  generate:
+    description: Whether a missing secret is generated. Otherwise it is an empty text, and nothing is ever stored.
+    type: bool
+    default: true
 extends_documentation_fragment: [accentos.cloud.secret_store]
 """
 
@@ -65,6 +69,9 @@ class LookupModule(LookupBase):
         folder = self._templar.template(self.get_option("folder")) or known.get("inventory_dir")
         try:
             store = open_store(folder, self.get_option("key_file"))
+            if not self.get_option("generate"):
+                known_secrets = store.read()
+                return [known_secrets.get(name, "") for name in terms]
             return [
                 store.get(name, self.get_option("kind"), may_write=not known.get("ansible_check_mode", False))
                 for name in terms

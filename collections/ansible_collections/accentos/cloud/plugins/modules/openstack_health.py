@@ -70,37 +70,17 @@ seconds:
 """
 
 import concurrent.futures
-import http.client
 import ssl
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.accentos.cloud.plugins.module_utils.http_answers import ask
 from ansible_collections.accentos.cloud.plugins.module_utils.systemctl import journal_of
 
 _PAUSE = 0.5
 _WORKERS = 8
-
-
-class _KeepRedirect(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_args: Any, **_named: Any) -> None:
-        """Follow nothing: what the service itself says counts."""
-
-
-def ask(check: Mapping[str, Any], context: ssl.SSLContext, timeout: float) -> str:
-    """Ask once; return an empty text if the answer is right, and otherwise what is wrong."""
-    opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context), _KeepRedirect)
-    try:
-        with opener.open(check["url"], timeout=timeout) as answer:
-            status = answer.status
-    except urllib.error.HTTPError as error:
-        status = error.code
-    except (OSError, http.client.HTTPException) as error:
-        return str(error)
-    return "" if status in check["status"] else f"it answers with status {status}"
 
 
 def wait(

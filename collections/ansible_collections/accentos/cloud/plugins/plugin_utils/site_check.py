@@ -38,8 +38,9 @@ REMEDY = "The Python library jsonschema is missing. Install it for the Python th
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 GROUP_VARS = "group_vars"
 HOST_VARS = "host_vars"
-# Not read here: notes, the sealed store, the certificate authority, the key of the store, SSH settings and host keys.
-_LEFT_ALONE = ("pki", ".pki", "ssh", ".known_hosts", ".gitignore")
+# Not read here: notes, the sealed store, the certificate authority, the key of the store, SSH settings and host keys,
+# reports of the doctor.
+_LEFT_ALONE = ("pki", ".pki", ".doctor", "ssh", ".known_hosts", ".gitignore")
 _LEFT_ALONE_BEGINNINGS = ("README", "secrets", ".secrets", ".vault_key")
 _SUFFIX = ".yml"
 

@@ -19,7 +19,7 @@ def no_key_file_of_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ACCENTOS_VAULT_KEY_FILE", raising=False)
 
 
-def look_up(terms: list[str], variables: dict[str, Any], **options: str) -> list[str]:
+def look_up(terms: list[str], variables: dict[str, Any], **options: Any) -> list[str]:
     """Run the lookup with the variables of a host."""
     loader = DataLoader()
     lookup = lookup_loader.get(
@@ -38,6 +38,15 @@ def test_secrets_live_in_the_folder_of_the_inventory(tmp_path: Path) -> None:
     found = look_up(["nova_password", "glance_password"], {"inventory_dir": str(tmp_path)})
     assert SecretStore(tmp_path).read() == {"nova_password": found[0], "glance_password": found[1]}
     assert look_up(["glance_password"], {"inventory_dir": str(tmp_path)}) == [found[1]]
+
+
+def test_who_only_looks_stores_nothing(tmp_path: Path) -> None:
+    where = {"inventory_dir": str(tmp_path)}
+    assert look_up(["nova_password"], where, generate=False) == [""]
+    assert list(tmp_path.iterdir()) == []
+    made = look_up(["nova_password"], where)
+    assert look_up(["nova_password", "other_password"], where, generate=False) == [made[0], ""]
+    assert set(SecretStore(tmp_path).read()) == {"nova_password"}
 
 
 def test_a_template_gets_the_secret(tmp_path: Path) -> None:

@@ -47,6 +47,7 @@ def test_files_that_are_left_alone(tmp_path: Path) -> None:
         ".secrets.yml",
         "pki/ca.pem",
         ".pki/ca.pem",
+        ".doctor/report.json",
         "ssh/id",
         ".known_hosts",
     ]
