@@ -76,6 +76,43 @@ def test_a_good_site_is_checked_once(site: Path, limit: tuple[str, ...]) -> None
     assert ("ok: [localhost]" in output) is (not limit)
 
 
+def test_what_the_check_leaves_alone_is_left_alone_by_ansible_too(site: Path) -> None:
+    for name in (
+        "ssh/config",
+        "pki/ca.txt",
+        "secrets.yml",
+        "README",
+        ".git/config",
+        ".gitattributes",
+        ".vscode/a.json",
+    ):
+        file = site / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("Host *\n  User [root\n")
+    code, output = run(f"--inventory={site}", playbook="check")
+    assert code == 0, output
+
+
+def test_a_file_beside_the_folder_of_its_group_is_a_mistake_because_ansible_does_not_read_it(site: Path) -> None:
+    (site / "group_vars/all.yml").write_text("x_lost: 1\n")
+    (site / "group_vars/all/.hidden.yml").write_text("x_hidden: 1\n")
+    (site / "group_vars/all/found.yml").write_text("x_found: 1\n")
+    listed = subprocess.run(
+        [sys.executable, "-m", "ansible", "inventory", f"--inventory={site}", "--list"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "x_found" in listed
+    assert "x_lost" not in listed
+    assert "x_hidden" not in listed
+    code, output = run(f"--inventory={site}", playbook="check")
+    assert code != 0
+    assert "group_vars/all.yml:1:1: there is also a folder all/" in output
+    assert "group_vars/all/.hidden.yml:1:1: unknown file" in output
+
+
 @pytest.mark.parametrize("limit", LIMITS)
 def test_connection_settings_that_the_mistake_breaks_do_not_hide_it(site: Path, limit: tuple[str, ...]) -> None:
     break_site(site)
