@@ -131,6 +131,37 @@ def test_the_stages_callback_tells_the_mistake_too(site: Path) -> None:
     assert MISTAKE in output
 
 
+UNREADABLE = {
+    "a tab": (b"---\nx_a: 1\nx_b:\n\t- 2\n", "group_vars/all/more.yml:4:1: "),
+    "not UTF-8": ("---\nx_a: Köln\n".encode("latin-1"), "group_vars/all/more.yml:2:1: the file is not UTF-8 text"),
+    "sealed": (
+        b"$ANSIBLE_VAULT;1.1;AES256\n6162\n",
+        "group_vars/all/more.yml:1:1: the whole file is sealed, so nothing in it can be checked; expected single",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_variables_that_ansible_cannot_read_are_told_by_file_and_line(site: Path, name: str) -> None:
+    content, mistake = UNREADABLE[name]
+    (site / "group_vars/all/more.yml").write_bytes(content)
+    code, output = run(f"--inventory={site}", callback="accentos.cloud.stages")
+    assert code != 0
+    assert mistake in output
+    assert "has 1 mistake:" in output
+    assert "Interrupted" not in output
+    assert "Broke off in stage 1/" in output
+    assert output.count("Next: ") == 1
+
+
+def test_no_limit_is_proposed_for_the_check_on_the_control_node(site: Path) -> None:
+    break_site(site)
+    code, output = run(f"--inventory={site}", callback="accentos.cloud.stages")
+    assert code != 0
+    assert "Failed: 1 failed, of 1 host" in output
+    assert "--limit" not in output
+
+
 @pytest.mark.parametrize("limit", ["nowhere", "localhost"])
 def test_a_limit_without_a_host_of_the_site_is_an_error(site: Path, limit: str) -> None:
     code, output = run(f"--inventory={site}", f"--limit={limit}")

@@ -9,7 +9,7 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ HOST_VARS = "host_vars"
 # store and git's folder. Ansible leaves them alone too: the hidden ones always, the others as ansible.cfg tells it.
 _LEFT_ALONE = ("pki", "ssh")
 _LEFT_ALONE_BEGINNINGS = (".", "README", "secrets")
+MOST_LINES = 50
 _SUFFIX = ".yml"
 # What editors and people call the copy of a file.
 _COPY_SUFFIXES = ("~", ".swp", ".swo", ".bak", ".orig")
@@ -58,6 +59,28 @@ class SiteReport:
     findings: tuple[Finding, ...]
     hosts: int
     values: int
+
+
+def failure_message(folder: str, outcome: SiteReport) -> str:
+    """Say what is wrong with the site, one line for each mistake, and what to do."""
+    count = len(outcome.findings)
+    lines = [f"The site in {folder} has {count} mistake{'s' if count > 1 else ''}:"]
+    lines += [str(finding) for finding in outcome.findings[:MOST_LINES]]
+    if count > MOST_LINES:
+        lines.append(f"and {count - MOST_LINES} more")
+    lines.append("Nothing was changed. Correct these lines, then run the same command again.")
+    return "\n".join(lines)
+
+
+def inventory_folders(sources: Iterable[object]) -> list[Path]:
+    """Return the folders that inventory sources are or are in, each once."""
+    paths = [Path(str(source)) for source in sources]
+    return list(dict.fromkeys(path if path.is_dir() else path.parent for path in paths))
+
+
+def site_folders(folders: Iterable[Path]) -> list[Path]:
+    """Return the folders that are sites. Others may stand beside them, as Molecule's own or a generated one do."""
+    return [folder for folder in folders if (folder / HOSTS_FILE).is_file()]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
