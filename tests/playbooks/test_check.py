@@ -76,6 +76,43 @@ def test_a_good_site_is_checked_once(site: Path, limit: tuple[str, ...]) -> None
     assert ("ok: [localhost]" in output) is (not limit)
 
 
+def test_what_the_check_leaves_alone_is_left_alone_by_ansible_too(site: Path) -> None:
+    for name in (
+        "ssh/config",
+        "pki/ca.txt",
+        "secrets.yml",
+        "README",
+        ".git/config",
+        ".gitattributes",
+        ".vscode/a.json",
+    ):
+        file = site / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("Host *\n  User [root\n")
+    code, output = run(f"--inventory={site}", playbook="check")
+    assert code == 0, output
+
+
+def test_a_file_beside_the_folder_of_its_group_is_a_mistake_because_ansible_does_not_read_it(site: Path) -> None:
+    (site / "group_vars/all.yml").write_text("x_lost: 1\n")
+    (site / "group_vars/all/.hidden.yml").write_text("x_hidden: 1\n")
+    (site / "group_vars/all/found.yml").write_text("x_found: 1\n")
+    listed = subprocess.run(
+        [sys.executable, "-m", "ansible", "inventory", f"--inventory={site}", "--list"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "x_found" in listed
+    assert "x_lost" not in listed
+    assert "x_hidden" not in listed
+    code, output = run(f"--inventory={site}", playbook="check")
+    assert code != 0
+    assert "group_vars/all.yml:1:1: there is also a folder all/" in output
+    assert "group_vars/all/.hidden.yml:1:1: unknown file" in output
+
+
 @pytest.mark.parametrize("limit", LIMITS)
 def test_connection_settings_that_the_mistake_breaks_do_not_hide_it(site: Path, limit: tuple[str, ...]) -> None:
     break_site(site)
@@ -92,6 +129,37 @@ def test_the_stages_callback_tells_the_mistake_too(site: Path) -> None:
     code, output = run(f"--inventory={site}", "--limit=compute-1", callback="accentos.cloud.stages")
     assert code != 0
     assert MISTAKE in output
+
+
+UNREADABLE = {
+    "a tab": (b"---\nx_a: 1\nx_b:\n\t- 2\n", "group_vars/all/more.yml:4:1: "),
+    "not UTF-8": ("---\nx_a: Köln\n".encode("latin-1"), "group_vars/all/more.yml:2:1: the file is not UTF-8 text"),
+    "sealed": (
+        b"$ANSIBLE_VAULT;1.1;AES256\n6162\n",
+        "group_vars/all/more.yml:1:1: the whole file is sealed, so nothing in it can be checked; expected single",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_variables_that_ansible_cannot_read_are_told_by_file_and_line(site: Path, name: str) -> None:
+    content, mistake = UNREADABLE[name]
+    (site / "group_vars/all/more.yml").write_bytes(content)
+    code, output = run(f"--inventory={site}", callback="accentos.cloud.stages")
+    assert code != 0
+    assert mistake in output
+    assert "has 1 mistake:" in output
+    assert "Interrupted" not in output
+    assert "Broke off in stage 1/" in output
+    assert output.count("Next: ") == 1
+
+
+def test_no_limit_is_proposed_for_the_check_on_the_control_node(site: Path) -> None:
+    break_site(site)
+    code, output = run(f"--inventory={site}", callback="accentos.cloud.stages")
+    assert code != 0
+    assert "Failed: 1 failed, of 1 host" in output
+    assert "--limit" not in output
 
 
 @pytest.mark.parametrize("limit", ["nowhere", "localhost"])

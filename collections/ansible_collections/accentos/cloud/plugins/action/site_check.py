@@ -9,31 +9,22 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.accentos.cloud.plugins.plugin_utils.site_check import CheckError, SiteReport, check_site
-
-MOST_LINES = 50
-
-
-def failure_message(folder: str, outcome: SiteReport) -> str:
-    """Say what is wrong with the site, one line for each mistake, and what to do."""
-    count = len(outcome.findings)
-    lines = [f"The site in {folder} has {count} mistake{'s' if count > 1 else ''}:"]
-    lines += [str(finding) for finding in outcome.findings[:MOST_LINES]]
-    if count > MOST_LINES:
-        lines.append(f"and {count - MOST_LINES} more")
-    lines.append("Nothing was changed. Correct these lines, then run the same command again.")
-    return "\n".join(lines)
+from ansible_collections.accentos.cloud.plugins.plugin_utils.site_check import (
+    CheckError,
+    check_site,
+    failure_message,
+    inventory_folders,
+    site_folders,
+)
 
 
 def inventory_folder(task_vars: dict[str, Any]) -> str:
     """Return the site folder among the inventories in use, or an empty string when none or more than one can be it.
 
-    Others may stand beside it, as Molecule's own or a generated one do: the site's is the one with a hosts.yml. So what
-    counts is not the folder that the host of the task came from.
+    The site's is the one with a hosts.yml. So what counts is not the folder that the host of the task came from.
     """
-    sources = [Path(str(source)) for source in task_vars.get("ansible_inventory_sources") or []]
-    folders = list(dict.fromkeys(source if source.is_dir() else source.parent for source in sources))
-    sites = [folder for folder in folders if (folder / "hosts.yml").is_file()] or folders
+    folders = inventory_folders(task_vars.get("ansible_inventory_sources") or [])
+    sites = site_folders(folders) or folders
     if not sites:
         return str(task_vars.get("inventory_dir") or "")
     return str(sites[0]) if len(sites) == 1 else ""

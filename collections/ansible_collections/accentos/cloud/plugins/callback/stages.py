@@ -17,6 +17,8 @@ description:
     in the field C(remedy) of its result.
   - The end shows the time of each stage, the counts of each host, the outcome and the next step.
     The play variable C(stages_next_step) holds the text of the next step; it is shown as it is, after success.
+  - When Ansible gives up before any host has a result, as it does when it cannot read a file of variables, the site
+    folder among the inventories is checked as M(accentos.cloud.site_check) does, and its mistakes are shown.
   - In check mode the end is a plan, by host and service. It shows packages, files, databases, the identity service,
     commands and units that would change, with C(--diff) also what changes in files.
   - One line for each task comes with C(-v), the path of the task with C(-vv), the results with C(-vvv).
@@ -55,7 +57,7 @@ options:
       - File for a summary for machines, replaced as a whole at the start and at the end. Its mode is 0600.
       - It holds C(outcome), C(check), C(seconds), C(stages), C(hosts) and C(failed_hosts).
       - C(outcome) is V(running) from the start on, and then V(ok), V(unchanged), V(failed), V(interrupted),
-        V(no hosts) or V(no plays).
+        V(broken off) when Ansible gave up without a signal, V(no hosts) or V(no plays).
     type: path
     ini:
       - section: callback_stages
@@ -86,6 +88,7 @@ ansible.cfg: |
 
 import atexit
 import contextlib
+import importlib
 import json
 import os
 import shutil
@@ -320,6 +323,23 @@ def planned_tasks(block: Any) -> list[str]:
     return found
 
 
+def mistakes_of_site() -> list[report.Line]:
+    """What the check finds in the site folder among the inventories in use; nothing when none or several can be it."""
+    # Only a run that failed needs the check, so the others need not wait for it to be loaded.
+    site_check = importlib.import_module("ansible_collections.accentos.cloud.plugins.plugin_utils.site_check")
+    folders = site_check.site_folders(site_check.inventory_folders(context.CLIARGS.get("inventory") or ()))
+    if len(folders) != 1:
+        return []
+    try:
+        outcome = site_check.check_site(folders[0])
+    except site_check.CheckError as error:
+        return [report.Line(report.sanitise(str(error)), "failed")]
+    if not outcome.findings:
+        return []
+    message = site_check.failure_message(str(folders[0]), outcome)
+    return [report.Line(report.sanitise(text), "failed") for text in message.splitlines()]
+
+
 @dataclass
 class RunningTask:
     """A task in a stage, with the hosts it runs on and the state it ended in on each."""
@@ -354,6 +374,7 @@ class CallbackModule(CallbackBase):
         self._previous: dict[int, Any] = {}
         self._open = False
         self._summed_up = False
+        self._signalled = False
         self._playbooks = 0
         self._next_step = ""
         self._stages: list[report.StageRecord] = []
@@ -498,34 +519,36 @@ class CallbackModule(CallbackBase):
         diff = bool(context.CLIARGS.get("diff"))
         return run_changes.plan_lines(changes, width, diff=diff, full=self._display.verbosity >= TASKS)
 
-    def _interrupted(self) -> list[report.Line]:
+    def _stop_short(self, outcome: str) -> list[report.Line]:
         if self._summed_up:
             return []
         if self._stage:
-            self._stage.status = "interrupted"
+            self._stage.status = outcome
             self._stage.seconds += self._clock() - self._stage_began
             self._stage = None
-        run = self._report("interrupted")
+        run = self._report(outcome)
         self._write_json(run)
-        lines = report.outcome_lines(run)
+        lines = mistakes_of_site() if outcome == "broken off" and not self._hosts else []
+        lines += report.outcome_lines(run)
         self._record_lines(lines)
         return lines
 
     def _abandon(self) -> None:
-        # Ansible gave up without statistics: an interrupt, or an error that stops everything.
+        # Ansible gave up without statistics: an interrupt, or an error that stops everything, which it has shown.
         if self._open and os.getpid() == self._pid:
-            lines = self._interrupted()
+            lines = self._stop_short("interrupted" if self._signalled else "broken off")
             self._close()
             self._say(lines)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         # A worker has this handler too until it sets its own; it has nothing to say.
         if os.getpid() == self._pid and self._open:
+            self._signalled = True
             # Buffered streams may be in the middle of a write here, hence the bare descriptor.
             clear = self._live.abandon() if self._live else b""
             if number == signal.SIGTERM:
                 self._open = False
-                text = "".join(f"{line.text}\n" for line in self._interrupted())
+                text = "".join(f"{line.text}\n" for line in self._stop_short("interrupted"))
                 clear += text.encode("utf-8", "backslashreplace")
             with contextlib.suppress(OSError):
                 os.write(STDOUT_FD, clear)

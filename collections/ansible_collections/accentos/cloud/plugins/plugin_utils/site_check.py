@@ -9,7 +9,7 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +38,14 @@ REMEDY = "The Python library jsonschema is missing. Install it for the Python th
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 GROUP_VARS = "group_vars"
 HOST_VARS = "host_vars"
-# Not read here: notes, the sealed store, the certificate authority, the key of the store, SSH settings and host keys,
-# reports of the doctor.
-_LEFT_ALONE = ("pki", ".pki", ".doctor", "ssh", ".known_hosts", ".gitignore")
-_LEFT_ALONE_BEGINNINGS = ("README", "secrets", ".secrets", ".vault_key")
+# Not read here: the certificate authority, SSH settings, notes, secrets, and whatever is hidden, such as the sealed
+# store and git's folder. Ansible leaves them alone too: the hidden ones always, the others as ansible.cfg tells it.
+_LEFT_ALONE = ("pki", "ssh")
+_LEFT_ALONE_BEGINNINGS = (".", "README", "secrets")
+MOST_LINES = 50
 _SUFFIX = ".yml"
+# What editors and people call the copy of a file.
+_COPY_SUFFIXES = ("~", ".swp", ".swo", ".bak", ".orig")
 
 
 class CheckError(RuntimeError):
@@ -56,6 +59,28 @@ class SiteReport:
     findings: tuple[Finding, ...]
     hosts: int
     values: int
+
+
+def failure_message(folder: str, outcome: SiteReport) -> str:
+    """Say what is wrong with the site, one line for each mistake, and what to do."""
+    count = len(outcome.findings)
+    lines = [f"The site in {folder} has {count} mistake{'s' if count > 1 else ''}:"]
+    lines += [str(finding) for finding in outcome.findings[:MOST_LINES]]
+    if count > MOST_LINES:
+        lines.append(f"and {count - MOST_LINES} more")
+    lines.append("Nothing was changed. Correct these lines, then run the same command again.")
+    return "\n".join(lines)
+
+
+def inventory_folders(sources: Iterable[object]) -> list[Path]:
+    """Return the folders that inventory sources are or are in, each once."""
+    paths = [Path(str(source)) for source in sources]
+    return list(dict.fromkeys(path if path.is_dir() else path.parent for path in paths))
+
+
+def site_folders(folders: Iterable[Path]) -> list[Path]:
+    """Return the folders that are sites. Others may stand beside them, as Molecule's own or a generated one do."""
+    return [folder for folder in folders if (folder / HOSTS_FILE).is_file()]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -104,6 +129,17 @@ def check_site(folder: Path, roles: Path = ROLES) -> SiteReport:
     return SiteReport(tuple(sorted(unique.values())), len(checker.inventory.hosts), checker.values)
 
 
+def _meant_file(name: str, names: Sequence[str]) -> str:
+    """Return what a file with variables that Ansible would not read should be called, or an empty string.
+
+    :param names: all names in its directory. The copy of a file and a hidden file of another kind have no better name.
+    """
+    if name.endswith(_COPY_SUFFIXES) or (name.startswith(".") and not name.endswith(_SUFFIX)):
+        return ""
+    meant = f"{name.lstrip('.').partition('.')[0]}{_SUFFIX}"
+    return "" if meant in (_SUFFIX, *names) else meant
+
+
 class _SiteChecker:
     def __init__(self, folder: Path, schema: site_schema.SiteSchema, defaults: Mapping[str, Any]) -> None:
         self.folder = folder
@@ -124,12 +160,13 @@ class _SiteChecker:
 
     def run(self) -> None:
         """Fill findings, inventory and values."""
+        given = str(self.folder)
         try:
             self.folder = self.folder.resolve(strict=True)
             names = sorted(path.name for path in self.folder.iterdir())
         except (OSError, RuntimeError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "it is a loop of links"
-            self._note(".", f"the folder cannot be read: {reason}", "a site folder")
+            self._note(given, f"the folder cannot be read: {reason}", "a site folder")
             return
         readable = self._read_hosts(names)
         for kind in (GROUP_VARS, HOST_VARS):
@@ -228,14 +265,16 @@ class _SiteChecker:
             what, owners = "group", [*SITE_GROUPS, *BUILT_IN_GROUPS, *self.inventory.groups]
         else:
             what, owners = "host", list(self.inventory.hosts)
+        folders = {entry for entry in entries if self._is_directory(f"{kind}/{entry}")}
         for entry in entries:
             path = f"{kind}/{entry}"
-            directory = self._is_directory(path)
+            directory = entry in folders
             owner = entry if directory else entry.removesuffix(_SUFFIX)
-            if not directory and not entry.endswith(_SUFFIX):
-                bare = entry.partition(".")[0]
+            if entry.startswith(".") or (not directory and not entry.endswith(_SUFFIX)):
+                meant = _meant_file(entry, entries)
+                bare = meant.removesuffix(_SUFFIX)
                 self.excused.add((kind, bare))
-                meant = f"{bare}{_SUFFIX}" if bare in owners else ""
+                meant = meant if bare in owners else ""
                 self._note(path, "unknown file", f"<{what}>{_SUFFIX} or a directory <{what}>", meant)
             elif known_owners and owner not in owners:
                 meant = self.schema.suggest(owner, owners)
@@ -243,6 +282,9 @@ class _SiteChecker:
                 self._note(path, f"there is no such {what}", f"a {what} of {HOSTS_FILE}", meant)
                 self._note_names(kind, path, directory=directory)
             else:
+                if not directory and owner in folders:
+                    problem = f"there is also a folder {owner}/, and Ansible reads only the folder"
+                    self._note(path, problem, "these values in a file of that folder")
                 files = self._files_in(kind, owner, path) if directory else [path]
                 for file in files:
                     document = self._load(file)
@@ -253,13 +295,16 @@ class _SiteChecker:
 
     def _files_in(self, kind: str, owner: str, directory: str) -> list[str]:
         files = []
-        for name in self._list(directory) or []:
-            if name.endswith(_SUFFIX):
+        names = self._list(directory) or []
+        for name in names:
+            if name.endswith(_SUFFIX) and not name.startswith("."):
                 files.append(f"{directory}/{name}")
                 continue
-            bare = name.partition(".")[0]
-            self.excused.add((kind, owner))
-            self._note(f"{directory}/{name}", "unknown file", f"files that end in {_SUFFIX}", f"{bare}{_SUFFIX}")
+            meant = _meant_file(name, names)
+            if meant:
+                self.excused.add((kind, owner))
+            expected = f"files that end in {_SUFFIX} and do not begin with a dot"
+            self._note(f"{directory}/{name}", "unknown file", expected, meant)
         return files
 
     def _note_names(self, kind: str, path: str, *, directory: bool) -> None:

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 TAIL_LINES = 15
 MAX_LINE = 1000
 MAX_CAUSE = 40
+# The names of a control node that no inventory lists.
+CONTROL_NODE = frozenset({"localhost", "127.0.0.1", "::1"})
 MAX_WARNINGS = 20
 SLOWEST = 5
 SLOW_RUN = 20.0
@@ -191,7 +193,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class RunReport:
-    """The whole run. outcome is one of ok, unchanged, failed, interrupted, running, no hosts and no plays."""
+    """The whole run. outcome is one of ok, unchanged, failed, interrupted, broken off, running, no hosts, no plays."""
 
     outcome: str
     seconds: float
@@ -500,7 +502,9 @@ _STAGE_COLUMNS = (
 
 
 def _stage_style(stage: StageRecord) -> str:
-    return {"failed": "failed", "none": "warn", "ok": "ok", "interrupted": "warn"}.get(stage.status, "skipped")
+    return {"failed": "failed", "none": "warn", "ok": "ok", "interrupted": "warn", "broken off": "failed"}.get(
+        stage.status, "skipped"
+    )
 
 
 def _host_style(host: HostRecord) -> str:
@@ -532,6 +536,13 @@ def failed_hosts(hosts: Mapping[str, HostRecord]) -> list[str]:
     return sorted(name for name, host in hosts.items() if host.failed or host.unreachable)
 
 
+def limit_lines(bad: Sequence[str]) -> list[Line]:
+    """The hosts to repeat a failed run for. There are none when the control node failed: a limit cannot name it."""
+    if not CONTROL_NODE.isdisjoint(bad):
+        return []
+    return [Line(f"Failed hosts: --limit {shlex.quote(','.join(sanitise(name) for name in bad))}", "head")]
+
+
 def decide_outcome(stages: Sequence[StageRecord], hosts: Mapping[str, HostRecord]) -> str:
     """failed, ok, unchanged, no hosts or no plays, for a run that came to its end."""
     if not stages:
@@ -557,11 +568,14 @@ def outcome_lines(report: RunReport) -> list[Line]:
         return [
             Line(f"Failed: {', '.join(figures)}, of {whole}, {duration(report.seconds)}.", "failed"),
             Line(again, "head"),
-            Line(f"Failed hosts: --limit {shlex.quote(','.join(sanitise(name) for name in bad))}", "head"),
+            *limit_lines(bad),
         ]
-    if report.outcome in {"interrupted", "running"}:
-        current = next((stage for stage in report.stages if stage.status in {"interrupted", "running"}), None)
+    if report.outcome in {"interrupted", "broken off", "running"}:
+        ends = {"interrupted", "broken off", "running"}
+        current = next((stage for stage in report.stages if stage.status in ends), None)
         where = f" in stage {_stage_label(current, len(report.stages))}" if current else ""
+        if report.outcome == "broken off":
+            return [Line(f"Broke off{where}, after {duration(report.seconds)}.", "failed"), Line(again, "head")]
         return [
             Line(f"Interrupted{where}, after {duration(report.seconds)}.", "failed"),
             Line("Next: run the same command again; what is done stays done.", "head"),

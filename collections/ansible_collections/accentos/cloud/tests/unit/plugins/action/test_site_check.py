@@ -16,13 +16,9 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.playbook.play_context import PlayContext
 from ansible.playbook.task import Task
 from ansible.plugins.loader import connection_loader
-from ansible_collections.accentos.cloud.plugins.action.site_check import (
-    ActionModule,
-    failure_message,
-    inventory_folder,
-)
+from ansible_collections.accentos.cloud.plugins.action.site_check import ActionModule, inventory_folder
 from ansible_collections.accentos.cloud.plugins.plugin_utils import site_check, site_schema
-from ansible_collections.accentos.cloud.plugins.plugin_utils.site_check import SiteReport
+from ansible_collections.accentos.cloud.plugins.plugin_utils.site_check import SiteReport, failure_message
 from ansible_collections.accentos.cloud.plugins.plugin_utils.site_finding import Place, report
 from ansible_collections.accentos.cloud.tests.unit.plugins.plugin_utils.site_samples import (
     CONTROLLER,

@@ -29,6 +29,7 @@ from ansible.utils.display import Display
 from ansible.vars.manager import VariableManager
 from ansible_collections.accentos.cloud.plugins.callback import stages
 from ansible_collections.accentos.cloud.plugins.plugin_utils import stage_report as report
+from ansible_collections.accentos.cloud.tests.unit.plugins.plugin_utils.site_samples import SITE, write_site
 
 ARGUMENTS = {
     "args": (),
@@ -794,6 +795,28 @@ class TestInterrupt:
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
         callback._abandon()
         assert run.output() == ""
+
+    def test_an_error_of_ansible_is_not_an_interrupt(self, run: Runner) -> None:
+        self.begin(run)._abandon()
+        assert run.output() == (
+            "Broke off in stage 1/1 Base, after 0:00.\n"
+            "Next: mend the cause above and run the same command again; what is done stays done.\n"
+        )
+        assert run.json["outcome"] == run.json["stages"][0]["status"] == "broken off"
+
+    @pytest.mark.parametrize("results", [False, True])
+    def test_the_mistakes_of_a_site_that_cannot_be_read_are_shown(self, run: Runner, results: bool) -> None:
+        site = write_site(run.folder / "site", {SITE: "---\nsite_name:\ttest\n  - a\n"})
+        callback = self.begin(run)
+        run.monkeypatch.setattr(context, "CLIARGS", ImmutableDict(ARGUMENTS | {"inventory": [str(site)]}))
+        if results:
+            callback._hosts["web1"] = report.HostRecord(ok=1)
+        callback._abandon()
+        out = run.output()
+        assert (f"The site in {site} has " in out) is not results
+        assert (f"{SITE}:2:" in out) is not results
+        assert "Broke off in stage 1/1 Base" in out
+        assert (f"{SITE}:2:" in run.log) is not results
 
     def test_default_action_is_kept(self, run: Runner) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -51,7 +51,7 @@ def test_files_that_are_left_alone(tmp_path: Path) -> None:
         "ssh/id",
         ".known_hosts",
     ]
-    names += [".vault_key", ".gitignore"]
+    names += [".vault_key", ".gitignore", ".gitattributes", ".git/config", ".DS_Store", ".vscode/settings.json"]
     assert lines(check(tmp_path, dict.fromkeys(names, "\x1b not: yaml: ["))) == []
 
 
@@ -87,6 +87,48 @@ FILES: dict[str, tuple[dict[str, str | bytes | None], str]] = {
         'host_vars/compute-1:1:1: unknown file; .*"compute-1.yml"',
     ),
     "a note in a directory": ({"group_vars/all/README": ""}, "group_vars/all/README:1:1: unknown file; expected files"),
+    "a hidden file": (
+        {SITE: None, "group_vars/all/.site.yml": GOOD_SITE[SITE]},
+        'group_vars/all/.site.yml:1:1: unknown file; .*do not begin with a dot; did you mean "site.yml"',
+    ),
+    "a hidden file beside the right one": (
+        {"group_vars/all/.site.yml": "site_name: lost\n"},
+        "group_vars/all/.site.yml:1:1: unknown file; .*with a dot$",
+    ),
+    "a hidden file of a group": (
+        {CONTROLLER: None, "group_vars/.controller.yml": ""},
+        'group_vars/.controller.yml:1:1: unknown file; .*"controller.yml"',
+    ),
+    "a hidden file of a host": (
+        {COMPUTE: None, "host_vars/.compute-1.yml": GOOD_SITE[COMPUTE]},
+        'host_vars/.compute-1.yml:1:1: unknown file; .*"compute-1.yml"',
+    ),
+    "a hidden file in the directory of a host": (
+        {COMPUTE: None, "host_vars/compute-1/.a.yml": GOOD_SITE[COMPUTE]},
+        'host_vars/compute-1/.a.yml:1:1: unknown file; .*"a.yml"',
+    ),
+    "a hidden directory": ({"group_vars/.git/config": ""}, "group_vars/.git:1:1: unknown file; [^;]*$"),
+    "what an editor keeps of a file": (
+        {"group_vars/all/.site.yml.swp": "b0VIM"},
+        "group_vars/all/.site.yml.swp:1:1: unknown file; [^;]*$",
+    ),
+    "what an editor keeps of a file of a host": (
+        {"host_vars/.compute-1.yml.swp": "b0VIM"},
+        "host_vars/.compute-1.yml.swp:1:1: unknown file; [^;]*$",
+    ),
+    "the copy of a file": ({"group_vars/all/site.yml~": ""}, "group_vars/all/site.yml~:1:1: unknown file; [^;]*$"),
+    "a file beside the directory of all": (
+        {"group_vars/all.yml": "x_lost: 1\n"},
+        "group_vars/all.yml:1:1: there is also a folder all/, and Ansible reads only the folder; expected these values",
+    ),
+    "a file beside the directory of a group": (
+        {"group_vars/controller/more.yml": "x_found: 1\n"},
+        "group_vars/controller.yml:1:1: there is also a folder controller/,",
+    ),
+    "a file beside the directory of a host": (
+        {"host_vars/compute-1/more.yml": "x_found: 1\n"},
+        "host_vars/compute-1.yml:1:1: there is also a folder compute-1/,",
+    ),
     "a directory below a group": ({"group_vars/all/more/a.yml": ""}, "group_vars/all/more:1:1: unknown file"),
     "a list instead of variables": (
         {CONTROLLER: "- a\n"},
@@ -197,9 +239,10 @@ def test_names_of_files_cannot_steer_the_terminal(tmp_path: Path) -> None:
 
 
 def test_no_folder(tmp_path: Path) -> None:
-    assert single(check_site(tmp_path / "nothing", ROLES)).startswith(".:1:1: the folder cannot be read: No such file")
     (tmp_path / "file").write_text("")
-    assert single(check_site(tmp_path / "file", ROLES)).startswith(".:1:1: the folder cannot be read: Not a directory")
+    for name, reason in (("nothing", "No such file"), ("file", "Not a directory")):
+        found = single(check_site(tmp_path / name, ROLES))
+        assert found.startswith(f"{tmp_path / name}:1:1: the folder cannot be read: {reason}")
 
 
 def test_an_empty_folder_has_every_required_value_missing(tmp_path: Path) -> None:

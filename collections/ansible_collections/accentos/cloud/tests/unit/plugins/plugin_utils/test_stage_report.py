@@ -562,7 +562,7 @@ class TestOutcome:
         done = run(outcome, hosts=GOOD, check=check, next_step="run {{ verb }}")
         assert texts(report.outcome_lines(done)) == [line, "Next: run {{ verb }}"]
 
-    @pytest.mark.parametrize("outcome", ["failed", "interrupted", "no hosts", "no plays"])
+    @pytest.mark.parametrize("outcome", ["failed", "interrupted", "broken off", "no hosts", "no plays"])
     def test_only_success_shows_the_next_step(self, outcome: str) -> None:
         assert "make verify" not in " ".join(texts(report.outcome_lines(run(outcome, next_step="make verify"))))
 
@@ -578,6 +578,20 @@ class TestOutcome:
             "Next: run the same command again; what is done stays done.",
         ]
         assert report.outcome_lines(run("interrupted"))[0].text == "Interrupted, after 2:48."
+
+    def test_broken_off_is_not_interrupted(self) -> None:
+        running = [report.StageRecord(1, "Base", "ok"), report.StageRecord(2, "Keys", "broken off")]
+        assert texts(report.outcome_lines(run("broken off", stages=running))) == [
+            "Broke off in stage 2/2 Keys, after 2:48.",
+            "Next: mend the cause above and run the same command again; what is done stays done.",
+        ]
+
+    @pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "::1"])
+    def test_no_limit_is_proposed_for_the_control_node(self, name: str) -> None:
+        for others in ({}, {"db1": HOSTS["db1"]}):
+            lines = report.outcome_lines(run("failed", hosts={name: report.HostRecord(failed=1), **others}))
+            assert "--limit" not in " ".join(texts(lines))
+            assert len(lines) == 2
 
     def test_no_host(self) -> None:
         assert report.outcome_lines(run("no hosts"))[0].text == "Nothing was done: no host matched."
