@@ -21,7 +21,12 @@ from ansible_collections.accentos.cloud.plugins.plugin_utils.site_inventory impo
     HOSTS_FILE,
     SITE_GROUPS,
     Inventory,
+    hosts_below,
     read_inventory,
+)
+from ansible_collections.accentos.cloud.plugins.plugin_utils.site_name_rules import (
+    find_long_names,
+    find_names_of_the_api,
 )
 from ansible_collections.accentos.cloud.plugins.plugin_utils.site_rules import (
     LIVES,
@@ -348,12 +353,27 @@ class _SiteChecker:
                 gateway = self._text(site_networks, node.fields.get("gateway"), name, "gateway")
                 networks.append(SiteNetwork(name, cidr, gateway))
         hosts = [self._host(name, self.hosts.get(name, {})) for name in self.inventory.hosts]
-        api = self.site.get("site_api_address")
-        self.findings += find_conflicts(networks, hosts, self._text(api, api.node) if api else None)
+        self.findings += find_conflicts(networks, hosts, self._site_text("site_api_address"))
+        self._find_bad_names()
         days = {name: self._days(name) for name in LIVES}
         known = {name: value for name, value in days.items() if value}
         if len(known) == len(LIVES):
             self.findings += find_short_lives(known)
+
+    def _find_bad_names(self) -> None:
+        domain = self._site_text("site_domain")
+        api = self._site_text("site_api_name")
+        # Of a name of the API that cannot be read, or has a mistake, nothing is known.
+        if domain is None or (api is None and "site_api_name" in self.site):
+            return
+        hosts = {name: place for name, place in self.inventory.hosts.items() if name not in self.inventory.misnamed}
+        self.findings += find_long_names(domain, hosts, hosts_below(self.inventory, "compute"), api)
+        self.findings += find_names_of_the_api(domain, hosts, api)
+
+    def _site_text(self, name: str) -> Located | None:
+        """Return a variable of group_vars/all that is a text without a mistake, or None."""
+        variable = self.site.get(name)
+        return self._text(variable, variable.node) if variable else None
 
     def _days(self, name: str) -> tuple[int, Place | None] | None:
         """Return a number of days that stands in group_vars/all or is a default; None if it cannot be known here."""

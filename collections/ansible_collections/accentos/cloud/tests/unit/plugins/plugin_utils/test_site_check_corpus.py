@@ -778,6 +778,66 @@ MISTAKES: dict[str, tuple[str, str, str, int, str, list[str]]] = {
         "Storage-1",
         ["not a host name", 'mean "storage-1"?'],
     ),
+    "host with the name of the control node": (
+        HOSTS,
+        "storage-1:",
+        "localhost:",
+        23,
+        "localhost",
+        ["name of the control node", "such as deploy-1"],
+    ),
+    "host with the name of a built-in group": (HOSTS, "storage-1:", "all:", 23, "all", ["of a group", '"all-1"?']),
+    "host with the name of its group": (HOSTS, "storage-1:", "storage:", 23, "storage", ["confuses", '"storage-1"?']),
+    "host with the name of a group that nobody uses": (HOSTS, "storage-1:", "ungrouped:", 23, "ungrouped", ["group"]),
+    "host with the name of a group further down": (HOSTS, "storage-1:", "monitoring:", 23, "monitoring", ["a group"]),
+    "group with the name of the control node": (
+        HOSTS,
+        "monitoring:\n",
+        "localhost:\nmonitoring:\n",
+        25,
+        "localhost",
+        ["not a name for a group", "is the control node"],
+    ),
+    "host name too long for a certificate": (
+        HOSTS,
+        "storage-1:",
+        f"{'s' * 46}:",
+        23,
+        "s" * 46,
+        ["of host sss", "in the domain cloud.example.test", "common name of 65 characters", "at most 64"],
+    ),
+    "domain too long for a certificate": (
+        SITE,
+        "cloud.example.test",
+        f"{'c' * 50}.test",
+        20,
+        "compute-1",
+        ["host compute-1 in the domain ccc", "common name of 73 characters", "shorter site_domain"],
+    ),
+    "name of the API too long for a certificate": (
+        SITE,
+        "x_note: {",
+        f"site_api_name: {'a' * 60}.test\nx_note: {{",
+        24,
+        "site_api_name",
+        ["the certificate of the API", "65 characters"],
+    ),
+    "name of the API that a host has": (
+        SITE,
+        "x_note: {",
+        "site_api_name: storage-1.cloud.example.test\nx_note: {",
+        24,
+        "site_api_name",
+        ["full name of host storage-1 in hosts.yml:23", "each full name once"],
+    ),
+    "host with the name of the API": (
+        HOSTS,
+        "storage-1:",
+        "api:",
+        23,
+        "api",
+        ["the same full name api.cloud.example.test", "site_api_name"],
+    ),
     "host name with an underscore": (HOSTS, "storage-1:", "storage_1:", 23, "storage_1", ["a DNS label"]),
     "host name with a domain": (
         HOSTS,
@@ -1126,7 +1186,12 @@ MISTAKES: dict[str, tuple[str, str, str, int, str, list[str]]] = {
 
 
 # The mistake is in one file and shows at a host, whose address is derived.
-FOUND_IN_HOSTS = {"derived address of a gateway", "derived address has no room", "BMC address twice"}
+FOUND_IN_HOSTS = {
+    "domain too long for a certificate",
+    "derived address of a gateway",
+    "derived address has no room",
+    "BMC address twice",
+}
 
 
 def test_the_good_site_is_good(tmp_path: Path) -> None:
