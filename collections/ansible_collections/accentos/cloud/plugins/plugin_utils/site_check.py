@@ -35,6 +35,7 @@ from ansible_collections.accentos.cloud.plugins.plugin_utils.site_rules import (
     SiteNetwork,
     SiteOutlet,
     find_conflicts,
+    find_duplicates,
     find_short_lives,
 )
 from ansible_collections.accentos.cloud.plugins.plugin_utils.site_yaml import MAX_BYTES, Document, Node, load_document
@@ -355,6 +356,8 @@ class _SiteChecker:
         hosts = [self._host(name, self.hosts.get(name, {})) for name in self.inventory.hosts]
         self.findings += find_conflicts(networks, hosts, self._site_text("site_api_address"))
         self._find_bad_names()
+        admins = self._rows(self.site.get("site_admins"), "name")
+        self.findings += find_duplicates("name", ((f"entry {index}", name) for index, name in admins), str)
         days = {name: self._days(name) for name in LIVES}
         known = {name: value for name, value in days.items() if value}
         if len(known) == len(LIVES):
@@ -421,6 +424,15 @@ class _SiteChecker:
                 index = TABLES[str(table.value)].index(str(outlet.value))
                 located = variable.located(outlet, "outlets", number, "outlet")
                 yield SiteOutlet(unit, dataclasses.replace(located, text=index))
+
+    def _rows(self, variable: _Variable | None, field: str) -> Iterator[tuple[int, Located]]:
+        """Yield a field, a text without a mistake, of the rows of a variable that is a list, with the row's number."""
+        if variable is None or variable.node.kind != "list" or id(variable.node) in self.bad:
+            return
+        for index, row in enumerate(variable.node.items):
+            located = self._text(variable, row.fields.get(field), index, field)
+            if located and id(row) not in self.bad:
+                yield index, located
 
     def _fields(self, variable: _Variable | None) -> Iterator[tuple[str, Node]]:
         """Yield the fields of a variable that is a mapping without a mistake of its own."""

@@ -116,6 +116,14 @@ _KEY_TYPES = (
     "sk-ecdsa-sha2-nistp256@openssh.com",
 )
 _LONGEST_DOMAIN = 253
+# Accounts that Debian makes, or that come with the packages of the cloud. A person with such a name would be the service.
+_DEBIAN = ("root", "daemon", "bin", "sys", "sync", "games", "man", "lp", "mail", "news", "uucp", "proxy", "www-data")
+_MORE_OF_DEBIAN = ("backup", "list", "irc", "nobody", "messagebus", "sshd", "polkitd", "dnsmasq", "tftp")
+_CLOUD = ("cinder", "glance", "heat", "horizon", "keystone", "neutron", "nova", "placement", "ceph", "libvirt-qemu")
+_BENEATH = ("cobbler", "haproxy", "memcache", "mysql", "rabbitmq")
+SYSTEM_ACCOUNTS = frozenset({*_DEBIAN, *_MORE_OF_DEBIAN, *_CLOUD, *_BENEATH})
+# Debian's system accounts of recent years begin with an underscore (Debian Policy, section 9.2.1).
+_SYSTEM_BEGINNINGS = ("_", "systemd-", "accentos-")
 
 
 def is_host_label(text: str) -> bool:
@@ -171,7 +179,7 @@ def _check_mac(text: str) -> None:
 def _check_person(text: str) -> None:
     if not _USER_RE.fullmatch(text):
         raise FormatError("is not a Unix user name")
-    if text == "root":
+    if text in SYSTEM_ACCOUNTS or text.startswith(_SYSTEM_BEGINNINGS):
         raise FormatError("is an account of the system")
 
 

@@ -104,12 +104,17 @@ def test_an_address_is_shown_once_and_a_derived_one_with_what_it_comes_from() ->
     assert [(finding.line, finding.value) for finding in found] == [(30, ""), (20, '"10.1.0.12"')]
 
 
-def test_versions_of_ip_may_be_mixed() -> None:
-    networks = [NETWORKS[0], SiteNetwork("tunnel", at(3, "fd00::/64"), at(4, "fd00::b"))]
-    host = SiteHost("a", {"management": at(10, "10.1.0.11")})
-    assert findings(networks, host) == [
-        (10, "host a (tunnel, derived) and the gateway of tunnel in f.yml:4 have the same address fd00::b")
-    ]
+def test_ipv6_is_refused_once_and_nothing_follows_from_it() -> None:
+    networks = [NETWORKS[0], SiteNetwork("tunnel", at(3, "fd00::/64"), at(4, "fd01::b"))]
+    hosts = [SiteHost(name, {"management": at(10, f"10.1.0.{name}"), "tunnel": at(11, "fd00::1")}) for name in "45"]
+    assert findings(networks, *hosts) == [(3, "IPv6 is not supported for the networks of a site yet (tunnel)")]
+    networks = [SiteNetwork(name, at(line, "fd00::/64")) for line, name in enumerate(("management", "tunnel"), 1)]
+    hosts = [SiteHost(name, {"management": at(10, "fd00::1")}, at(11, "fd00::1")) for name in "ab"]
+    (finding,) = find_conflicts(networks, hosts, at(5, "fd01::1"))
+    assert str(finding) == (
+        "f.yml:1:1: key: IPv6 is not supported for the networks of a site yet (management, tunnel), "
+        'found "fd00::/64"; expected a network of IPv4 such as 10.20.0.0/24, and addresses in it'
+    )
 
 
 def lives(validity: int, renew: int, authority: int, *, written: bool = True) -> list[tuple[int, str]]:
