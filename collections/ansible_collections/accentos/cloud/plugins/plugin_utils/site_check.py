@@ -28,6 +28,11 @@ from ansible_collections.accentos.cloud.plugins.plugin_utils.site_name_rules imp
     find_long_names,
     find_names_of_the_api,
 )
+from ansible_collections.accentos.cloud.plugins.plugin_utils.site_port_rules import (
+    SitePort,
+    find_bad_ports,
+    find_networks_without_vlan,
+)
 from ansible_collections.accentos.cloud.plugins.plugin_utils.site_rules import (
     LIVES,
     Located,
@@ -352,9 +357,10 @@ class _SiteChecker:
             cidr = self._text(site_networks, node.fields.get("cidr"), name, "cidr")
             if cidr and id(node) not in self.bad:
                 gateway = self._text(site_networks, node.fields.get("gateway"), name, "gateway")
-                networks.append(SiteNetwork(name, cidr, gateway))
+                networks.append(SiteNetwork(name, cidr, gateway, self._vlan(site_networks, node, name)))
         hosts = [self._host(name, self.hosts.get(name, {})) for name in self.inventory.hosts]
         self.findings += find_conflicts(networks, hosts, self._site_text("site_api_address"))
+        self._find_bad_ports()
         self._find_bad_names()
         admins = self._rows(self.site.get("site_admins"), "name")
         self.findings += find_duplicates("name", ((f"entry {index}", name) for index, name in admins), str)
@@ -362,6 +368,46 @@ class _SiteChecker:
         known = {name: value for name, value in days.items() if value}
         if len(known) == len(LIVES):
             self.findings += find_short_lives(known)
+
+    def _vlan(self, variable: _Variable | None, network: Node, name: str) -> Located | None:
+        node = network.fields.get("vlan")
+        if variable is None or node is None or id(node) in self.bad or not isinstance(node.value, int):
+            return None
+        return variable.located(node, name, "vlan")
+
+    def _find_bad_ports(self) -> None:
+        ports: list[SitePort] = []
+        seen: set[tuple[int, ...]] = set()  # The hosts of one range have their ports in common.
+        for host, variables in self.hosts.items():
+            given = [variables.get(name) for name in ("host_interfaces", "host_bonds")]
+            nodes = tuple(id(variable.node) for variable in given if variable)
+            if nodes in seen:
+                continue
+            seen.add(nodes)
+            interfaces, bonds = ([*self._ports(variable)] for variable in given)
+            meant = "host_bonds" in self.host_named.get(host, ()) or "host_bonds" in self.misplaced
+            whole = len(bonds) == len(given[1].node.items) if given[1] else not meant
+            self.findings += find_bad_ports(interfaces, bonds if whole else None, self.schema.suggest)
+            ports += interfaces + bonds
+        networks = self._fields(self.site.get("site_networks"))
+        without = {
+            name
+            for name, node in networks
+            if node.kind == "mapping"
+            and "vlan" not in node.fields
+            and self.bad.isdisjoint(map(id, node.fields.values()))
+        }
+        self.findings += find_networks_without_vlan(ports, without)
+
+    def _ports(self, variable: _Variable | None) -> Iterator[SitePort]:
+        if variable is None:
+            return
+        for index, name in self._rows(variable, "name"):
+            fields = variable.node.items[index].fields
+            tagged = fields["tagged"].items if "tagged" in fields else []
+            networks = [self._text(variable, node, index, "tagged", number) for number, node in enumerate(tagged)]
+            bond = self._text(variable, fields.get("bond"), index, "bond")
+            yield SitePort(name, bond, [network for network in networks if network])
 
     def _find_bad_names(self) -> None:
         domain = self._site_text("site_domain")

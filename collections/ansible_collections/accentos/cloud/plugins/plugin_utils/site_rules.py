@@ -42,6 +42,7 @@ class SiteNetwork:
     name: str
     cidr: Located
     gateway: Located | None = None
+    vlan: Located | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -85,6 +86,8 @@ def find_conflicts(
     findings, networks = _without_ipv6(networks)
     overlaps, parsed = _overlaps(networks)
     findings += overlaps
+    vlans = [(f"network {network.name}", network.vlan) for network in networks if network.vlan]
+    findings += find_duplicates("vlan", vlans, str)
     uses: list[_Use] = []
     for network in networks:
         if network.name in parsed and network.gateway:
@@ -100,7 +103,7 @@ def find_conflicts(
     macs = [(f"host {host.name}", mac) for host in hosts for mac in host.macs]
     findings += find_duplicates("MAC address", macs, normal_mac)
     serials = [(f"host {host.name}", host.serial) for host in hosts if host.serial]
-    findings += find_duplicates("serial number", serials, str)
+    findings += find_duplicates("serial number", serials, str.casefold)
     # Whoever fences one of two hosts with an outlet in common turns off the other one.
     outlets = [
         (f"host {host.name}", dataclasses.replace(one.index, text=f"{one.unit.text} outlet {one.index.text}"))

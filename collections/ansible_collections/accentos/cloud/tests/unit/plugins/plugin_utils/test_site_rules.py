@@ -92,6 +92,7 @@ def test_macs_and_serial_numbers() -> None:
     assert findings(NETWORKS, one, two, three) == [
         (20, "host b and host a in f.yml:10 have the same MAC address"),
         (21, "host b and host a in f.yml:11 have the same serial number"),
+        (31, "host c and host a in f.yml:11 have the same serial number"),
     ]
     assert normal_mac("52:54:00:AA:00:01") == "525400aa0001"
 
@@ -115,6 +116,14 @@ def test_ipv6_is_refused_once_and_nothing_follows_from_it() -> None:
         "f.yml:1:1: key: IPv6 is not supported for the networks of a site yet (management, tunnel), "
         'found "fd00::/64"; expected a network of IPv4 such as 10.20.0.0/24, and addresses in it'
     )
+
+
+def test_a_vlan_is_one_network() -> None:
+    networks = [
+        SiteNetwork(name, at(line, f"10.{line}.0.0/24"), vlan=at(line + 10, vlan))
+        for line, name, vlan in ((1, "a", "20"), (2, "b", "21"), (3, "c", "20"))
+    ]
+    assert findings(networks) == [(13, "network c and network a in f.yml:11 have the same vlan")]
 
 
 def lives(validity: int, renew: int, authority: int, *, written: bool = True) -> list[tuple[int, str]]:

@@ -257,6 +257,12 @@ def test_limits_are_described() -> None:
     assert found("ansible_timeout: 0")[0].endswith("found 0; expected a whole number of at least 1")
 
 
+def test_a_control_node_without_a_time_zone_database_takes_any_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "not in the time zone database" in found("site_timezone: Etc/Mars", "all")[0]
+    monkeypatch.setattr(site_schema, "_time_zones", lambda: ())
+    assert found("site_timezone: Etc/Mars", "all") == []
+
+
 def test_accounts_of_the_services_are_no_accounts_of_people() -> None:
     folder = REAL_ROLES / "openstack_service/vars/main"
     accounts = set()
