@@ -24,6 +24,13 @@ from ansible_collections.accentos.cloud.plugins.plugin_utils.site_inventory impo
     hosts_below,
     read_inventory,
 )
+from ansible_collections.accentos.cloud.plugins.plugin_utils.site_lab_rules import (
+    LabDisks,
+    RackMachine,
+    find_disk_mistakes,
+    find_other_proxy,
+    find_rack_mistakes,
+)
 from ansible_collections.accentos.cloud.plugins.plugin_utils.site_name_rules import (
     find_long_names,
     find_names_of_the_api,
@@ -34,6 +41,7 @@ from ansible_collections.accentos.cloud.plugins.plugin_utils.site_port_rules imp
     find_networks_without_vlan,
 )
 from ansible_collections.accentos.cloud.plugins.plugin_utils.site_rules import (
+    BMC_NETWORK,
     LIVES,
     Located,
     SiteHost,
@@ -359,7 +367,10 @@ class _SiteChecker:
                 gateway = self._text(site_networks, node.fields.get("gateway"), name, "gateway")
                 networks.append(SiteNetwork(name, cidr, gateway, self._vlan(site_networks, node, name)))
         hosts = [self._host(name, self.hosts.get(name, {})) for name in self.inventory.hosts]
-        self.findings += find_conflicts(networks, hosts, self._site_text("site_api_address"))
+        cache = self._site_text("lab_cache_address")
+        conflicts = find_conflicts(networks, hosts, self._site_text("site_api_address"), cache)
+        self.findings += conflicts
+        self._find_lab_mistakes(networks, conflicts, cache)
         self._find_bad_ports()
         self._find_bad_names()
         admins = self._rows(self.site.get("site_admins"), "name")
@@ -368,6 +379,45 @@ class _SiteChecker:
         known = {name: value for name, value in days.items() if value}
         if len(known) == len(LIVES):
             self.findings += find_short_lives(known)
+
+    def _find_lab_mistakes(
+        self, networks: Sequence[SiteNetwork], conflicts: Sequence[Finding], cache: Located | None
+    ) -> None:
+        proxy = self._site_text("site_apt_proxy")
+        # What has a finding is not where it should be, and nothing else can be blamed for that.
+        blamed = {finding.key for finding in conflicts}
+        if cache and proxy and cache.place.key not in blamed:
+            self.findings += find_other_proxy(cache, proxy)
+        cidrs = {network.name: network.cidr for network in networks if network.cidr.place.key not in blamed}
+        self.findings += find_rack_mistakes([*self._machines()], cidrs.get(BMC_NETWORK))
+        hosts = list(self.inventory.hosts) if self.inventory.complete else None
+        self.findings += find_disk_mistakes(dict(self._lab_disks()), hosts, self.schema.suggest)
+
+    def _machines(self) -> Iterator[RackMachine]:
+        machines = self.site.get("lab_rack_machines")
+        if machines is None or machines.node.kind != "list" or id(machines.node) in self.bad:
+            return
+        for index, machine in enumerate(machines.node.items):
+            macs, bmc = machine.fields.get("macs"), machine.fields.get("bmc")
+            located = (
+                self._text(machines, node, index, "macs", number)
+                for number, node in enumerate(macs.items if macs else [])
+            )
+            yield RackMachine(
+                self._text(machines, machine.fields.get("name"), index, "name"),
+                self._text(machines, bmc.fields.get("address"), index, "bmc", "address") if bmc else None,
+                [mac for mac in located if mac],
+            )
+
+    def _lab_disks(self) -> Iterator[tuple[str, LabDisks]]:
+        disks = self.site.get("lab_disks")
+        for host, rows in self._fields(disks):
+            if disks is None or rows.kind != "list":
+                continue
+            names = (self._text(disks, row.fields.get("name"), host, n, "name") for n, row in enumerate(rows.items))
+            key = disks.node.keys[host]
+            place = Place(disks.file, key.line, key.column, f"{disks.key}.{host}")
+            yield host, LabDisks(place, [name for name in names if name])
 
     def _vlan(self, variable: _Variable | None, network: Node, name: str) -> Located | None:
         node = network.fields.get("vlan")

@@ -80,9 +80,16 @@ class _Use:
 
 
 def find_conflicts(
-    networks: Sequence[SiteNetwork], hosts: Sequence[SiteHost], api: Located | None = None
+    networks: Sequence[SiteNetwork],
+    hosts: Sequence[SiteHost],
+    api: Located | None = None,
+    cache: Located | None = None,
 ) -> list[Finding]:
-    """Return the findings of all rules. ``api`` is the address in management at which the cloud is reached."""
+    """Return the findings of all rules.
+
+    :param api: the address in management at which the cloud is reached.
+    :param cache: the address in management of the lab's package cache.
+    """
     findings, networks = _without_ipv6(networks)
     overlaps, parsed = _overlaps(networks)
     findings += overlaps
@@ -97,8 +104,9 @@ def find_conflicts(
     for host in hosts:
         findings += _host_addresses(host, parsed, uses)
     findings += _units(hosts, parsed, uses)
-    if api:
-        _place_in(BASE, parsed, _Use("the address of the API", parse_address(api.text), api), uses, findings)
+    for what, located in (("the address of the API", api), ("the package cache of the lab", cache)):
+        if located:
+            _place_in(BASE, parsed, _Use(what, parse_address(located.text), located), uses, findings)
     findings += _duplicate_addresses(uses)
     macs = [(f"host {host.name}", mac) for host in hosts for mac in host.macs]
     findings += find_duplicates("MAC address", macs, normal_mac)
