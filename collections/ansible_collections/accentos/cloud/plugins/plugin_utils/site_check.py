@@ -21,15 +21,34 @@ from ansible_collections.accentos.cloud.plugins.plugin_utils.site_inventory impo
     HOSTS_FILE,
     SITE_GROUPS,
     Inventory,
+    hosts_below,
     read_inventory,
 )
+from ansible_collections.accentos.cloud.plugins.plugin_utils.site_lab_rules import (
+    LabDisks,
+    RackMachine,
+    find_disk_mistakes,
+    find_other_proxy,
+    find_rack_mistakes,
+)
+from ansible_collections.accentos.cloud.plugins.plugin_utils.site_name_rules import (
+    find_long_names,
+    find_names_of_the_api,
+)
+from ansible_collections.accentos.cloud.plugins.plugin_utils.site_port_rules import (
+    SitePort,
+    find_bad_ports,
+    find_networks_without_vlan,
+)
 from ansible_collections.accentos.cloud.plugins.plugin_utils.site_rules import (
+    BMC_NETWORK,
     LIVES,
     Located,
     SiteHost,
     SiteNetwork,
     SiteOutlet,
     find_conflicts,
+    find_duplicates,
     find_short_lives,
 )
 from ansible_collections.accentos.cloud.plugins.plugin_utils.site_yaml import MAX_BYTES, Document, Node, load_document
@@ -392,14 +411,114 @@ class _SiteChecker:
             cidr = self._text(site_networks, node.fields.get("cidr"), name, "cidr")
             if cidr and id(node) not in self.bad:
                 gateway = self._text(site_networks, node.fields.get("gateway"), name, "gateway")
-                networks.append(SiteNetwork(name, cidr, gateway))
+                networks.append(SiteNetwork(name, cidr, gateway, self._vlan(site_networks, node, name)))
         hosts = [self._host(name, self.hosts.get(name, {})) for name in self.inventory.hosts]
-        api = self.site.get("site_api_address")
-        self.findings += find_conflicts(networks, hosts, self._text(api, api.node) if api else None)
+        cache = self._site_text("lab_cache_address")
+        conflicts = find_conflicts(networks, hosts, self._site_text("site_api_address"), cache)
+        self.findings += conflicts
+        self._find_lab_mistakes(networks, conflicts, cache)
+        self._find_bad_ports()
+        self._find_bad_names()
+        admins = self._rows(self.site.get("site_admins"), "name")
+        self.findings += find_duplicates("name", ((f"entry {index}", name) for index, name in admins), str)
         days = {name: self._days(name) for name in LIVES}
         known = {name: value for name, value in days.items() if value}
         if len(known) == len(LIVES):
             self.findings += find_short_lives(known)
+
+    def _find_lab_mistakes(
+        self, networks: Sequence[SiteNetwork], conflicts: Sequence[Finding], cache: Located | None
+    ) -> None:
+        proxy = self._site_text("site_apt_proxy")
+        # What has a finding is not where it should be, and nothing else can be blamed for that.
+        blamed = {finding.key for finding in conflicts}
+        if cache and proxy and cache.place.key not in blamed:
+            self.findings += find_other_proxy(cache, proxy)
+        cidrs = {network.name: network.cidr for network in networks if network.cidr.place.key not in blamed}
+        self.findings += find_rack_mistakes([*self._machines()], cidrs.get(BMC_NETWORK))
+        hosts = list(self.inventory.hosts) if self.inventory.complete else None
+        self.findings += find_disk_mistakes(dict(self._lab_disks()), hosts, self.schema.suggest)
+
+    def _machines(self) -> Iterator[RackMachine]:
+        machines = self.site.get("lab_rack_machines")
+        if machines is None or machines.node.kind != "list" or id(machines.node) in self.bad:
+            return
+        for index, machine in enumerate(machines.node.items):
+            macs, bmc = machine.fields.get("macs"), machine.fields.get("bmc")
+            located = (
+                self._text(machines, node, index, "macs", number)
+                for number, node in enumerate(macs.items if macs else [])
+            )
+            yield RackMachine(
+                self._text(machines, machine.fields.get("name"), index, "name"),
+                self._text(machines, bmc.fields.get("address"), index, "bmc", "address") if bmc else None,
+                [mac for mac in located if mac],
+            )
+
+    def _lab_disks(self) -> Iterator[tuple[str, LabDisks]]:
+        disks = self.site.get("lab_disks")
+        for host, rows in self._fields(disks):
+            if disks is None or rows.kind != "list":
+                continue
+            names = (self._text(disks, row.fields.get("name"), host, n, "name") for n, row in enumerate(rows.items))
+            key = disks.node.keys[host]
+            place = Place(disks.file, key.line, key.column, f"{disks.key}.{host}")
+            yield host, LabDisks(place, [name for name in names if name])
+
+    def _vlan(self, variable: _Variable | None, network: Node, name: str) -> Located | None:
+        node = network.fields.get("vlan")
+        if variable is None or node is None or id(node) in self.bad or not isinstance(node.value, int):
+            return None
+        return variable.located(node, name, "vlan")
+
+    def _find_bad_ports(self) -> None:
+        ports: list[SitePort] = []
+        seen: set[tuple[int, ...]] = set()  # The hosts of one range have their ports in common.
+        for host, variables in self.hosts.items():
+            given = [variables.get(name) for name in ("host_interfaces", "host_bonds")]
+            nodes = tuple(id(variable.node) for variable in given if variable)
+            if nodes in seen:
+                continue
+            seen.add(nodes)
+            interfaces, bonds = ([*self._ports(variable)] for variable in given)
+            meant = "host_bonds" in self.host_named.get(host, ()) or "host_bonds" in self.misplaced
+            whole = len(bonds) == len(given[1].node.items) if given[1] else not meant
+            self.findings += find_bad_ports(interfaces, bonds if whole else None, self.schema.suggest)
+            ports += interfaces + bonds
+        networks = self._fields(self.site.get("site_networks"))
+        without = {
+            name
+            for name, node in networks
+            if node.kind == "mapping"
+            and "vlan" not in node.fields
+            and self.bad.isdisjoint(map(id, node.fields.values()))
+        }
+        self.findings += find_networks_without_vlan(ports, without)
+
+    def _ports(self, variable: _Variable | None) -> Iterator[SitePort]:
+        if variable is None:
+            return
+        for index, name in self._rows(variable, "name"):
+            fields = variable.node.items[index].fields
+            tagged = fields["tagged"].items if "tagged" in fields else []
+            networks = [self._text(variable, node, index, "tagged", number) for number, node in enumerate(tagged)]
+            bond = self._text(variable, fields.get("bond"), index, "bond")
+            yield SitePort(name, bond, [network for network in networks if network])
+
+    def _find_bad_names(self) -> None:
+        domain = self._site_text("site_domain")
+        api = self._site_text("site_api_name")
+        # Of a name of the API that cannot be read, or has a mistake, nothing is known.
+        if domain is None or (api is None and "site_api_name" in self.site):
+            return
+        hosts = {name: place for name, place in self.inventory.hosts.items() if name not in self.inventory.misnamed}
+        self.findings += find_long_names(domain, hosts, hosts_below(self.inventory, "compute"), api)
+        self.findings += find_names_of_the_api(domain, hosts, api)
+
+    def _site_text(self, name: str) -> Located | None:
+        """Return a variable of group_vars/all that is a text without a mistake, or None."""
+        variable = self.site.get(name)
+        return self._text(variable, variable.node) if variable else None
 
     def _days(self, name: str) -> tuple[int, Place | None] | None:
         """Return a number of days that stands in group_vars/all or is a default; None if it cannot be known here."""
@@ -447,6 +566,15 @@ class _SiteChecker:
                 index = TABLES[str(table.value)].index(str(outlet.value))
                 located = variable.located(outlet, "outlets", number, "outlet")
                 yield SiteOutlet(unit, dataclasses.replace(located, text=index))
+
+    def _rows(self, variable: _Variable | None, field: str) -> Iterator[tuple[int, Located]]:
+        """Yield a field, a text without a mistake, of the rows of a variable that is a list, with the row's number."""
+        if variable is None or variable.node.kind != "list" or id(variable.node) in self.bad:
+            return
+        for index, row in enumerate(variable.node.items):
+            located = self._text(variable, row.fields.get(field), index, field)
+            if located and id(row) not in self.bad:
+                yield index, located
 
     def _fields(self, variable: _Variable | None) -> Iterator[tuple[str, Node]]:
         """Yield the fields of a variable that is a mapping without a mistake of its own."""

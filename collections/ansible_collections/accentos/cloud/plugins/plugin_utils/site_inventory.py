@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import string
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from ansible_collections.accentos.cloud.plugins.plugin_utils.site_finding import Finding, Place, Suggester, report
 from ansible_collections.accentos.cloud.plugins.plugin_utils.site_schema import is_host_label
@@ -16,6 +16,8 @@ HOSTS_FILE = "hosts.yml"
 SITE_GROUPS = ("deploy", "controller", "compute", "storage", "monitoring")
 LAB_GROUPS = ("lab_rack",)  # Equipment of the embedded lab; no production site has it, so no message offers it.
 BUILT_IN_GROUPS = ("all", "ungrouped")
+# What Ansible calls the control node; inventories have no other name for it.
+CONTROL_NODE = "localhost"
 MAX_HOSTS = 10_000
 # A host may be in several groups, but a file must not make us expand the same ranges for minutes.
 MAX_MEMBERSHIPS = 100_000
@@ -102,6 +104,26 @@ def _sequence(text: str) -> tuple[range | str, int]:
     return found, width
 
 
+def hosts_below(inventory: Inventory, group: str) -> set[str]:
+    """Return the hosts of a group and of all groups below it."""
+    return set().union(*(inventory.groups.get(name, ()) for name in with_descendants(inventory.children, [group])))
+
+
+def with_descendants(children: Mapping[str, Iterable[str]], names: Iterable[str]) -> set[str]:
+    """Return the groups and all groups below them.
+
+    :param children: group -> its child groups.
+    """
+    found: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += children.get(name, ())
+    return found
+
+
 def groups_in_loops(children: dict[str, set[str]]) -> set[str]:
     """Return the groups that are in a loop or between two loops.
 
@@ -149,6 +171,7 @@ class _Reader:
             return
         for name, node in root.fields.items():
             self._group(name, node, root.keys[name])
+        self._find_confusing_names()
         self._find_loop()
         if not inventory.hosts and inventory.complete:
             self._refuse(root, "", "there is no host in it", "at least one host in each group that the site needs")
@@ -165,8 +188,9 @@ class _Reader:
 
     def _group(self, name: str, node: Node, key: Node) -> None:
         inventory = self.inventory
-        if not _GROUP_NAME.fullmatch(name):
-            self._note(key, name, "is not a name for a group", "letters, digits and underscores, no digit first")
+        if not _GROUP_NAME.fullmatch(name) or name == CONTROL_NODE:
+            expected = "letters, digits and underscores, no digit first"
+            self._note(key, name, "is not a name for a group", f"{expected}; {CONTROL_NODE} is the control node")
         inventory.groups.setdefault(name, set())
         inventory.children.setdefault(name, set())
         inventory.group_places.setdefault(name, Place(HOSTS_FILE, key.line, key.column, name))
@@ -249,6 +273,27 @@ class _Reader:
                 lower if is_host_label(lower) else "",
             )
 
+    def _find_confusing_names(self) -> None:
+        """Report the hosts that Ansible, or whoever delegates a task, would take for something else."""
+        inventory = self.inventory
+        groups = {*BUILT_IN_GROUPS, *SITE_GROUPS, *LAB_GROUPS, *inventory.groups}
+        for name, place in inventory.hosts.items():
+            if name in inventory.misnamed:
+                continue
+            if name == CONTROL_NODE:
+                problem = "is the name of the control node: what is delegated to it would be done on this host"
+                expected, suggestion = "a name that says what the host is, such as deploy-1", ""
+            elif name in groups:
+                problem = "is the name of a group too, and Ansible confuses the two"
+                expected, suggestion = (
+                    "a host name that no group has",
+                    "" if f"{name}-1" in inventory.hosts else f"{name}-1",
+                )
+            else:
+                continue
+            inventory.misnamed.add(name)
+            inventory.findings.append(report(place, problem, expected=expected, suggestion=suggestion))
+
     def _find_loop(self) -> None:
         """Report the groups that contain themselves, as one mistake. Every group is in "all", so "all" is in none."""
         edges = {name: set(below) for name, below in self.inventory.children.items()}
@@ -263,7 +308,7 @@ class _Reader:
 
     def _find_homeless(self) -> None:
         inventory = self.inventory
-        known = self._with_descendants(SITE_GROUPS + LAB_GROUPS)
+        known = with_descendants(inventory.children, SITE_GROUPS + LAB_GROUPS)
         homes = set().union(*(inventory.groups.get(name, set()) for name in known))
         blamed: set[str] = set()
         places: set[tuple[int, int]] = set()  # The hosts of one range share their place, and so their mistake.
@@ -287,13 +332,3 @@ class _Reader:
             else:
                 expected = "it in one of " + ", ".join(SITE_GROUPS)
                 inventory.findings.append(report(place, "the host is in no group of the site", expected=expected))
-
-    def _with_descendants(self, names: Iterable[str]) -> set[str]:
-        found: set[str] = set()
-        waiting = list(names)
-        while waiting:
-            name = waiting.pop()
-            if name not in found:
-                found.add(name)
-                waiting += self.inventory.children.get(name, ())
-        return found

@@ -42,6 +42,7 @@ class SiteNetwork:
     name: str
     cidr: Located
     gateway: Located | None = None
+    vlan: Located | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -79,10 +80,21 @@ class _Use:
 
 
 def find_conflicts(
-    networks: Sequence[SiteNetwork], hosts: Sequence[SiteHost], api: Located | None = None
+    networks: Sequence[SiteNetwork],
+    hosts: Sequence[SiteHost],
+    api: Located | None = None,
+    cache: Located | None = None,
 ) -> list[Finding]:
-    """Return the findings of all rules. ``api`` is the address in management at which the cloud is reached."""
-    findings, parsed = _overlaps(networks)
+    """Return the findings of all rules.
+
+    :param api: the address in management at which the cloud is reached.
+    :param cache: the address in management of the lab's package cache.
+    """
+    findings, networks = _without_ipv6(networks)
+    overlaps, parsed = _overlaps(networks)
+    findings += overlaps
+    vlans = [(f"network {network.name}", network.vlan) for network in networks if network.vlan]
+    findings += find_duplicates("vlan", vlans, str)
     uses: list[_Use] = []
     for network in networks:
         if network.name in parsed and network.gateway:
@@ -92,20 +104,21 @@ def find_conflicts(
     for host in hosts:
         findings += _host_addresses(host, parsed, uses)
     findings += _units(hosts, parsed, uses)
-    if api:
-        _place_in(BASE, parsed, _Use("the address of the API", parse_address(api.text), api), uses, findings)
+    for what, located in (("the address of the API", api), ("the package cache of the lab", cache)):
+        if located:
+            _place_in(BASE, parsed, _Use(what, parse_address(located.text), located), uses, findings)
     findings += _duplicate_addresses(uses)
     macs = [(f"host {host.name}", mac) for host in hosts for mac in host.macs]
-    findings += _duplicates("MAC address", macs, normal_mac)
+    findings += find_duplicates("MAC address", macs, normal_mac)
     serials = [(f"host {host.name}", host.serial) for host in hosts if host.serial]
-    findings += _duplicates("serial number", serials, str)
+    findings += find_duplicates("serial number", serials, str.casefold)
     # Whoever fences one of two hosts with an outlet in common turns off the other one.
     outlets = [
         (f"host {host.name}", dataclasses.replace(one.index, text=f"{one.unit.text} outlet {one.index.text}"))
         for host in hosts
         for one in host.outlets
     ]
-    findings += _duplicates("outlet", outlets, str)
+    findings += find_duplicates("outlet", outlets, str)
     return findings
 
 
@@ -131,6 +144,22 @@ def find_short_lives(days: Mapping[str, tuple[int, Place | None]]) -> list[Findi
 def normal_mac(text: str) -> str:
     """Return a MAC address in one form, whatever its case and separators."""
     return re.sub("[^0-9a-f]", "", text.lower())
+
+
+def _without_ipv6(networks: Sequence[SiteNetwork]) -> tuple[list[Finding], list[SiteNetwork]]:
+    """Return one finding for all networks of IPv6, and the other networks.
+
+    Roles write addresses into URLs and configuration files without the brackets that IPv6 needs there.
+    """
+    refused = [entry for entry in networks if isinstance(ipaddress.ip_network(entry.cidr.text), ipaddress.IPv6Network)]
+    left = [entry for entry in networks if entry not in refused]
+    if not refused:
+        return [], left
+    names = ", ".join(entry.name for entry in refused)
+    problem = f"IPv6 is not supported for the networks of a site yet ({names})"
+    first = refused[0].cidr
+    expected = "a network of IPv4 such as 10.20.0.0/24, and addresses in it"
+    return [report(first.place, problem, value=short_value(first.text), expected=expected)], left
 
 
 def _overlaps(networks: Sequence[SiteNetwork]) -> tuple[list[Finding], dict[str, Network]]:
@@ -249,7 +278,11 @@ def _duplicate_addresses(uses: Iterable[_Use]) -> list[Finding]:
     return findings
 
 
-def _duplicates(what: str, values: Iterable[tuple[str, Located]], normal: Callable[[str], str]) -> list[Finding]:
+def find_duplicates(what: str, values: Iterable[tuple[str, Located]], normal: Callable[[str], str]) -> list[Finding]:
+    """Return a finding for each value that one before it has too, once made normal, with who has both.
+
+    :param values: who has the value, and the value.
+    """
     findings = []
     first: dict[str, tuple[str, Located]] = {}
     blamed: set[Place] = set()

@@ -13,6 +13,7 @@ import ipaddress
 import itertools
 import re
 import struct
+import zoneinfo
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,8 @@ _MAC_RE = re.compile(
     r"[0-9a-f]{2}(:[0-9a-f]{2}){5}|[0-9a-f]{2}(-[0-9a-f]{2}){5}|[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}|[0-9a-f]{12}",
     re.IGNORECASE,
 )
+_NO_MAC = bytes(6)
+_BROADCAST_MAC = b"\xff" * 6
 _KEY_TYPES = (
     "ssh-ed25519",
     "ssh-rsa",
@@ -116,6 +119,14 @@ _KEY_TYPES = (
     "sk-ecdsa-sha2-nistp256@openssh.com",
 )
 _LONGEST_DOMAIN = 253
+# Accounts that Debian makes, or that come with packages of the cloud. A person with such a name would be the service.
+_DEBIAN = ("root", "daemon", "bin", "sys", "sync", "games", "man", "lp", "mail", "news", "uucp", "proxy", "www-data")
+_MORE_OF_DEBIAN = ("backup", "list", "irc", "nobody", "messagebus", "sshd", "polkitd", "dnsmasq", "tftp")
+_CLOUD = ("cinder", "glance", "heat", "horizon", "keystone", "neutron", "nova", "placement", "ceph", "libvirt-qemu")
+_BENEATH = ("cobbler", "haproxy", "memcache", "mysql", "rabbitmq")
+SYSTEM_ACCOUNTS = frozenset({*_DEBIAN, *_MORE_OF_DEBIAN, *_CLOUD, *_BENEATH})
+# Debian's system accounts of recent years begin with an underscore (Debian Policy, section 9.2.1).
+_SYSTEM_BEGINNINGS = ("_", "systemd-", "accentos-")
 
 
 def is_host_label(text: str) -> bool:
@@ -166,12 +177,31 @@ def _check_host(text: str) -> None:
 def _check_mac(text: str) -> None:
     if not _MAC_RE.fullmatch(text):
         raise FormatError("is not a MAC address")
+    octets = bytes.fromhex(re.sub("[^0-9a-fA-F]", "", text))
+    if octets == _NO_MAC:
+        raise FormatError("is no address at all")
+    if octets == _BROADCAST_MAC:
+        raise FormatError("is the broadcast address, which no network card has")
+    if octets[0] & 1:
+        raise FormatError("is a multicast address, which no network card has: its first octet is odd")
+
+
+def _check_time_zone(text: str) -> None:
+    known = _time_zones()
+    if known and text not in known:
+        raise FormatError("is not in the time zone database", Suggester()(text, known))
+
+
+@functools.cache
+def _time_zones() -> tuple[str, ...]:
+    """Return the names in the time zone database of the control node; none where it has no database."""
+    return tuple(sorted(zoneinfo.available_timezones()))
 
 
 def _check_person(text: str) -> None:
     if not _USER_RE.fullmatch(text):
         raise FormatError("is not a Unix user name")
-    if text == "root":
+    if text in SYSTEM_ACCOUNTS or text.startswith(_SYSTEM_BEGINNINGS):
         raise FormatError("is an account of the system")
 
 
@@ -217,6 +247,7 @@ _FORMATS: dict[str, Callable[[str], None]] = {
     "domain": _check_domain,
     "host": _check_host,
     "mac": _check_mac,
+    "time-zone": _check_time_zone,
     "person": _check_person,
     "ssh-public-key": _check_public_key,
     "optional-http-url": _check_optional_url,

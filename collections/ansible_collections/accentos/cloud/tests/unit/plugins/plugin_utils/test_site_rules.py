@@ -92,6 +92,7 @@ def test_macs_and_serial_numbers() -> None:
     assert findings(NETWORKS, one, two, three) == [
         (20, "host b and host a in f.yml:10 have the same MAC address"),
         (21, "host b and host a in f.yml:11 have the same serial number"),
+        (31, "host c and host a in f.yml:11 have the same serial number"),
     ]
     assert normal_mac("52:54:00:AA:00:01") == "525400aa0001"
 
@@ -104,12 +105,25 @@ def test_an_address_is_shown_once_and_a_derived_one_with_what_it_comes_from() ->
     assert [(finding.line, finding.value) for finding in found] == [(30, ""), (20, '"10.1.0.12"')]
 
 
-def test_versions_of_ip_may_be_mixed() -> None:
-    networks = [NETWORKS[0], SiteNetwork("tunnel", at(3, "fd00::/64"), at(4, "fd00::b"))]
-    host = SiteHost("a", {"management": at(10, "10.1.0.11")})
-    assert findings(networks, host) == [
-        (10, "host a (tunnel, derived) and the gateway of tunnel in f.yml:4 have the same address fd00::b")
+def test_ipv6_is_refused_once_and_nothing_follows_from_it() -> None:
+    networks = [NETWORKS[0], SiteNetwork("tunnel", at(3, "fd00::/64"), at(4, "fd01::b"))]
+    hosts = [SiteHost(name, {"management": at(10, f"10.1.0.{name}"), "tunnel": at(11, "fd00::1")}) for name in "45"]
+    assert findings(networks, *hosts) == [(3, "IPv6 is not supported for the networks of a site yet (tunnel)")]
+    networks = [SiteNetwork(name, at(line, "fd00::/64")) for line, name in enumerate(("management", "tunnel"), 1)]
+    hosts = [SiteHost(name, {"management": at(10, "fd00::1")}, at(11, "fd00::1")) for name in "ab"]
+    (finding,) = find_conflicts(networks, hosts, at(5, "fd01::1"))
+    assert str(finding) == (
+        "f.yml:1:1: key: IPv6 is not supported for the networks of a site yet (management, tunnel), "
+        'found "fd00::/64"; expected a network of IPv4 such as 10.20.0.0/24, and addresses in it'
+    )
+
+
+def test_a_vlan_is_one_network() -> None:
+    networks = [
+        SiteNetwork(name, at(line, f"10.{line}.0.0/24"), vlan=at(line + 10, vlan))
+        for line, name, vlan in ((1, "a", "20"), (2, "b", "21"), (3, "c", "20"))
     ]
+    assert findings(networks) == [(13, "network c and network a in f.yml:11 have the same vlan")]
 
 
 def lives(validity: int, renew: int, authority: int, *, written: bool = True) -> list[tuple[int, str]]:

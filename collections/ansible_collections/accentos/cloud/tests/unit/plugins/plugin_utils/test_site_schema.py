@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from ansible_collections.accentos.cloud.plugins.plugin_utils import site_schema
 from ansible_collections.accentos.cloud.plugins.plugin_utils.site_schema import (
+    SYSTEM_ACCOUNTS,
     SiteSchema,
     SpecError,
     option_schema,
@@ -19,6 +22,8 @@ from ansible_collections.accentos.cloud.plugins.plugin_utils.site_schema import 
 from ansible_collections.accentos.cloud.plugins.plugin_utils.site_yaml import load_document
 from ansible_collections.accentos.cloud.tests.unit.plugins.plugin_utils.site_samples import ROLES
 from jsonschema import Draft202012Validator
+
+REAL_ROLES = Path(site_schema.__file__).parents[2] / "roles"
 
 OPTIONS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({}, {"type": "string"}),
@@ -250,6 +255,23 @@ def test_a_value_that_two_roles_take_differently() -> None:
 
 def test_limits_are_described() -> None:
     assert found("ansible_timeout: 0")[0].endswith("found 0; expected a whole number of at least 1")
+
+
+def test_a_control_node_without_a_time_zone_database_takes_any_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "not in the time zone database" in found("site_timezone: Etc/Mars", "all")[0]
+    monkeypatch.setattr(site_schema, "_time_zones", lambda: ())
+    assert found("site_timezone: Etc/Mars", "all") == []
+
+
+def test_accounts_of_the_services_are_no_accounts_of_people() -> None:
+    folder = REAL_ROLES / "openstack_service/vars/main"
+    accounts = set()
+    for path in folder.glob("*.yml"):
+        for name, service in yaml.safe_load(path.read_text()).items():
+            if path.stem != "common" and name == f"__openstack_service_{path.stem}":
+                accounts.add(service.get("user", path.stem))
+    assert len(accounts) > 5
+    assert accounts <= SYSTEM_ACCOUNTS
 
 
 @pytest.mark.parametrize(
