@@ -28,6 +28,7 @@ KEY_NAME = ".vault_key"
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}[a-z0-9]")
 _KEY_BYTES = 32
+_UNFINISHED = ".unfinished-"
 _ANYONE_ELSE = stat.S_IRWXG | stat.S_IRWXO
 _VAULT_ID = "accentos"
 
@@ -146,6 +147,8 @@ class SecretStore:
         _write_in_one_step(self.path, sealed)
 
     def _vault(self, *, create_key: bool) -> VaultLib:
+        if create_key:
+            _remove_abandoned(self.key_file)
         if not _is_there(self.key_file):
             if not create_key or self.path.exists():
                 raise SecretStoreError(
@@ -202,17 +205,19 @@ def open_store(folder: str | None, key_file: str | None) -> SecretStore:
 def _is_there(path: Path) -> bool:
     """Tell whether there is a file at PATH. Raises SecretStoreError for anything else that has the name."""
     try:
-        if path.is_file():
-            return True
-        if path.exists():
-            raise SecretStoreError(f"{path} is not a file. Move it away, or put back the file that belongs there.")
+        # Asked once, since another process may make the file meanwhile.
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
         if path.is_symlink():
             raise SecretStoreError(
                 f"{path} is a link to {path.readlink()}, which is not there. Put back that file, or remove the link."
-            )
+            ) from None
+        return False
     except OSError as error:
         raise SecretStoreError(f"{path} cannot be read: {error.strerror}.") from None
-    return False
+    if not stat.S_ISREG(mode):
+        raise SecretStoreError(f"{path} is not a file. Move it away, or put back the file that belongs there.")
+    return True
 
 
 def _fill(handle: int, content: bytes) -> None:
@@ -254,12 +259,8 @@ def _create_nameless(path: Path, content: bytes) -> None:
 
 
 def _create_renamed(path: Path, content: bytes) -> None:
-    """Make a file under another name first, and remove what killed processes left of theirs. Raises OSError."""
-    prefix = f"{path.name}.unfinished-"
-    for left in path.parent.iterdir():
-        if left.name.startswith(prefix):
-            _remove_abandoned(left)
-    handle, temporary = _begin_file(path.parent, prefix)
+    """Make a file under another name first, which _remove_abandoned knows. Raises OSError."""
+    handle, temporary = _begin_file(path.parent, path.name + _UNFINISHED)
     try:
         _fill(os.dup(handle), content)
         os.link(temporary, path)
@@ -279,12 +280,15 @@ def _begin_file(folder: Path, prefix: str) -> tuple[int, str]:
         os.close(handle)
 
 
-def _remove_abandoned(unfinished: Path) -> None:
-    """Remove an UNFINISHED file unless a process is still at it."""
-    # It may be gone by now, of another user, or locked.
-    with contextlib.suppress(FileNotFoundError, PermissionError, BlockingIOError), unfinished.open("rb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        unfinished.unlink()
+def _remove_abandoned(path: Path) -> None:
+    """Remove what killed processes left of their way to make the file PATH, but nothing that a process is still at."""
+    # The folder may not be there or be closed to us; what is in it may be gone by now, of another user, or locked.
+    with contextlib.suppress(OSError):
+        for left in list(path.parent.iterdir()):
+            if left.name.startswith(path.name + _UNFINISHED):
+                with contextlib.suppress(OSError), left.open("rb") as file:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    left.unlink()
 
 
 def _write_in_one_step(path: Path, content: bytes) -> None:

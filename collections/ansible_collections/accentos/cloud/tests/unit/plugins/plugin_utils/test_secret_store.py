@@ -510,6 +510,47 @@ def test_a_key_that_a_killed_process_left_is_removed_by_the_next(tmp_path: Path,
     assert names_in(tmp_path) == [".secrets.yml", ".vault_key"]
 
 
+def die_after_the_link(folder: Path) -> None:
+    """Store a first secret; the process is killed when the key has its name and is about to lose the other one."""
+    real = os.link
+
+    def linked(source: str, target: Path, *, src_dir_fd: int | None = None, follow_symlinks: bool = True) -> None:
+        real(source, target, src_dir_fd=src_dir_fd, follow_symlinks=follow_symlinks)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    pytest.MonkeyPatch().setattr(os, "link", linked)
+    SecretStore(folder).get("nova_password", "password", may_write=True)
+
+
+def test_a_second_name_of_the_key_that_a_killed_process_left_is_removed(tmp_path: Path, way: str) -> None:
+    process = fork.Process(target=die_after_the_link, args=(tmp_path,))
+    process.start()
+    process.join(timeout=60)
+    assert process.exitcode == -signal.SIGKILL
+    assert len(names_in(tmp_path)) == (1 if way == "nameless" else 2)
+    key = (tmp_path / ".vault_key").read_bytes()
+    SecretStore(tmp_path).get("nova_password", "password", may_write=True)
+    assert names_in(tmp_path) == [".secrets.yml", ".vault_key"]
+    assert (tmp_path / ".vault_key").read_bytes() == key
+
+
+def test_a_key_that_comes_while_it_is_looked_for_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Path.stat
+
+    def made_just_after(path: Path, **more: bool) -> os.stat_result:
+        try:
+            return real(path, **more)
+        except FileNotFoundError:
+            if path.name == ".vault_key":
+                make_key(tmp_path)
+            raise
+
+    monkeypatch.setattr(Path, "stat", made_just_after)
+    secret = SecretStore(tmp_path).get("nova_password", "password", may_write=True)
+    assert unseal(tmp_path) == {"nova_password": secret}
+    assert (tmp_path / ".vault_key").read_text() == f"{KEY}\n"
+
+
 def test_a_key_that_another_process_is_writing_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     refuse_nameless_files(monkeypatch)
     others = tmp_path / ".vault_key.unfinished-other"
