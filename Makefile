@@ -12,8 +12,9 @@ lab: ## make the lab on this machine: hosts as containers, ready for the playboo
 lab-down: ## remove the lab
 	@tools/accentos lab-down
 
+# The shell has SITE from make's command line or the environment; so it may hold spaces, and nothing in it is run.
 check: ## check a site folder without touching a host: make check SITE=inventories/lab
-	@tools/accentos check $(SITE)
+	@tools/accentos check $${SITE:+"$$SITE"}
 
 test: ## run all tests, those that need containers included
 	@tools/accentos test

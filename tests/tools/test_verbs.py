@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -163,7 +165,7 @@ def test_packages_with_a_service_keep_it_asleep() -> None:
 def test_check_takes_a_site() -> None:
     found = verbs.verb("check", ("inventories/reference",), ROOT)
     assert found is not None
-    assert found.steps[-1].action == (".venv/bin/python", "tools/check-site", "inventories/reference")
+    assert found.steps[-1].action == (".venv/bin/python", "tools/check-site", "--", "inventories/reference")
 
 
 def test_lab_down_has_nothing_to_do_without_a_lab(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -246,6 +248,17 @@ def test_wrong_note_of_a_lab_is_refused(note: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("arguments", [[], ["frobnicate"]])
 def test_wrong_command_line(arguments: list[str], tmp_path: Path) -> None:
     assert cli.main(arguments, tmp_path, {}) == EXIT_USAGE
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_a_word_too_many_is_refused_and_nothing_done(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["a", "b"] if name == "check" else ["anything"]
+    assert cli.main([name, *words], tmp_path, {}) == EXIT_USAGE
+    usage = f"tools/accentos {name}{' [SITE]' if name == 'check' else ''}"
+    assert capsys.readouterr().err == f"usage: {usage}; nothing was done\n"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_test_inside_test_is_refused(tmp_path: Path) -> None:
@@ -337,3 +350,62 @@ def test_help_and_lab_down_need_no_python(tmp_path: Path) -> None:
     ]
     down = entry(tmp_path, "lab-down", path=str(programs))
     assert (down.returncode, down.stdout) == (0, "nothing to remove\n")
+
+
+@pytest.mark.parametrize("words", [("lab", "anything"), ("lab-down", "x"), ("help", "x"), ("check", "a", "b")])
+def test_the_shell_entry_refuses_a_word_too_many_before_it_looks_for_python(
+    words: tuple[str, ...], tmp_path: Path
+) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "dirname").symlink_to("/usr/bin/dirname")
+    refused = entry(tmp_path, *words, path=str(programs))
+    assert (refused.returncode, refused.stdout) == (EXIT_USAGE, "")
+    assert refused.stderr.startswith("usage: tools/accentos VERB")
+
+
+def recipe(target: str) -> str:
+    """Return the one line of shell that the Makefile has for TARGET, as make hands it to the shell."""
+    text = (ROOT / "Makefile").read_text()
+    (line,) = re.findall(rf"^{target}:.*\n\t@(.*)\n(?!\t)", text, re.MULTILINE)
+    # What make itself would put in is not quoted.
+    assert "$" not in line.replace("$$", "")
+    return str(line).replace("$$", "$")
+
+
+@pytest.mark.parametrize(
+    ("site", "expected"),
+    [
+        (None, ["check"]),
+        ("", ["check"]),
+        ("inventories/lab", ["check", "inventories/lab"]),
+        ("a b", ["check", "a b"]),
+        ("--help", ["check", "--help"]),
+        ("x\"; touch 'made'; `touch made` *", ["check", "x\"; touch 'made'; `touch made` *"]),
+    ],
+)
+def test_the_makefile_hands_over_the_site_as_one_word_or_none(
+    site: str | None, expected: list[str], tmp_path: Path
+) -> None:
+    program = tmp_path / "tools/accentos"
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    program.chmod(0o755)
+    # make gives the shell the variables of its command line and of its environment.
+    environment = {"PATH": os.environ["PATH"]} | ({} if site is None else {"SITE": site})
+    argv = ["/bin/sh", "-c", recipe("check")]
+    done = subprocess.run(argv, cwd=tmp_path, env=environment, check=True, capture_output=True, text=True, timeout=60)
+    assert done.stdout.splitlines() == expected
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_site_that_is_called_as_an_option_is_a_folder() -> None:
+    found = verbs.verb("check", ("--help",), ROOT)
+    assert found is not None
+    action = found.steps[-1].action
+    assert not callable(action)
+    done = subprocess.run(
+        [sys.executable, *action[1:]], cwd=ROOT, check=False, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "the folder cannot be read" in done.stderr

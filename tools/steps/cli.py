@@ -12,7 +12,7 @@ from pathlib import Path
 from . import machine, packages
 from .engine import EXIT_BUSY, EXIT_FAILED, EXIT_NOT_READY, EXIT_USAGE, BusyError, Run, lock, summarize
 from .report import Log, Screen, Stopwatch
-from .verbs import BIN, COLLECTION, Verb, verb
+from .verbs import ARGUMENTS, BIN, COLLECTION, Verb, verb
 
 # What make and the caller's own Python or Ansible would bring into the steps.
 DROPPED = ("MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS", "PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV")
@@ -69,9 +69,13 @@ def choose(arguments: list[str], root: Path, environ: Mapping[str, str]) -> tupl
     if environ.get("ACCENTOS_VERB") == name and name in ("test", "test-quick"):
         raise UsageError(f"make {name} was started from inside make {name}; it would never end.")
     try:
-        return name, verb(name, tuple(rest), root)
+        chosen = verb(name, tuple(rest), root)
     except KeyError:
         raise UsageError(f"{name} is no verb; `make help` lists them") from None
+    wanted = ARGUMENTS.get(name, ())
+    if len(rest) > len(wanted):
+        raise UsageError(f"usage: {' '.join(('tools/accentos', name, *wanted))}; nothing was done")
+    return name, chosen
 
 
 def run_rightly(name: str, chosen: Verb, arguments: list[str], root: Path, environ: Mapping[str, str]) -> int:

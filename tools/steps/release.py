@@ -14,9 +14,11 @@ import hashlib
 import io
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -38,6 +40,10 @@ SUMS = "SHA256SUMS"
 NAMESPACE = uuid.UUID("6f6c7e0a-5b54-4b0b-9d0b-0a1f7f0f5c11")
 
 
+class ReleaseError(Exception):
+    """Nothing can be built from this folder; the text says why."""
+
+
 def normalise(artefact: Path, epoch: int) -> None:
     """Rewrite the tar.gz ARTEFACT with sorted members, the time EPOCH (seconds since 1970), and no owners."""
     packed = io.BytesIO()
@@ -55,19 +61,65 @@ def normalise(artefact: Path, epoch: int) -> None:
     new.replace(artefact)
 
 
+def ask_git(folder: Path, *words: str) -> str:
+    """Return what git says to WORDS in FOLDER. Raises ReleaseError."""
+    try:
+        done = subprocess.run(["git", *words], cwd=folder, check=True, capture_output=True)
+    except FileNotFoundError:
+        raise ReleaseError("git is missing, and only git tells what belongs to a release. Install it.") from None
+    except subprocess.CalledProcessError as error:
+        raise ReleaseError(
+            f"{folder} is no checkout that git can read, and only git tells what belongs to a release: "
+            f"{os.fsdecode(error.stderr).strip()}"
+        ) from None
+    # Names of files may be any bytes.
+    return os.fsdecode(done.stdout)
+
+
 def commit_time(root: Path) -> int:
-    """Return the time of the commit that is checked out in ROOT, in seconds since 1970; SOURCE_DATE_EPOCH wins."""
+    """Return the time of the commit that is checked out in ROOT, in seconds since 1970; SOURCE_DATE_EPOCH wins.
+
+    Raises ReleaseError.
+    """
     if named := os.environ.get("SOURCE_DATE_EPOCH"):
         return int(named)
-    argv = ["git", "log", "-1", "--format=%ct"]
-    return int(subprocess.run(argv, cwd=root, check=True, capture_output=True, text=True).stdout)
+    return int(ask_git(root, "log", "-1", "--format=%ct"))
+
+
+def tracked_files(folder: Path) -> list[str]:
+    """Return the files and links below FOLDER that git tracks and that are there, relative to it.
+
+    Raises ReleaseError, also when these are no collection.
+    """
+    names = sorted(set(ask_git(folder, "ls-files", "-z", "--cached").split("\0")) - {""})
+    if "galaxy.yml" not in names:
+        raise ReleaseError(f"{folder} has no galaxy.yml that git knows, so nothing is built.")
+    return [name for name in names if (folder / name).is_symlink() or (folder / name).is_file()]
+
+
+def uncommitted(root: Path) -> tuple[list[str], list[str]]:
+    """Return the files of the checkout ROOT that differ from the commit, and those that git does not know.
+
+    Raises ReleaseError.
+    """
+    status = ask_git(root, "status", "--porcelain", "-z", "--no-renames", "--untracked-files=all")
+    rows = [(row[:2], row[3:]) for row in status.split("\0") if row]
+    return [name for state, name in rows if state != "??"], [name for state, name in rows if state == "??"]
 
 
 def build(folder: Path, output: Path, epoch: int) -> Path:
-    """Build the collection in FOLDER into the folder OUTPUT, which holds nothing else, and return the artefact."""
+    """Build the collection in FOLDER into the folder OUTPUT, which holds nothing else, and return the artefact.
+
+    Only what git tracks is in it: a key, or what an editor left, must not get out with a release. Raises ReleaseError.
+    """
     program = Path(sys.executable).with_name("ansible-galaxy")
-    argv = [str(program), "collection", "build", "--output-path", str(output)]
-    subprocess.run(argv, cwd=folder, check=True, capture_output=True, timeout=120)
+    argv = [str(program), "collection", "build", "--output-path", str(output.resolve())]
+    with tempfile.TemporaryDirectory(prefix="accentos-release-") as temporary:
+        for name in tracked_files(folder):
+            copy = Path(temporary, name)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(folder / name, copy, follow_symlinks=False)
+        subprocess.run(argv, cwd=temporary, check=True, capture_output=True, timeout=120)
     (artefact,) = output.glob("*.tar.gz")
     normalise(artefact, epoch)
     return artefact
@@ -153,9 +205,11 @@ def arguments_of(words: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
-def main(root: Path, words: Sequence[str] = ()) -> int:
-    """Build both collections into dist/ of the checkout ROOT, as the command line's WORDS ask, and print digests."""
-    arguments = arguments_of(words)
+def build_all(root: Path, arguments: argparse.Namespace) -> str:
+    """Build both collections into dist/ of the checkout ROOT, as the ARGUMENTS ask, and return digests.
+
+    Raises ReleaseError.
+    """
     dist = root / "dist"
     epoch = commit_time(root)
     digests = {}
@@ -179,5 +233,21 @@ def main(root: Path, words: Sequence[str] = ()) -> int:
     (dist / "parts.cdx.json").write_text(bill_of_materials(components, epoch), encoding="utf-8")
     sums = "".join(f"{digest}  {path}\n" for path, digest in digests.items())
     (dist / SUMS).write_text(sums, encoding="utf-8")
-    print(sums, end="")
+    return sums
+
+
+def main(root: Path, words: Sequence[str] = ()) -> int:
+    """Build both collections of the checkout ROOT, as the command line's WORDS ask, and print digests."""
+    arguments = arguments_of(words)
+    try:
+        changed, unknown = uncommitted(root)
+        for title, names in (
+            ("not as committed, and built as it is here", changed),
+            ("not in git, and left out", unknown),
+        ):
+            for name in names:
+                print(f"{title}: {name}", file=sys.stderr)
+        print(build_all(root, arguments), end="")
+    except ReleaseError as error:
+        sys.exit(f"build-collections: {error}")
     return 0

@@ -65,6 +65,10 @@ TYPED = (
 SCRIPTS = ("tools/ansible-test", "tools/build-collections", "tools/check-site", "tools/run-docs", "tools/set-secret")
 
 
+# Words that may follow a verb; no others take any.
+ARGUMENTS = {"check": ("[SITE]",)}
+
+
 @dataclass(frozen=True)
 class Verb:
     """One target of the Makefile: its steps, the Debian packages they use, and how its end is judged."""
@@ -98,7 +102,8 @@ def site_check(site: str) -> Step:
     return Step(
         "site check",
         "A mistake in the site folder is told before anything is touched.",
-        (PYTHON, "tools/check-site", site),
+        # A folder may be called as an option is.
+        (PYTHON, "tools/check-site", "--", site),
         timeout=120,
         remedy="Mend the file and line that the check names.",
         terminal=True,

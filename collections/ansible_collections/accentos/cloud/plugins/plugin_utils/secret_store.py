@@ -28,6 +28,7 @@ KEY_NAME = ".vault_key"
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}[a-z0-9]")
 _KEY_BYTES = 32
+_UNFINISHED = ".unfinished-"
 _ANYONE_ELSE = stat.S_IRWXG | stat.S_IRWXO
 _VAULT_ID = "accentos"
 
@@ -121,7 +122,7 @@ class SecretStore:
 
     def read(self) -> dict[str, str]:
         """Return all secrets by name; empty if there is no store yet."""
-        if not self.path.exists():
+        if not _is_there(self.path):
             return {}
         try:
             plain = self._vault(create_key=False).decrypt(self.path.read_bytes())
@@ -146,19 +147,27 @@ class SecretStore:
         _write_in_one_step(self.path, sealed)
 
     def _vault(self, *, create_key: bool) -> VaultLib:
-        if not self.key_file.exists():
+        if create_key:
+            _remove_abandoned(self.key_file)
+        if not _is_there(self.key_file):
             if not create_key or self.path.exists():
                 raise SecretStoreError(
                     f"{self.path} is there but its key file {self.key_file} is not. Put back the key file; "
                     "without it the secrets are lost and would have to be replaced on every host."
                 )
-            _write_in_one_step(self.key_file, secrets.token_hex(_KEY_BYTES).encode("ascii") + b"\n")
-        mode = self.key_file.stat().st_mode
+            # Stores of several sites may share the key, and the lock is on the folder of one. Who comes second takes
+            # the key of the first.
+            with contextlib.suppress(FileExistsError):
+                _create_in_one_step(self.key_file, secrets.token_hex(_KEY_BYTES).encode("ascii") + b"\n")
+        try:
+            mode, content = self.key_file.stat().st_mode, self.key_file.read_bytes()
+        except OSError as error:
+            raise SecretStoreError(f"{self.key_file} cannot be read: {error.strerror}.") from None
         if mode & _ANYONE_ELSE:
             raise SecretStoreError(
                 f"{self.key_file} may be read by others (mode {stat.S_IMODE(mode):04o}). Run: chmod 600 {self.key_file}"
             )
-        key = self.key_file.read_bytes().strip()
+        key = content.strip()
         if not key:
             raise SecretStoreError(f"{self.key_file} is empty. Put back the key that the store was made with.")
         return VaultLib([(_VAULT_ID, VaultSecret(key))])
@@ -193,15 +202,101 @@ def open_store(folder: str | None, key_file: str | None) -> SecretStore:
     return SecretStore(Path(folder), Path(key_file) if key_file else None)
 
 
+def _is_there(path: Path) -> bool:
+    """Tell whether there is a file at PATH. Raises SecretStoreError for anything else that has the name."""
+    try:
+        # Asked once, since another process may make the file meanwhile.
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        if path.is_symlink():
+            raise SecretStoreError(
+                f"{path} is a link to {path.readlink()}, which is not there. Put back that file, or remove the link."
+            ) from None
+        return False
+    except OSError as error:
+        raise SecretStoreError(f"{path} cannot be read: {error.strerror}.") from None
+    if not stat.S_ISREG(mode):
+        raise SecretStoreError(f"{path} is not a file. Move it away, or put back the file that belongs there.")
+    return True
+
+
+def _fill(handle: int, content: bytes) -> None:
+    """Write CONTENT to the open file HANDLE, down to the disk, and close it."""
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _create_in_one_step(path: Path, content: bytes) -> None:
+    """Make a file of mode 0600 that is not there yet and is whole from its first moment on.
+
+    Raises FileExistsError if another process was faster, and SecretStoreError.
+    """
+    try:
+        try:
+            _create_nameless(path, content)
+        except FileExistsError:
+            raise
+        except OSError:
+            # Not every file system can do that. If there is another reason, this way tells it.
+            _create_renamed(path, content)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise SecretStoreError(f"{path} cannot be written: {error.strerror}. No secret was stored.") from None
+
+
+def _create_nameless(path: Path, content: bytes) -> None:
+    """Make a file that gets its name last: nothing is left of it if this process is killed. Raises OSError."""
+    handle = os.open(path.parent, os.O_TMPFILE | os.O_WRONLY, 0o600)
+    try:
+        _fill(os.dup(handle), content)
+        # os.link follows the link in /proc only when it is given a folder, although the path is absolute.
+        os.link(f"/proc/self/fd/{handle}", path, src_dir_fd=handle, follow_symlinks=True)
+    finally:
+        os.close(handle)
+
+
+def _create_renamed(path: Path, content: bytes) -> None:
+    """Make a file under another name first, which _remove_abandoned knows. Raises OSError."""
+    handle, temporary = _begin_file(path.parent, path.name + _UNFINISHED)
+    try:
+        _fill(os.dup(handle), content)
+        os.link(temporary, path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _begin_file(folder: Path, prefix: str) -> tuple[int, str]:
+    """Return handle and path of a new empty file in FOLDER, locked until this process ends or closes it."""
+    while True:
+        handle, temporary = tempfile.mkstemp(dir=folder, prefix=prefix)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.fstat(handle).st_nlink:
+            return handle, temporary
+        # Another process took it for abandoned before it was locked.
+        os.close(handle)
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove what killed processes left of their way to make the file PATH, but nothing that a process is still at."""
+    # The folder may not be there or be closed to us; what is in it may be gone by now, of another user, or locked.
+    with contextlib.suppress(OSError):
+        for left in list(path.parent.iterdir()):
+            if left.name.startswith(path.name + _UNFINISHED):
+                with contextlib.suppress(OSError), left.open("rb") as file:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    left.unlink()
+
+
 def _write_in_one_step(path: Path, content: bytes) -> None:
     """Replace a file as a whole, mode 0600: after a crash it is either the old one or the new one."""
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+            _fill(handle, content)
             Path(temporary).replace(path)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)

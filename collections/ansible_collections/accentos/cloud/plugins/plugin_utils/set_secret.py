@@ -10,22 +10,43 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ansible.errors import AnsibleError
+from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible.vars.manager import VariableManager
-from ansible_collections.accentos.cloud.plugins.plugin_utils.secret_store import SecretStore, SecretStoreError
+from ansible_collections.accentos.cloud.plugins.plugin_utils.secret_store import SecretStoreError, open_store
+
+HOSTS = "hosts.yml"
 
 
-def store_folder(site: Path) -> Path:
-    """Return the folder that holds the secrets of SITE. Raises AnsibleError."""
+def refuse_unreadable(path: Path) -> None:
+    """Raise SecretStoreError, which names the file, if PATH is no YAML that Ansible reads."""
+    try:
+        DataLoader().load_from_file(str(path))
+    except AnsibleError as error:
+        raise SecretStoreError(f"{path}: {error.message}") from None
+
+
+def store_folder(site: Path) -> str:
+    """Return the folder that holds the secrets of SITE. Raises SecretStoreError or AnsibleError."""
+    # Ansible would warn of such a file, and try what else it could be.
+    refuse_unreadable(site / HOSTS)
     loader = DataLoader()
     inventory = InventoryManager(loader=loader, sources=[str(site)])
-    # A variable of the site holds for any of its hosts.
-    variables = VariableManager(loader=loader, inventory=inventory).get_vars(host=inventory.get_hosts()[0])
+    hosts = inventory.get_hosts()
+    if not hosts:
+        raise SecretStoreError(f"{site / HOSTS} names no host.")
+    try:
+        # A variable of the site holds for any of its hosts.
+        variables = VariableManager(loader=loader, inventory=inventory).get_vars(host=hosts[0])
+    except AnsibleParserError:
+        # The error itself does not always name the file.
+        for path in sorted(path for folder in ("group_vars", "host_vars") for path in site.glob(f"{folder}/**/*.yml")):
+            refuse_unreadable(path)
+        raise
     folder = Templar(loader=loader, variables=variables).template(variables.get("site_secrets_folder"))
-    return Path(folder) if folder else site.resolve()
+    return str(folder or site.resolve())
 
 
 def read_value(name: str) -> str:
@@ -48,10 +69,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("name", help="name of the secret: lower-case letters, digits and underscores")
     wanted = parser.parse_args(arguments)
     try:
-        if not (wanted.site / "hosts.yml").is_file():
-            raise SecretStoreError(f"{wanted.site} is no site folder: it has no hosts.yml.")
-        key_file = os.environ.get("ACCENTOS_VAULT_KEY_FILE")
-        store = SecretStore(store_folder(wanted.site), Path(key_file) if key_file else None)
+        if not (wanted.site / HOSTS).is_file():
+            raise SecretStoreError(f"{wanted.site} is no site folder: it has no {HOSTS}.")
+        store = open_store(store_folder(wanted.site), os.environ.get("ACCENTOS_VAULT_KEY_FILE"))
         changed = store.set(wanted.name, read_value(wanted.name))
     except (SecretStoreError, AnsibleError) as error:
         print(f"set-secret: {error}", file=sys.stderr)  # noqa: T201 - a program for people

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import base64
+import errno
+import fcntl
 import multiprocessing
 import os
 import re
@@ -17,6 +19,7 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible.parsing.vault import VaultLib, VaultSecret, is_encrypted
+from ansible_collections.accentos.cloud.plugins.plugin_utils import secret_store
 from ansible_collections.accentos.cloud.plugins.plugin_utils.secret_store import SecretStore, SecretStoreError
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -289,13 +292,52 @@ def unseal_text(folder: Path) -> str:
 
 
 @pytest.mark.parametrize("name", [".secrets.yml", ".vault_key"])
-def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, name: str) -> None:
-    SecretStore(tmp_path).get("nova_password", "password", may_write=True)
-    (tmp_path / name).unlink()
-    (tmp_path / name).mkdir(mode=0o700)
+@pytest.mark.parametrize("with_the_other", [True, False])
+def test_a_folder_in_place_of_a_file_is_told(tmp_path: Path, name: str, with_the_other: bool) -> None:
+    if with_the_other:
+        SecretStore(tmp_path).get("nova_password", "password", may_write=True)
+        (tmp_path / name).unlink()
+    (tmp_path / name).mkdir(mode=0o755)
+    before = names_in(tmp_path)
     with pytest.raises(SecretStoreError) as caught:
         SecretStore(tmp_path).get("nova_password", "password", may_write=True)
-    assert str(caught.value) == f"{tmp_path / name} cannot be read: Is a directory."
+    assert str(caught.value).startswith(f"{tmp_path / name} is not a file.")
+    assert names_in(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", [".secrets.yml", ".vault_key"])
+def test_a_link_that_leads_nowhere_is_refused_and_kept(tmp_path: Path, name: str) -> None:
+    target = tmp_path / "mount" / name
+    (tmp_path / name).symlink_to(target)
+    with pytest.raises(SecretStoreError) as caught:
+        SecretStore(tmp_path).get("nova_password", "password", may_write=True)
+    assert str(caught.value).startswith(f"{tmp_path / name} is a link to {target}, which is not there.")
+    assert (names_in(tmp_path), (tmp_path / name).readlink()) == ([name], target)
+
+
+def test_a_link_to_a_key_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    key = make_key(tmp_path / "elsewhere")
+    (tmp_path / ".vault_key").symlink_to(key)
+    secret = SecretStore(tmp_path).get("nova_password", "password", may_write=True)
+    assert SecretStore(tmp_path, key).read() == {"nova_password": secret}
+
+
+@pytest.mark.parametrize("name", [".secrets.yml", ".vault_key"])
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    SecretStore(tmp_path).get("nova_password", "password", may_write=True)
+    real = Path.read_bytes
+
+    def forbidden(path: Path) -> bytes:
+        if path.name == name:
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    # Root may read everything, so the mode of the file would not do.
+    monkeypatch.setattr(Path, "read_bytes", forbidden)
+    with pytest.raises(SecretStoreError) as caught:
+        SecretStore(tmp_path).get("nova_password", "password", may_write=True)
+    assert str(caught.value) == f"{tmp_path / name} cannot be read: Permission denied."
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
@@ -396,7 +438,123 @@ def test_a_process_killed_at_the_first_secret_leaves_a_usable_folder(
 ) -> None:
     run_and_die(tmp_path, which)
     assert (tmp_path / ".vault_key").exists() is key_is_there
+    # A key that never got into its place is not left in another.
+    assert len(names_in(tmp_path)) == (2 if key_is_there else 0)
     assert not (tmp_path / ".secrets.yml").exists()
     assert SecretStore(tmp_path).read() == {}
     secret = SecretStore(tmp_path).get("glance_password", "password", may_write=True)
     assert SecretStore(tmp_path).read() == {"glance_password": secret}
+
+
+ROUNDS = 5
+SHARERS = 4
+
+
+def refuse_nameless_files(patch: pytest.MonkeyPatch) -> None:
+    """Make every file system one that has no files without a name."""
+    real = os.open
+
+    def opened(path: str | Path, flags: int, mode: int = 0o777, **more: int) -> int:
+        if flags & os.O_TMPFILE == os.O_TMPFILE:
+            raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP), str(path))
+        return real(path, flags, mode, **more)
+
+    patch.setattr(os, "open", opened)
+
+
+@pytest.fixture(params=["nameless", "renamed"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Let a key be made in each of the two ways; child processes inherit it."""
+    if request.param == "renamed":
+        refuse_nameless_files(monkeypatch)
+    return str(request.param)
+
+
+def first_use(folder: Path, key: Path, together: Barrier) -> None:
+    """Store the first secret of a site when all others do, after each has seen that there is no key yet."""
+    real = secret_store._create_in_one_step
+
+    def at_once(path: Path, content: bytes) -> None:
+        together.wait(timeout=60)
+        real(path, content)
+
+    pytest.MonkeyPatch().setattr(secret_store, "_create_in_one_step", at_once)
+    SecretStore(folder, key).get("nova_password", "password", may_write=True)
+
+
+@pytest.mark.usefixtures("way")
+def test_sites_that_share_a_key_agree_on_it_at_their_first_use(tmp_path: Path) -> None:
+    for number in range(ROUNDS):
+        place = tmp_path / str(number)
+        place.mkdir()
+        key, sites = place / "site.key", [place / f"site{site}" for site in range(SHARERS)]
+        together = fork.Barrier(SHARERS)
+        processes = [fork.Process(target=first_use, args=(site, key, together)) for site in sites]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join(timeout=60)
+        assert [process.exitcode for process in processes] == [0] * SHARERS
+        for site in sites:
+            assert list(SecretStore(site, key).read()) == ["nova_password"]
+        assert names_in(place) == sorted(["site.key", *(site.name for site in sites)])
+        assert mode_of(key) == 0o600
+
+
+def test_a_key_that_a_killed_process_left_is_removed_by_the_next(tmp_path: Path, way: str) -> None:
+    run_and_die(tmp_path, 1)
+    left = names_in(tmp_path)
+    assert [name.partition("-")[0] for name in left] == ([] if way == "nameless" else [".vault_key.unfinished"])
+    assert all(mode_of(tmp_path / name) == 0o600 for name in left)
+    SecretStore(tmp_path).get("nova_password", "password", may_write=True)
+    assert names_in(tmp_path) == [".secrets.yml", ".vault_key"]
+
+
+def die_after_the_link(folder: Path) -> None:
+    """Store a first secret; the process is killed when the key has its name and is about to lose the other one."""
+    real = os.link
+
+    def linked(source: str, target: Path, *, src_dir_fd: int | None = None, follow_symlinks: bool = True) -> None:
+        real(source, target, src_dir_fd=src_dir_fd, follow_symlinks=follow_symlinks)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    pytest.MonkeyPatch().setattr(os, "link", linked)
+    SecretStore(folder).get("nova_password", "password", may_write=True)
+
+
+def test_a_second_name_of_the_key_that_a_killed_process_left_is_removed(tmp_path: Path, way: str) -> None:
+    process = fork.Process(target=die_after_the_link, args=(tmp_path,))
+    process.start()
+    process.join(timeout=60)
+    assert process.exitcode == -signal.SIGKILL
+    assert len(names_in(tmp_path)) == (1 if way == "nameless" else 2)
+    key = (tmp_path / ".vault_key").read_bytes()
+    SecretStore(tmp_path).get("nova_password", "password", may_write=True)
+    assert names_in(tmp_path) == [".secrets.yml", ".vault_key"]
+    assert (tmp_path / ".vault_key").read_bytes() == key
+
+
+def test_a_key_that_comes_while_it_is_looked_for_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Path.stat
+
+    def made_just_after(path: Path, **more: bool) -> os.stat_result:
+        try:
+            return real(path, **more)
+        except FileNotFoundError:
+            if path.name == ".vault_key":
+                make_key(tmp_path)
+            raise
+
+    monkeypatch.setattr(Path, "stat", made_just_after)
+    secret = SecretStore(tmp_path).get("nova_password", "password", may_write=True)
+    assert unseal(tmp_path) == {"nova_password": secret}
+    assert (tmp_path / ".vault_key").read_text() == f"{KEY}\n"
+
+
+def test_a_key_that_another_process_is_writing_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse_nameless_files(monkeypatch)
+    others = tmp_path / ".vault_key.unfinished-other"
+    with others.open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        SecretStore(tmp_path).get("nova_password", "password", may_write=True)
+    assert names_in(tmp_path) == [".secrets.yml", ".vault_key", others.name]

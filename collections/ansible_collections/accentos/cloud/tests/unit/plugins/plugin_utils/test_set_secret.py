@@ -73,3 +73,43 @@ def test_what_is_refused(
 def test_a_folder_that_is_no_site(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert set_secret.main([str(tmp_path), "bmc_user"]) == 1
     assert "has no hosts.yml" in capsys.readouterr().err
+
+
+def test_a_relative_folder_of_the_site_is_refused(
+    site: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    (site / "group_vars").mkdir()
+    (site / "group_vars" / "all.yml").write_text("site_secrets_folder: relative/x\n")
+    here = tmp_path_factory.mktemp("here")
+    monkeypatch.chdir(here)
+    give(monkeypatch, "x")
+    assert set_secret.main([str(site), "bmc_user"]) == 1
+    assert "relative/x, is no absolute path" in capsys.readouterr().err
+    assert list(here.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("hosts.yml", "", "names no host"),
+        ("hosts.yml", "all: {hosts: {}}\n", "names no host"),
+        ("hosts.yml", "all:\n  hosts: {one: {}}\n bad: [\n", "YAML"),
+        ("group_vars/all/x.yml", "x: 1\n y: [\n", "YAML"),
+        ("host_vars/one.yml", "x: 1\n y: [\n", "YAML"),
+    ],
+)
+def test_a_file_that_is_wrong_is_named_in_one_message(
+    site: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], name: str, text: str, words: str
+) -> None:
+    (site / name).parent.mkdir(parents=True, exist_ok=True)
+    (site / name).write_text(text)
+    give(monkeypatch, "x")
+    assert set_secret.main([str(site), "bmc_user"]) == 1
+    told = capfd.readouterr().err
+    assert told.startswith(f"set-secret: {site / name}")
+    assert words in told
+    assert len(told.splitlines()) == 1
+    assert not (site / ".secrets.yml").exists()
