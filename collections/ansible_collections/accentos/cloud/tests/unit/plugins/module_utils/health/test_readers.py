@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.accentos.cloud.plugins.module_utils.certificates import (
+    Authority,
     dump_key,
     make_key,
     make_request,
@@ -232,10 +233,10 @@ def test_certificates(tmp_path: Path) -> None:
     (tmp_path / "ca.crt").write_bytes(authority.public_bytes(serialization.Encoding.PEM))
     signed = sign_request(
         make_request(keys["nova"], "nova", []),
-        (tmp_path / "ca.crt").read_text(),
-        dump_key(keys["ca"]).decode(),
+        "nova",
+        [],
+        Authority(authority, keys["ca"], timedelta(days=10)),
         now=now,
-        lasts=timedelta(days=10),
     )
     for file, key in (("fits", keys["nova"]), ("strange", keys["other"])):
         (tmp_path / f"{file}.crt").write_text(signed)
