@@ -254,14 +254,16 @@ SAID_ANYWAY = {("workflow_job_template_nodes", "type")}
 
 def check_survey(spec: Mapping[str, Any]) -> None:  # noqa: PLR0912 - the rules of AWX, one after the other
     """Refuse what awx/api/views JobTemplateSurveySpec._validate_spec_data refuses."""
-    for name, kind in (("name", str), ("description", str), ("spec", list)):
+    whole: dict[str, type] = {"name": str, "description": str, "spec": list}
+    question: dict[str, type] = {"type": str, "question_name": str, "variable": str, "required": bool}
+    for name, kind in whole.items():
         if not isinstance(spec.get(name), kind):
             raise Refused({"error": f"Field '{name}' is missing from survey spec, or of another type."})
     if not spec["spec"]:
         raise Refused({"error": "'spec' doesn't contain any items."})
     seen = set()
     for index, item in enumerate(spec["spec"]):
-        for name, kind in (("type", str), ("question_name", str), ("variable", str), ("required", bool)):
+        for name, kind in question.items():
             if not isinstance(item.get(name), kind):
                 raise Refused({"error": f"'{name}' in survey question {index} expected to be {kind.__name__}."})
         if item["variable"] in seen:
@@ -344,7 +346,7 @@ class Awx:
 
     def named(self, kind: str) -> dict[str, Object]:
         """Return the objects of an endpoint by name."""
-        return {one.get("name", one.get("identifier")): one for one in self.objects[kind].values()}
+        return {str(one.get("name", one.get("identifier"))): one for one in self.objects[kind].values()}
 
     def linked(self, kind: str, number: int, what: str) -> list[int]:
         return self.lists.get((kind, number, what), [])

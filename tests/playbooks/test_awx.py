@@ -33,7 +33,12 @@ class Loader(yaml.SafeLoader):
     """Reads variables of a role; an unsafe text is a text."""
 
 
-Loader.add_constructor("!unsafe", lambda loader, node: loader.construct_scalar(node))
+def unsafe(loader: Loader, node: yaml.ScalarNode) -> str:
+    """Return an unsafe text as it is."""
+    return str(node.value)
+
+
+Loader.add_constructor("!unsafe", unsafe)
 VARIABLES: dict[str, Any] = yaml.load((ROLES / "awx/vars/main.yml").read_text(), Loader)  # noqa: S506 - a safe loader
 VERBS: list[dict[str, Any]] = VARIABLES["__awx_verbs"]
 SPECS = {

@@ -186,7 +186,8 @@ def test_what_runs_before_the_switch_needs_to_know_nothing_of_it() -> None:
 def switch(task: str, host: str = "controller-1", *, kernel: bool = True, **given: Any) -> dict[str, Any]:
     """Return what a task of the role openvswitch gives to its module, and whether it does it at all."""
     role = COLLECTION / "roles/openvswitch"
-    (found,) = [one for one in load(role / "tasks/main.yml") if one["name"] == task]
+    tasks: Any = load(role / "tasks/main.yml")
+    (found,) = [one for one in tasks if one["name"] == task]
     (module,) = [name for name in found if name.startswith("accentos.cloud.")]
     addresses = {"controller-1": "10.0.0.21", "compute-1": "10.0.0.31"}
     variables: dict[str, Any] = {

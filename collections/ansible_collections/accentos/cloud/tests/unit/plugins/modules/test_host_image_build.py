@@ -245,7 +245,7 @@ def amd64(host: Host, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Let the host be an amd64 one; return the folder of its programs."""
     programs = tmp_path / "bin"
     programs.mkdir()
-    monkeypatch.setattr(host_image_build.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
     monkeypatch.setattr(host_image_build, "_PATH", f"{programs}:/usr/bin:/bin")
     monkeypatch.setattr(host_image_build, "BINFMT", host.folder.parent / "register")
     return programs
