@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -62,6 +64,19 @@ def test_nothing_is_skipped() -> None:
         name for name in files() if re.search(r"tests/sanity/ignore|\.ansible-lint-ignore|\.yamllint-ignore", name)
     ] == []
     assert hits(NOQA, texts(".yml", ".yaml", ".j2")) == []
+
+
+def test_links_lead_to_files_of_the_tree() -> None:
+    entries = subprocess.run(
+        ["git", "ls-files", "-z", "--stage"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split("\0")
+    names = {entry.partition("\t")[2] for entry in entries if entry}
+    links = {entry.partition("\t")[2] for entry in entries if entry.startswith("120000 ")}
+    # A link such as that of a shared environment leads out of the tree, to a place that another machine does not have.
+    leads = {name: (ROOT / name).parent / (ROOT / name).readlink() for name in links}
+    ends = {name: os.path.relpath(os.path.normpath(lead), ROOT) for name, lead in leads.items()}
+    assert {name: end for name, end in ends.items() if not any(f"{one}/".startswith(f"{end}/") for one in names)} == {}
+    assert "plugins" in links
 
 
 def unchecked_downloads(document: object) -> list[object]:
