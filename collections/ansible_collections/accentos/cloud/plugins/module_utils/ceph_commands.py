@@ -30,7 +30,7 @@ class CephError(Exception):
 class Cluster:
     """An open connection."""
 
-    def __init__(self, connection: Any, timeout: float) -> None:
+    def __init__(self, connection: Any, timeout: int) -> None:
         self._connection = connection
         self._timeout = timeout
 
@@ -51,13 +51,16 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def connected(name: str, keyring: str, timeout: float) -> Iterator[Cluster]:
-    """Yield a connection as a user such as ``client.admin``. Raises CephError, after TIMEOUT seconds at the latest."""
+def connected(name: str, keyring: str, timeout: int) -> Iterator[Cluster]:
+    """Yield a connection as a user such as ``client.admin``. Raises CephError, after TIMEOUT seconds at the latest.
+
+    Ceph takes whole seconds only.
+    """
     if rados is None:
         raise CephError(
             "Python's library rados is missing.", "Install python3-rados; the role ceph does so before it asks."
         )
-    limit = str(max(1, int(timeout)))
+    limit = str(max(1, timeout))
     settings = {"keyring": keyring, "client_mount_timeout": limit, "rados_mon_op_timeout": limit}
     try:
         connection = rados.Rados(name=name, conffile=CONFIGURATION, conf=settings)

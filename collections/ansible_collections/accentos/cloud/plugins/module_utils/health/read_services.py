@@ -23,9 +23,9 @@ try:
 except ImportError:
     pymysql = None
 
-_SECONDS = 20.0
+_SECONDS = 20
 # Erlang's command line takes some seconds to start on a busy host.
-_ERLANG_SECONDS = 45.0
+_ERLANG_SECONDS = 45
 _DATABASE_SOCKET = "/run/mysqld/mysqld.sock"
 _SYSTEM_DATABASES = ("information_schema", "mysql", "performance_schema", "sys")
 _CACHE = ("127.0.0.1", 11211)
@@ -49,9 +49,7 @@ def database(path: str = _DATABASE_SOCKET) -> dict[str, Any]:
     found: dict[str, Any] = {}
     try:
         with (
-            pymysql.connect(
-                unix_socket=path, user="root", connect_timeout=10, read_timeout=int(_SECONDS)
-            ) as connection,
+            pymysql.connect(unix_socket=path, user="root", connect_timeout=10, read_timeout=_SECONDS) as connection,
             connection.cursor() as cursor,
         ):
             for name, statement in statements.items():

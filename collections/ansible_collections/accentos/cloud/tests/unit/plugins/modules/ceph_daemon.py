@@ -84,14 +84,21 @@ class Connection:
         self.monitors = monitors
         self.open = False
 
-    def connect(self, timeout: float) -> None:
+    def connect(self, timeout: int) -> None:
         """Open the connection."""
+        self._take(timeout)
         if not self.monitors.reachable:
             raise Error("[errno 110] RADOS timed out (error connecting to the cluster)")
         self.open = True
 
-    def mon_command(self, command: str, data: bytes, timeout: float) -> tuple[int, bytes, str]:
+    @staticmethod
+    def _take(timeout: int) -> None:
+        if not isinstance(timeout, int):
+            raise TypeError(f"Argument 'timeout' has incorrect type (expected int, got {type(timeout).__name__})")
+
+    def mon_command(self, command: str, data: bytes, timeout: int) -> tuple[int, bytes, str]:
         """Give a command to the monitors."""
+        self._take(timeout)
         assert self.open
         told = json.loads(command)
         if told["prefix"] == self.monitors.refuses:
