@@ -75,4 +75,4 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], os.environ))
+    raise SystemExit(main(sys.argv[1:], os.environ))
