@@ -87,8 +87,8 @@ def run(site: Path, *arguments: str) -> tuple[int, str, dict[str, Any]]:
         check=False,
     )
     report = site / ".doctor/report.json"
-    assert report.is_file(), done.stdout
-    return done.returncode, done.stdout, json.loads(report.read_text())
+    assert report.is_file() == ("--check" not in arguments), done.stdout
+    return done.returncode, done.stdout, json.loads(report.read_text()) if report.is_file() else {}
 
 
 def test_lost_hosts_are_findings_and_the_others_are_looked_at(site: Path) -> None:
@@ -117,13 +117,22 @@ def test_lost_hosts_are_findings_and_the_others_are_looked_at(site: Path) -> Non
         assert PRIVATE not in text
 
 
-def test_the_report_is_for_its_owner_only_and_check_mode_is_the_same(site: Path) -> None:
+def test_check_mode_tells_the_same_and_writes_nothing(site: Path) -> None:
     before = sorted(str(path) for path in site.rglob("*") if ".doctor" not in path.parts)
-    code, _output, report = run(site, "--check", "--limit=controller-1")
+    code, output, _report = run(site, "--check", "--limit=controller-1")
+    assert code == 2, output
+    assert "broken.service: <b>refused</b> (hidden)" in output
+    assert "What to do about each is above." in output
+    assert sorted(str(path) for path in site.rglob("*")) == before
+
+
+def test_the_report_is_for_its_owner_only_and_about_the_hosts_that_were_meant(site: Path) -> None:
+    before = sorted(str(path) for path in site.rglob("*") if ".doctor" not in path.parts)
+    code, _output, report = run(site, "--limit=controller-1")
     assert code == 2
     assert {host["name"] for host in report["hosts"]} == {"controller-1"}
-    assert sorted(str(path) for path in site.rglob("*") if ".doctor" not in path.parts) == before
     folder = site / ".doctor"
+    assert sorted(str(path) for path in site.rglob("*") if ".doctor" not in path.parts) == before
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {
         "report.json": 0o600,

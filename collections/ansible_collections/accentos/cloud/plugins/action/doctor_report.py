@@ -76,7 +76,7 @@ class ActionModule(ActionBase):
     TRANSFERS_FILES = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Write the report and return what is shown of it."""
+        """Write the report, not in check mode, and return what is shown of it."""
         super().run(tmp, task_vars)
         _validation, options = self.validate_argument_spec(dict(_OPTIONS))
         key_file = options["key_file"] or os.environ.get("ACCENTOS_VAULT_KEY_FILE")
@@ -100,9 +100,10 @@ class ActionModule(ActionBase):
         folder = Path(options["folder"])
         paths = {"json": folder / "report.json", "html": folder / "report.html"}
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write(paths["json"], json.dumps(report, indent=1) + "\n")
-            write(paths["html"], page(report))
+            if not self._task.check_mode:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                write(paths["json"], json.dumps(report, indent=1) + "\n")
+                write(paths["html"], page(report))
         except OSError as error:
             raise AnsibleActionFail(f"The report cannot be written to {folder}: {error.strerror}") from error
         return {

@@ -63,8 +63,7 @@ options:
 attributes:
   check_mode:
     description: >-
-      Can run in check mode, where it writes the report too, which is what the run is for, as its log is. Nothing of the
-      site changes.
+      Can run in check mode, where it returns the same and writes no report.
     support: full
   diff_mode:
     description: There is nothing to show, since nothing of the site changes.
