@@ -75,7 +75,13 @@ def test_what_test_leaves_out_is_in_test_long() -> None:
     (lab,) = (step.action for step in steps_of("test") if step.name == "lab tests")
     for action, mark in ((lab, "not long"), (steps["long lab tests"].action, "long")):
         assert not callable(action)
-        assert action[-4:-1] == ("tests/lab", "-m", mark)
+        assert action[-4:-1] == (verbs.LAB_TESTS, "-m", mark)
+    # What is left out of all of them for its length has a step of its own.
+    killed = steps["killed deployments"].action
+    assert not callable(killed)
+    assert killed[3:-1] == (verbs.DEPLOYMENT_TESTS, "-m", "long")
+    assert ignored(tuple(str(word) for word in steps["long lab tests"].action)) == {verbs.DEPLOYMENT_TESTS}
+    assert steps["killed deployments"].timeout > steps["long lab tests"].timeout
 
 
 def is_long(path: Path) -> bool:

@@ -8,7 +8,7 @@ import platform
 import re
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from . import packages, venv
@@ -46,6 +46,9 @@ ASLEEP = {name: f"{name}.service" for name in POWER_PACKAGES}
 SLOW_TESTS = ("tests/power", "tests/playbooks", "tests/stages")
 # Steps of a group run at the same time, in their order, as far as there are lanes.
 HOSTS = "hosts"
+LAB_TESTS = "tests/lab"
+# They deploy a cloud twice and kill it many times, in a lab of their own.
+DEPLOYMENT_TESTS = "tests/lab/test_deploy_kills.py"
 # Scenario that leaves its hosts to tests/lab.
 LAB_OF_TESTS = "prepare"
 # The one verb of the documentation that would take the labs of other steps away.
@@ -197,7 +200,7 @@ def quality_steps() -> tuple[Step, ...]:
         # One process would take nearly as long as all of test-quick may. Of two, one waits for the other at the end.
         "--numprocesses=3",
         "--dist=loadfile",
-        *(f"--ignore={folder}" for folder in ("tests/lab", *SLOW_TESTS)),
+        *(f"--ignore={folder}" for folder in (LAB_TESTS, *SLOW_TESTS)),
         # What is covered is judged once the slow tests have added theirs.
         "--cov",
         "--cov-report=",
@@ -277,13 +280,15 @@ def scenario_step(scenario: str, why: str, timeout: int, group: str = "", env: M
     )
 
 
-def lab_tests_step(name: str, why: str, root: Path, marked: str, group: str = "") -> Step:
-    """Return the step NAME that runs those of tests/lab that are MARKED so, on the hosts of a scenario."""
+def lab_tests_step(
+    name: str, why: str, root: Path, marked: str, group: str = "", tests: tuple[str, ...] = (LAB_TESTS,)
+) -> Step:
+    """Return the step NAME that runs those of TESTS that are MARKED so, by default all of tests/lab, on lab hosts."""
     result = f"{RESULTS}/{name.replace(' ', '-')}.xml"
     return Step(
         name,
         why,
-        (PYTHON, "-m", "pytest", "tests/lab", "-m", marked, f"--junitxml={result}"),
+        (PYTHON, "-m", "pytest", *tests, "-m", marked, f"--junitxml={result}"),
         timeout=3600,
         tests=(result,),
         env={
@@ -376,7 +381,24 @@ def long_test_steps(root: Path) -> tuple[Step, ...]:
             # No task has such a tag, so none is left out.
             env=marked | {"ACCENTOS_SKIP_TAGS": "none"},
         ),
-        lab_tests_step("long lab tests", "More faults of labs, and the rack of bare machines.", root, "long"),
+        lab_tests_step(
+            "long lab tests",
+            "More faults of labs, and the rack of bare machines.",
+            root,
+            "long",
+            tests=(f"--ignore={DEPLOYMENT_TESTS}", LAB_TESTS),
+        ),
+        replace(
+            lab_tests_step(
+                "killed deployments",
+                "A deployment that is killed again and again ends as one that nobody disturbed.",
+                root,
+                "long",
+                tests=(DEPLOYMENT_TESTS,),
+            ),
+            timeout=21600,
+            uses="lab of openstack",
+        ),
     )
 
 

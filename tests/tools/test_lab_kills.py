@@ -1,0 +1,376 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the tests of killed runs decide, with literals, and the programs that they run on hosts, on this machine."""
+
+from __future__ import annotations
+
+import ast
+import fcntl
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.lab import cloud_state, host_state
+from tests.lab.conftest import Lab
+from tests.lab.kills import FIRST, LONG, SHORT, difference, guessed_seconds, kill_points
+from tests.lab.manifest import TREES, digest, entries
+from tests.lab.test_deploy_kills import SITE, Cloud, Findings, Reference, hosts_of
+
+LAB = Path(__file__).parents[1] / "lab"
+SECONDS = [1.0] * 30
+# A run that starts a task each tenth of a second, as the callback stages tells it, and then fails.
+RUN = """
+import sys, time
+log = open(sys.argv[1], "a", buffering=1)
+for number in range(1, int(sys.argv[2]) + 1):
+    print(f"2026-01-02T03:04:05.000+00:00 task: number {number} (tasks.yml:{number})", file=log)
+    print(f"2026-01-02T03:04:05.000+00:00 ok: host: number {number}", file=log)
+    time.sleep(0.1)
+print("the cause")
+sys.exit(3)
+"""
+
+
+@pytest.mark.parametrize("kills", [0, 1, 20, 26, 27, 70])
+def test_points_are_ascending_and_each_comes_once_before_one_comes_twice(kills: int) -> None:
+    points = kill_points(SECONDS, kills, random.Random(1))  # noqa: S311  no secret
+    tasks = [task for task, _delay in points]
+    assert len(points) == kills
+    assert points == sorted(points)
+    assert {FIRST <= task < len(SECONDS) for task in tasks} <= {True}
+    places = len(SECONDS) - FIRST
+    assert {tasks.count(task) for task in range(FIRST, len(SECONDS))} <= {kills // places, -(-kills // places)}
+    assert {0 <= delay <= 1 for _task, delay in points} <= {True}
+
+
+def test_the_same_seed_gives_the_same_points_and_another_one_others() -> None:
+    one, same, other = (kill_points(SECONDS, 20, random.Random(seed)) for seed in (7, 7, 8))  # noqa: S311
+    assert one == same != other
+
+
+def test_a_task_that_takes_most_of_the_time_is_nearly_always_met() -> None:
+    seconds = [0.5] * 200
+    seconds[99] = 600.0
+    met = [kill_points(seconds, 20, random.Random(seed)) for seed in range(50)]  # noqa: S311
+    delays = [delay for points in met for task, delay in points if task == 100]
+    assert len(delays) > 45
+    assert max(delays) > 300 > min(delays)
+
+
+def test_tasks_that_take_no_time_can_be_chosen() -> None:
+    assert len(kill_points([0.0] * 30, 20, random.Random(1))) == 20  # noqa: S311
+
+
+def test_guessed_times_are_short_as_often_as_long() -> None:
+    guessed = guessed_seconds(1000, random.Random(1))  # noqa: S311
+    assert len(guessed) == 1000
+    assert SHORT <= min(guessed) < max(guessed) <= LONG
+    assert 400 < sum(one < (SHORT * LONG) ** 0.5 for one in guessed) < 600
+
+
+def test_difference_tells_which_side_has_a_line_and_what_is_there_twice() -> None:
+    before = {"a": ["x 1", "y 1"], "b": ["z"], "gone": ["w"]}
+    after = {"a": ["y 1", "x 2"], "b": ["z", "z"], "new": ["v"]}
+    assert difference(before, after) == {"a": ["- x 1", "+ x 2"], "b": ["+ z"], "gone": ["- w"], "new": ["+ v"]}
+    # The order says nothing.
+    assert difference({"a": ["1", "2"]}, {"a": ["2", "1"]}) == {}
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A few files of a host."""
+    root = tmp_path / "host"
+    for name, text in {
+        "etc/nova/nova.conf": "[DEFAULT]\n",
+        "etc/accentos/pki/host.key": "mine",
+        "etc/accentos/pki/ca.crt": "the site's",
+        "etc/passwd-": "backup",
+        "etc/machine-id": "1",
+        "usr/lib/accentos/a.py": "pass",
+        "usr/lib/accentos/__pycache__/a.pyc": "compiled",
+        "var/lib/accentos/images/guest/disk.img": "large",
+        "var/lib/accentos/syncs/nova": "{}",
+        "usr/sbin/policy-rc.d": "#!/bin/sh\n",
+    }.items():
+        file = root / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    (root / "etc/link").symlink_to("nova/nova.conf")
+    os.mkfifo(root / "etc/pipe")
+    (root / "etc/dead").symlink_to("nothing")
+    return root
+
+
+def listed(root: Path) -> list[str]:
+    """Return what the program prints that hosts are sent."""
+    program = (LAB / "manifest.py").read_text()
+    argv = [sys.executable, "-", str(root)]
+    return subprocess.run(argv, input=program, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+def test_manifest_lists_what_deployments_write(tree: Path) -> None:
+    lines = listed(tree)
+    assert lines == [line for one in TREES for line in entries(one, str(tree))]
+    rows = {line.split()[0]: line.split()[1:] for line in lines}
+    assert len(rows) == len(lines)
+    assert rows["/etc/link"][3:] == ["nova/nova.conf"]
+    assert rows["/etc/dead"][3:] == ["nothing"]
+    assert rows["/etc/pipe"][3:] == ["-"]
+    assert rows["/etc/accentos/pki/host.key"][3:] == ["own"]
+    assert rows["/etc/machine-id"][3:] == ["own"]
+    assert len(rows["/etc/accentos/pki/ca.crt"][3]) == len(rows["/usr/sbin/policy-rc.d"][3]) == 64
+    assert {"/etc/nova", "/var/lib/accentos/syncs/nova", "/usr/lib/accentos/a.py"} < set(rows)
+    assert not {"/etc/passwd-", "/usr/lib/accentos/__pycache__", "/var/lib/accentos/images"} & set(rows)
+    assert not [path for path in rows if "disk.img" in path or path.endswith(".pyc")]
+    owner = Path(tree, "etc").owner()
+    assert rows["/etc"][1] == owner
+
+
+def test_manifest_sees_each_kind_of_change(tree: Path) -> None:
+    before = listed(tree)
+    (tree / "etc/nova/nova.conf").write_text("[default]\n")
+    (tree / "etc/accentos/pki/ca.crt").chmod(0o600)
+    (tree / "etc/link").unlink()
+    (tree / "etc/.nova.conf.rest").touch()
+    (tree / "etc/machine-id").write_text("2")
+    changed = {line.split()[1] for line in difference({"a": before}, {"a": listed(tree)})["a"]}
+    assert changed == {"/etc/nova/nova.conf", "/etc/accentos/pki/ca.crt", "/etc/link", "/etc/.nova.conf.rest"}
+
+
+@pytest.mark.parametrize(
+    ("path", "one", "same", "other"),
+    [
+        (
+            "/etc/passwd",
+            "root:x:0:0:root:/root:/bin/bash\nnova:x:64060:0::/var/lib/nova:/bin/sh\n",
+            "nova:x:64061:0::/var/lib/nova:/bin/sh\nroot:x:0:0:root:/root:/bin/bash\n",
+            "root:x:0:0:root:/root:/bin/bash\nnova:x:64060:0::/var/lib/nova:/bin/bash\n",
+        ),
+        ("/etc/group", "kvm:x:104:nova,root\nb:x:1:\n", "b:x:2:\nkvm:x:105:root,nova\n", "kvm:x:104:nova\nb:x:1:\n"),
+        ("/etc/gshadow", "kvm:!::nova,root\n", "kvm:!::root,nova\n", "kvm:*::nova,root\n"),
+        ("/etc/shadow", "a:!*:20000:0:99999:7:::\n", "a:!*:20001:0:99999:7:::\n", "a:$y$1:20000:0:99999:7:::\n"),
+        ("/etc/subuid", "a:100000:65536\nb:165536:65536\n", "b:100000:65536\na:165536:65536\n", "a:100000:65536\n"),
+        (
+            "/etc/libvirt/nwfilter/no-arp.xml",
+            "<filter name='a'>\n  <uuid>1-2</uuid>\n</filter>\n",
+            "<filter name='a'>\n</filter>\n",
+            "<filter name='b'>\n  <uuid>1-2</uuid>\n</filter>\n",
+        ),
+        (
+            "/etc/libvirt/qemu/networks/default.xml",
+            "<network>\n  <uuid>1</uuid>\n  <mac address='52:54:00:00:00:01'/>\n  <ip/>\n</network>\n",
+            "<network>\n  <uuid>2</uuid>\n  <mac address='52:54:00:00:00:02'/>\n  <ip/>\n</network>\n",
+            "<network>\n  <uuid>1</uuid>\n  <mac address='52:54:00:00:00:01'/>\n</network>\n",
+        ),
+        (
+            "/etc/dbconfig-common/a.conf",
+            "a='1'\ndbc_dbpass='x'\n",
+            "a='1'\ndbc_dbpass='y'\n",
+            "a='2'\ndbc_dbpass='x'\n",
+        ),
+        ("/etc/nova/nova.conf", "a = 1\n", "a = 1\n", "a=1\n"),
+    ],
+)
+def test_a_part_of_some_files_is_up_to_the_host(path: str, one: str, same: str, other: str) -> None:
+    first, second, third = (digest(path, text.encode()) for text in (one, same, other))
+    assert first == second != third
+
+
+def test_bytes_that_are_no_text_are_compared_too() -> None:
+    assert digest("/etc/passwd", b"\xff:x:1:0::/:/\n") != digest("/etc/passwd", b"\xfe:x:1:0::/:/\n")
+
+
+def test_programs_for_hosts_need_only_what_hosts_have() -> None:
+    for name, others in (("manifest.py", set()), ("host_state.py", set()), ("cloud_state.py", {"pymysql"})):
+        known = set(sys.stdlib_module_names)
+        found = ast.walk(ast.parse((LAB / name).read_text()))
+        imported = {alias.name for node in found if isinstance(node, ast.Import) for alias in node.names}
+        found = ast.walk(ast.parse((LAB / name).read_text()))
+        imported |= {str(node.module) for node in found if isinstance(node, ast.ImportFrom)}
+        assert {module.partition(".")[0] for module in imported} - known == others
+
+
+def test_a_host_tells_units_that_start_at_boot_or_were_started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    answers = {
+        "list-unit-files": "a.service enabled enabled\nb@.service enabled enabled\nc.service disabled enabled\n"
+        "d.service static -\nproc.mount generated -\nnova-api.service masked enabled",
+        "show": "Id=a.service\nActiveState=active\n\nId=ceph-osd@0.service\nActiveState=inactive\n\n"
+        "Id=nova-api.service\nActiveState=active",
+    }
+    asked: list[tuple[str, ...]] = []
+
+    def ask(*argv: str) -> list[str]:
+        asked.append(argv)
+        return answers[argv[1]].split("\n")
+
+    monkeypatch.setattr(host_state, "ask", ask)
+    monkeypatch.setattr(host_state, "STARTED", tmp_path)
+    for name in ("ceph-osd@0.service", "nova-api.service", "nova-api.service~certificate-nova"):
+        (tmp_path / name).touch()
+    assert [*host_state.units(host_state.unit_files())] == [
+        "unit a.service enabled",
+        "unit b@.service enabled",
+        "unit c.service disabled",
+        "unit d.service static",
+        "unit nova-api.service masked",
+        "runs a.service",
+        "runs nova-api.service",
+    ]
+    assert asked[-1][3:] == ("a.service", "ceph-osd@0.service", "nova-api.service")
+
+
+def test_a_host_tells_what_is_wrong_with_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    said = {"systemctl": ["nova-api.service loaded failed failed"], "sh": ["these packages are only half configured:"]}
+    monkeypatch.setattr(host_state, "ask", lambda *argv: said[argv[0]])
+    monkeypatch.setattr(host_state, "tasks", lambda: iter(()))
+    for name in ("var/lib/dpkg/updates/0001", "var/lib/dpkg/lock", "var/lib/dpkg/lock-frontend"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    holder = (
+        "import fcntl,sys\nf=open(sys.argv[1],'r+b')\nfcntl.lockf(f,fcntl.LOCK_EX)\nprint(flush=True)\nsys.stdin.read()"
+    )
+    argv = [sys.executable, "-c", holder, str(tmp_path / "var/lib/dpkg/lock")]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout
+        assert other.stdout.readline() == b"\n"
+        assert [*host_state.wrong(tmp_path)] == [
+            "failed: nova-api.service loaded failed failed",
+            "dpkg --audit: these packages are only half configured:",
+            f"cut off: {tmp_path}/var/lib/dpkg/updates/0001",
+            f"held: {tmp_path}/var/lib/dpkg/lock",
+        ]
+        other.communicate(b"")
+    with (tmp_path / "var/lib/dpkg/lock").open("r+b") as file:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_a_task_that_still_runs_is_told() -> None:
+    with subprocess.Popen(["/bin/sh", "-c", "sleep 60 && sleep 0"]) as process:
+        end = time.monotonic() + 10
+        while not (found := [line for line in host_state.tasks() if f" {process.pid}:" in line]):
+            assert time.monotonic() < end
+        process.kill()
+        assert found == [f"still runs: process {process.pid}: /bin/sh -c sleep 60 && sleep 0"]
+
+
+def test_a_cloud_tells_rows_by_their_kind_and_rights_of_each_user() -> None:
+    def query(statement: str) -> list[tuple[Any, ...]]:
+        if statement == cloud_state.QUERIES["role"]:
+            return [("admin", "<<null>>", None), ("admin", "<<null>>", None)]
+        if "global_priv" in statement:
+            return [("nova", "%"), ("reader", "")]
+        if statement == "SHOW GRANTS FOR `nova`@`%`":
+            return [("GRANT USAGE ON *.*",), ("GRANT ALL PRIVILEGES ON `nova`.*",)]
+        if "alembic_version'" in statement:
+            return [("neutron",)]
+        if statement == "SELECT version_num FROM `neutron`.alembic_version":
+            return [("aaa",), ("bbb",)]
+        raise cloud_state.AskError(f"{statement}: no such table")
+
+    sources = [cloud_state.rows(query, "role", cloud_state.QUERIES["role"]), cloud_state.rows(query, "x", "SELECT 1")]
+    sources += [cloud_state.rights(query), cloud_state.steps(query)]
+    assert [line for source in sources for line in cloud_state.answers(source)] == [
+        'role: ["admin", "<<null>>", null]',
+        'role: ["admin", "<<null>>", null]',
+        f"{cloud_state.SILENT}SELECT 1: no such table",
+        "right of nova@%: GRANT USAGE ON *.*",
+        "right of nova@%: GRANT ALL PRIVILEGES ON `nova`.*",
+        "right of reader@: a role",
+        "step of neutron: aaa",
+        "step of neutron: bbb",
+    ]
+
+
+def test_a_cloud_tells_accounts_pools_and_settings_of_its_storage(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = {
+        "pool_name": "vms",
+        "size": 2,
+        "min_size": 1,
+        "crush_rule": 1,
+        "application_metadata": {"rbd": {"x": "y"}},
+        "pg_num": 32,
+    }
+    answers: dict[str, Any] = {
+        "auth": {"auth_dump": [{"entity": "client.nova", "key": "secret", "caps": {"osd": "profile rbd"}}]},
+        "osd dump": {"pools": [pool]},
+        "osd tree": {"nodes": [{"id": 0, "name": "osd.0", "type": "osd", "status": "up", "device_class": "hdd"}]},
+        "config": [
+            {"section": "mon", "name": "auth_allow", "value": "false"},
+            {"section": "osd.0", "name": "osd_mclock_max_capacity_iops_hdd", "value": "123.4"},
+        ],
+    }
+    monkeypatch.setattr(
+        cloud_state, "ask", lambda *argv: json.dumps(answers.get(f"{argv[1]} {argv[2]}") or answers[argv[1]])
+    )
+    found = [*cloud_state.storage()]
+    assert found == [
+        'ceph user: client.nova {"osd": "profile rbd"}',
+        'ceph pool: vms {"application_metadata": ["rbd"], "crush_rule": 1, "min_size": 1, "size": 2}',
+        'ceph disk: {"name": "osd.0", "type": "osd", "device_class": "hdd", "status": "up"}',
+        "ceph setting: mon auth_allow false",
+    ]
+
+
+def test_the_cloud_has_the_hosts_of_its_site(tmp_path: Path) -> None:
+    cloud = Cloud(tmp_path)
+    assert (cloud.controller, cloud.hosts) == ("controller-1", ("controller-1", "compute-1", "compute-2"))
+    assert (cloud.site, cloud.state.name, cloud.made) == (SITE, "openstack", False)
+    nested = {
+        "all": {"hosts": {"x": None}, "children": {"a": {"children": {"b": {"hosts": {"y": {}, "x": {}}}}}, "c": {}}}
+    }
+    assert hosts_of(nested) == ["x", "y"]
+
+
+def test_a_reference_is_private_and_comes_back_as_it_was(tmp_path: Path) -> None:
+    reference = Reference({"a": ["/etc 755"]}, {"cloud": ["x"]}, {"a": []}, {"s": "00"}, ["one (a.yml:1)"], [1.5])
+    file = tmp_path / "reference.json"
+    reference.write(file)
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert Reference.read(file) == reference
+
+
+def test_findings_tell_everything() -> None:
+    findings = Findings()
+    findings.add_by_host("files", {"a": [], "b": ["- x", "+ y"]})
+    with findings.looking_at("the secrets"):
+        raise OSError("no such file")
+    assert findings.texts == ["files, b:\n  - x\n  + y", "the secrets cannot be looked at: no such file"]
+
+
+class Stand(Lab):
+    """A lab whose playbooks are the run of this file."""
+
+    def command(self, playbook: str, *arguments: str, site: Path | None = None) -> list[str]:
+        """Return the command of a run with as many tasks as PLAYBOOK says."""
+        return [sys.executable, "-c", RUN, str(self.scratch / "stages.log"), playbook]
+
+
+@pytest.mark.parametrize(
+    ("task", "delay", "last"), [(2, 0.0, 2), ("number 3", 0.0, 3), (3, 0.05, 3), (2, 30.0, 3), ("number 9", 0.0, 9)]
+)
+def test_a_run_is_killed_at_its_task_or_when_the_next_one_starts(
+    task: int | str, delay: float, last: int, tmp_path: Path
+) -> None:
+    lab = Stand(tmp_path)
+    began = time.monotonic()
+    told = lab.kill_at_task("600", task, delay=delay)
+    assert time.monotonic() - began < 20
+    # A slow machine may have come further.
+    number = int(told.rpartition("number ")[2].split()[0])
+    assert last <= number <= last + 5
+
+
+def test_a_run_that_ends_by_itself_shows_its_end(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match=r"the run ended with code 3 .* task 9:\s+the cause"):
+        Stand(tmp_path).kill_at_task("3", 9)
+
+
+def test_a_run_that_does_not_come_to_its_task_is_killed(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match=r"after 0\.5 seconds the run was not at its task 'never'"):
+        Stand(tmp_path).kill_at_task("600", "never", limit=0.5)
