@@ -80,7 +80,9 @@ def test_what_test_leaves_out_is_in_test_long() -> None:
     killed = steps["killed deployments"].action
     assert not callable(killed)
     assert killed[3:-1] == (verbs.DEPLOYMENT_TESTS, "-m", "long")
-    assert ignored(tuple(str(word) for word in steps["long lab tests"].action)) == {verbs.DEPLOYMENT_TESTS}
+    others = steps["long lab tests"].action
+    assert not callable(others)
+    assert ignored(others) == {verbs.DEPLOYMENT_TESTS}
     assert steps["killed deployments"].timeout > steps["long lab tests"].timeout
 
 
