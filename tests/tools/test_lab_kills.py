@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.lab import cloud_state, host_state
+from tests.lab import test_deploy_kills as deployment
 from tests.lab.conftest import Lab
 from tests.lab.kills import FIRST, LONG, SHORT, difference, guessed_seconds, kill_points
 from tests.lab.manifest import TREES, digest, entries
@@ -33,7 +34,7 @@ for number in range(1, int(sys.argv[2]) + 1):
     print(f"2026-01-02T03:04:05.000+00:00 ok: host: number {number}", file=log)
     time.sleep(0.1)
 print("the cause")
-sys.exit(3)
+sys.exit(int(sys.argv[3]))
 """
 
 
@@ -348,7 +349,7 @@ class Stand(Lab):
 
     def command(self, playbook: str, *arguments: str, site: Path | None = None) -> list[str]:
         """Return the command of a run with as many tasks as PLAYBOOK says."""
-        return [sys.executable, "-c", RUN, str(self.scratch / "stages.log"), playbook]
+        return [sys.executable, "-c", RUN, str(self.scratch / "stages.log"), playbook, "3"]
 
 
 @pytest.mark.parametrize(
@@ -374,3 +375,111 @@ def test_a_run_that_ends_by_itself_shows_its_end(tmp_path: Path) -> None:
 def test_a_run_that_does_not_come_to_its_task_is_killed(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match=r"after 0\.5 seconds the run was not at its task 'never'"):
         Stand(tmp_path).kill_at_task("600", "never", limit=0.5)
+
+
+class StandCloud(Cloud):
+    """A cloud whose deployments are the run of this file, and which is what the test wants."""
+
+    def __init__(self, scratch: Path) -> None:
+        super().__init__(scratch)
+        self.calls: list[str] = []
+        self.files, self.rows, self.faults, self.known = ["/etc 1"], ["user: nova"], list[str](), {"a": "1"}
+        self.code = 0
+
+    def command(self, playbook: str, *arguments: str, site: Path | None = None) -> list[str]:
+        """Return the command of a run of twelve tasks."""
+        self.calls.append(playbook)
+        return [sys.executable, "-c", RUN, str(self.scratch / "stages.log"), "12", str(self.code)]
+
+    def program(self, host: str, name: str, *words: str) -> str:
+        """Answer as the programs do."""
+        if name == "manifest.py":
+            return "".join(f"{line}\n" for line in self.files)
+        return json.dumps(self.faults if words else self.rows)
+
+    def prepare_fresh_hosts(self, *, keep_secrets: bool) -> None:
+        """Note that hosts are made."""
+        self.made = True
+        self.calls.append(f"fresh hosts, secrets {'kept' if keep_secrets else 'new'}")
+
+    def secrets(self) -> dict[str, str]:
+        """Return what the test wants."""
+        return self.known
+
+    def keep_files(self, beginning: str) -> None:
+        """Note that files are kept."""
+        self.calls.append("keep")
+
+
+def judge(cloud: StandCloud) -> dict[str, object]:
+    """Run the test of killed deployments over a cloud and return the properties that it records."""
+    told: dict[str, object] = {}
+    deployment.test_deployment_that_is_killed_again_and_again_ends_as_an_undisturbed_one(cloud, told.__setitem__)
+    return told
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kill three times, and do not wait for what comes late."""
+    for name, value in {"KILLS": 3, "SEED": 5, "ATTEMPTS": 2, "PAUSE": 0, "REFERENCE": "", "CONVERGED": False}.items():
+        monkeypatch.setattr(deployment, name, value)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_deployment_that_is_killed_is_judged(tmp_path: Path) -> None:
+    cloud = StandCloud(tmp_path)
+    told = judge(cloud)
+    deploy = deployment.DEPLOY
+    assert cloud.calls == ["fresh hosts, secrets new", deploy, "keep", "fresh hosts, secrets kept", *[deploy] * 5]
+    kills = [value for name, value in told.items() if name.startswith("kill ")]
+    assert len(kills) == 3
+    assert {"seconds for the reference", "seconds with kills", "seconds in all", "kills"} < set(told)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_cloud_that_is_there_is_taken_for_the_reference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deployment, "CONVERGED", True)
+    monkeypatch.setattr(deployment, "KILLS", 0)
+    monkeypatch.setattr(deployment, "REFERENCE", str(tmp_path / "kept.json"))
+    cloud = StandCloud(tmp_path)
+    judge(cloud)
+    assert (cloud.calls, cloud.made) == ([deployment.DEPLOY, "keep"], False)
+    assert Reference.read(tmp_path / "kept.json").seconds is None
+    # The kills in another run.
+    monkeypatch.setattr(deployment, "KILLS", 2)
+    later = StandCloud(tmp_path)
+    judge(later)
+    assert later.calls == ["fresh hosts, secrets kept", *[deployment.DEPLOY] * 4]
+    # With other secrets nothing could be the same, and nothing is touched.
+    other = StandCloud(tmp_path)
+    other.known = {"a": "2"}
+    with pytest.raises(AssertionError, match="has not the secrets of the reference"):
+        judge(other)
+    assert (other.calls, other.made) == ([], False)
+
+
+@pytest.mark.usefixtures("quick")
+def test_all_that_is_otherwise_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cloud = StandCloud(tmp_path)
+    file = tmp_path / "kept.json"
+    monkeypatch.setattr(deployment, "REFERENCE", str(file))
+    cloud.take_reference().write(file)
+    cloud.code = 4
+    cloud.files, cloud.rows, cloud.faults = ["/etc 2"], ["does not answer: x"], ["failed: nova-api.service"]
+    monkeypatch.setattr(cloud, "secrets", lambda: {"a": "1", f"b{len(cloud.calls)}": "2"})
+    # The run ends before it could be killed.
+    monkeypatch.setattr(deployment, "kill_points", lambda *_given: [(4, 0.0), (99, 0.0)])
+    with pytest.raises(pytest.fail.Exception) as told:
+        judge(cloud)
+    text = str(told.value)
+    for part in (
+        "kill 2 of 3: the run ended with code 4",
+        "the deployment after the last kill ended with code 4",
+        "files differ from the reference (-), compute-1:\n  - /etc 1\n  + /etc 2",
+        "in what is no file, cloud:\n  + does not answer: x\n  - user: nova",
+        "not compared, cloud",
+        "one more deployment ended with code 4",
+        "wrong with the hosts, compute-2:\n  + failed: nova-api.service",
+        "secrets that the killed deployment made, changed or lost, site:\n  b",
+    ):
+        assert part in text, part
