@@ -198,11 +198,9 @@ class Lab:
                     time.sleep(0.02)
                 runs = process.poll() is None
             finally:
-                # The number of one that has ended may be that of a stranger. Workers are in sessions of their own, so a
-                # signal to the group would miss them.
-                for pid in [process.pid, *descendants(process.pid)] if process.poll() is None else []:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
+                # The number of one that has ended may be that of a stranger.
+                if process.poll() is None:
+                    kill_tree(process.pid)
         end_of_output = "\n".join(_lines(output)[-100:])
         assert runs, (
             f"the run ended with code {process.returncode} before it was killed at task {task!r}:\n{end_of_output}"
@@ -270,6 +268,22 @@ def descendants(pid: int) -> list[int]:
             parents.setdefault(parent, []).append(int(entry.parent.name))
     found = parents.get(pid, [])
     return found + [below for child in found for below in descendants(child)]
+
+
+def kill_tree(pid: int) -> None:
+    """Kill a process and all that it started, in whatever session: workers are in sessions of their own."""
+    stopped: list[int] = []
+    # One that is stopped starts no others, which would go on after the end of those that are known.
+    while new := [one for one in (pid, *descendants(pid)) if one not in stopped]:
+        _send(signal.SIGSTOP, new)
+        stopped += new
+    _send(signal.SIGKILL, stopped)
+
+
+def _send(number: signal.Signals, processes: list[int]) -> None:
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, number)
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ import fcntl
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import time
@@ -27,12 +28,18 @@ LAB = Path(__file__).parents[1] / "lab"
 SECONDS = [1.0] * 30
 # A run that starts a task each tenth of a second, as the callback stages tells it, and then fails.
 RUN = """
-import sys, time
+import json, pathlib, subprocess, sys, time
+# What a worker starts, in a session of its own.
+other = subprocess.Popen(["sleep", "600"], start_new_session=True)
 log = open(sys.argv[1], "a", buffering=1)
 for number in range(1, int(sys.argv[2]) + 1):
     print(f"2026-01-02T03:04:05.000+00:00 task: number {number} (tasks.yml:{number})", file=log)
-    print(f"2026-01-02T03:04:05.000+00:00 ok: host: number {number}", file=log)
-    time.sleep(0.1)
+    print(f"2026-01-02T03:04:05.000+00:00 changed: host: number {number} {other.pid}", file=log)
+    # One of them may be a task without an end.
+    time.sleep(600 if sys.argv[5:] == [str(number)] else 0.1)
+other.kill()
+changed = {"hosts": {"compute-1": {"changed": int(sys.argv[4])}}}
+pathlib.Path(sys.argv[1]).with_name("summary.json").write_text(json.dumps(changed))
 print("the cause")
 sys.exit(int(sys.argv[3]))
 """
@@ -79,6 +86,7 @@ def test_difference_tells_which_side_has_a_line_and_what_is_there_twice() -> Non
     before = {"a": ["x 1", "y 1"], "b": ["z"], "gone": ["w"]}
     after = {"a": ["y 1", "x 2"], "b": ["z", "z"], "new": ["v"]}
     assert difference(before, after) == {"a": ["- x 1", "+ x 2"], "b": ["+ z"], "gone": ["- w"], "new": ["+ v"]}
+    assert difference({"a": ["z", "z"]}, {"a": ["z"]}) == {"a": ["- z"]}
     # The order says nothing.
     assert difference({"a": ["1", "2"]}, {"a": ["2", "1"]}) == {}
 
@@ -344,27 +352,44 @@ def test_findings_tell_everything() -> None:
     assert findings.texts == ["files, b:\n  - x\n  + y", "the secrets cannot be looked at: no such file"]
 
 
+def runs(pid: int) -> bool:
+    """Tell whether a process runs, which has a while to end; one of whose end nobody has taken notice does not."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+        if state in ("Z", "X"):
+            return False
+        time.sleep(0.1)
+    return True
+
+
 class Stand(Lab):
     """A lab whose playbooks are the run of this file."""
 
     def command(self, playbook: str, *arguments: str, site: Path | None = None) -> list[str]:
         """Return the command of a run with as many tasks as PLAYBOOK says."""
-        return [sys.executable, "-c", RUN, str(self.scratch / "stages.log"), playbook, "3"]
+        return [sys.executable, "-c", RUN, str(self.scratch / "stages.log"), playbook, "3", "0", *arguments]
 
 
 @pytest.mark.parametrize(
-    ("task", "delay", "last"), [(2, 0.0, 2), ("number 3", 0.0, 3), (3, 0.05, 3), (2, 30.0, 3), ("number 9", 0.0, 9)]
+    ("task", "delay", "places"), [(2, 0, {2, 3}), ("number 3", 0, {3}), (3, 0.05, {3}), (2, 300, {3})]
 )
 def test_a_run_is_killed_at_its_task_or_when_the_next_one_starts(
-    task: int | str, delay: float, last: int, tmp_path: Path
+    task: int | str, delay: float, places: set[int], tmp_path: Path
 ) -> None:
     lab = Stand(tmp_path)
     began = time.monotonic()
-    told = lab.kill_at_task("600", task, delay=delay)
-    assert time.monotonic() - began < 20
-    # A slow machine may have come further.
-    number = int(told.rpartition("number ")[2].split()[0])
-    assert last <= number <= last + 5
+    # The third task has no end, so a machine that is slow comes no further.
+    told = lab.kill_at_task("9", task, "3", delay=delay)
+    assert time.monotonic() - began < 200
+    assert int(told.rpartition("number ")[2].split()[0]) in places
+    # What it started has ended with it.
+    child = re.search(r"changed: host: number \d+ (\d+)$", lab.log(), re.MULTILINE)
+    assert child
+    assert not runs(int(child[1]))
 
 
 def test_a_run_that_ends_by_itself_shows_its_end(tmp_path: Path) -> None:
@@ -374,7 +399,7 @@ def test_a_run_that_ends_by_itself_shows_its_end(tmp_path: Path) -> None:
 
 def test_a_run_that_does_not_come_to_its_task_is_killed(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match=r"after 0\.5 seconds the run was not at its task 'never'"):
-        Stand(tmp_path).kill_at_task("600", "never", limit=0.5)
+        Stand(tmp_path).kill_at_task("9", "never", "3", limit=0.5)
 
 
 class StandCloud(Cloud):
@@ -384,12 +409,20 @@ class StandCloud(Cloud):
         super().__init__(scratch)
         self.calls: list[str] = []
         self.files, self.rows, self.faults, self.known = ["/etc 1"], ["user: nova"], list[str](), {"a": "1"}
-        self.code = 0
+        self.code = self.changed_tasks = 0
 
     def command(self, playbook: str, *arguments: str, site: Path | None = None) -> list[str]:
         """Return the command of a run of twelve tasks."""
         self.calls.append(playbook)
-        return [sys.executable, "-c", RUN, str(self.scratch / "stages.log"), "12", str(self.code)]
+        return [
+            sys.executable,
+            "-c",
+            RUN,
+            str(self.scratch / "stages.log"),
+            "12",
+            str(self.code),
+            str(self.changed_tasks),
+        ]
 
     def program(self, host: str, name: str, *words: str) -> str:
         """Answer as the programs do."""
@@ -464,7 +497,7 @@ def test_all_that_is_otherwise_is_told_at_once(tmp_path: Path, monkeypatch: pyte
     file = tmp_path / "kept.json"
     monkeypatch.setattr(deployment, "REFERENCE", str(file))
     cloud.take_reference().write(file)
-    cloud.code = 4
+    cloud.code, cloud.changed_tasks = 4, 1
     cloud.files, cloud.rows, cloud.faults = ["/etc 2"], ["does not answer: x"], ["failed: nova-api.service"]
     monkeypatch.setattr(cloud, "secrets", lambda: {"a": "1", f"b{len(cloud.calls)}": "2"})
     # The run ends before it could be killed.
@@ -479,6 +512,7 @@ def test_all_that_is_otherwise_is_told_at_once(tmp_path: Path, monkeypatch: pyte
         "in what is no file, cloud:\n  + does not answer: x\n  - user: nova",
         "not compared, cloud",
         "one more deployment ended with code 4",
+        "one more deployment changes something, all:\n  2026-01-02T03:04:05.000+00:00 changed: host: number 1 ",
         "wrong with the hosts, compute-2:\n  + failed: nova-api.service",
         "secrets that the killed deployment made, changed or lost, site:\n  b",
     ):
