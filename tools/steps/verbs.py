@@ -369,7 +369,7 @@ def long_test_steps(root: Path) -> tuple[Step, ...]:
     """Return what takes too long for every change: tests with the marker long, on labs of their own."""
     marked = {"ACCENTOS_TESTS": "long"}
     return (
-        scenario_step("openstack", "A compute leaves and joins; the APIs pass the tests of Tempest.", 7200, env=marked),
+        scenario_step("openstack", "A compute leaves with a guest, and joins again.", 7200, env=marked),
         scenario_step(
             "provision",
             "Machines that are prepared too, not only installed; a stranger; faults in the midst of an installation.",
