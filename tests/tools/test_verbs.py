@@ -126,7 +126,16 @@ def test_the_documentation_leaves_out_only_verbs_whose_steps_have_run() -> None:
     for step in (step for name in contained for step in steps_of(name)):
         same = done[step.name]
         assert steps.index(same) < steps.index(documentation)
-        assert same.essential or (same.action, same.env, same.tests) == (step.action, step.env, step.tests)
+        assert same.essential or (words(same), same.env, same.tests) == (words(step), step.env, step.tests)
+
+
+def words(step: Step) -> object:
+    """Return what a step does, apart from measuring what its tests cover."""
+    return (
+        [word for word in step.action if not word.startswith("--cov")]
+        if isinstance(step.action, tuple)
+        else step.action
+    )
 
 
 def test_labs_are_removed_when_nobody_uses_them_any_more() -> None:

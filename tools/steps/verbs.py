@@ -42,8 +42,8 @@ QUICK_PACKAGES = ("shellcheck", "zstd", "e2fsprogs", "gpg", "gpg-agent")
 # programs themselves; the services of the packages are of no use.
 POWER_PACKAGES = ("snmpd", "openipmi")
 ASLEEP = {name: f"{name}.service" for name in POWER_PACKAGES}
-# Tests that start servers or whole playbooks and wait for them: too slow for test-quick, which leaves them out.
-SLOW_TESTS = ("tests/power", "tests/playbooks", "tests/stages")
+# Tests that wait for servers, run whole playbooks or build releases: too slow for test-quick, which leaves them out.
+SLOW_TESTS = ("tests/power", "tests/playbooks", "tests/release", "tests/stages")
 # Steps of a group run at the same time, in their order, as far as there are lanes.
 HOSTS = "hosts"
 LAB_TESTS = "tests/lab"
@@ -191,8 +191,11 @@ def shellcheck(job: Job) -> None:
     job.call("shellcheck", "--norc", *found)
 
 
-def quality_steps() -> tuple[Step, ...]:
-    """Return the checks that need neither containers nor administrator rights; they run at the same time."""
+def quality_steps(*, coverage: bool) -> tuple[Step, ...]:
+    """Return the checks that need neither containers nor administrator rights; they run at the same time.
+
+    With COVERAGE the slow tests judge later what these have covered; it makes them slower.
+    """
     pytest = (
         PYTHON,
         "-m",
@@ -202,9 +205,7 @@ def quality_steps() -> tuple[Step, ...]:
         "--dist=loadfile",
         *(f"--ignore={folder}" for folder in (LAB_TESTS, *SLOW_TESTS)),
         # What is covered is judged once the slow tests have added theirs.
-        "--cov",
-        "--cov-report=",
-        "--cov-fail-under=0",
+        *(("--cov", "--cov-report=", "--cov-fail-under=0") if coverage else ()),
         f"--junitxml={RESULTS}/pytest.xml",
     )
     rows: tuple[tuple[str, str, tuple[str, ...]], ...] = (
@@ -233,7 +234,7 @@ def slow_tests_step() -> Step:
     result = f"{RESULTS}/slow.xml"
     return Step(
         "slow tests",
-        "Power drivers against servers, the site check in whole playbooks, the terminal; coverage of all of Python.",
+        "Power drivers against servers, whole playbooks, releases, the terminal; coverage of all of Python.",
         (
             PYTHON,
             "-m",
@@ -373,7 +374,7 @@ def long_test_steps(root: Path) -> tuple[Step, ...]:
     """Return what takes too long for every change: tests with the marker long, on labs of their own."""
     marked = {"ACCENTOS_TESTS": "long"}
     return (
-        scenario_step("openstack", "A compute leaves and joins; the APIs pass the tests of Tempest.", 7200, env=marked),
+        scenario_step("openstack", "A compute leaves with a guest, and joins again.", 7200, env=marked),
         scenario_step(
             "provision",
             "Machines that are prepared too, not only installed; a stranger; faults in the midst of an installation.",
@@ -435,7 +436,7 @@ def verb(name: str, arguments: tuple[str, ...], root: Path) -> Verb | None:
             site = arguments[0] if arguments else DEFAULT_SITE
             return Verb((venv.step(), site_check(site)), needs=QUICK_NEEDS)
         case "test-quick":
-            steps = (apt_step(QUICK_PACKAGES), venv.step(), *quality_steps())
+            steps = (apt_step(QUICK_PACKAGES), venv.step(), *quality_steps(coverage=False))
             return Verb(steps, QUICK_PACKAGES, QUICK_NEEDS, keep_going=True, counts_tests=True)
         case "test-long":
             steps = (apt_step(LAB_PACKAGES), venv.step(), *long_test_steps(root))
@@ -445,7 +446,7 @@ def verb(name: str, arguments: tuple[str, ...], root: Path) -> Verb | None:
             steps = (
                 apt_step(wanted),
                 venv.step(),
-                *quality_steps(),
+                *quality_steps(coverage=True),
                 *host_test_steps(root),
                 # The labs of all other steps would go with it, so it comes when they have ended.
                 documentation_step(
