@@ -412,17 +412,25 @@ class StandCloud(Cloud):
         self.code = self.changed_tasks = 0
 
     def command(self, playbook: str, *arguments: str, site: Path | None = None) -> list[str]:
-        """Return the command of a run of twelve tasks."""
+        """Return the command of a run of eight tasks."""
         self.calls.append(playbook)
         return [
             sys.executable,
             "-c",
             RUN,
             str(self.scratch / "stages.log"),
-            "12",
+            "8",
             str(self.code),
             str(self.changed_tasks),
         ]
+
+    def kill_at_task(
+        self, playbook: str, task: int | str, *arguments: str, delay: float = 0, limit: float = 3600
+    ) -> str:
+        """Note a kill. No run has a task 99."""
+        self.calls.append(f"kill {playbook}")
+        assert task != 99, "the run ended with code 4"
+        return f"task: number {task}"
 
     def program(self, host: str, name: str, *words: str) -> str:
         """Answer as the programs do."""
@@ -463,7 +471,8 @@ def test_a_deployment_that_is_killed_is_judged(tmp_path: Path) -> None:
     cloud = StandCloud(tmp_path)
     told = judge(cloud)
     deploy = deployment.DEPLOY
-    assert cloud.calls == ["fresh hosts, secrets new", deploy, "keep", "fresh hosts, secrets kept", *[deploy] * 5]
+    assert cloud.calls[:4] == ["fresh hosts, secrets new", deploy, "keep", "fresh hosts, secrets kept"]
+    assert cloud.calls[4:] == [*[f"kill {deploy}"] * 3, deploy, deploy]
     kills = [value for name, value in told.items() if name.startswith("kill ")]
     assert len(kills) == 3
     assert {"seconds for the reference", "seconds with kills", "seconds in all", "kills"} < set(told)
@@ -482,7 +491,7 @@ def test_a_cloud_that_is_there_is_taken_for_the_reference(tmp_path: Path, monkey
     monkeypatch.setattr(deployment, "KILLS", 2)
     later = StandCloud(tmp_path)
     judge(later)
-    assert later.calls == ["fresh hosts, secrets kept", *[deployment.DEPLOY] * 4]
+    assert later.calls == ["fresh hosts, secrets kept", *[f"kill {deployment.DEPLOY}"] * 2, *[deployment.DEPLOY] * 2]
     # With other secrets nothing could be the same, and nothing is touched.
     other = StandCloud(tmp_path)
     other.known = {"a": "2"}
