@@ -693,9 +693,9 @@ class _BesideChecker(_SiteChecker):
         for host in inventory.host_variables:
             self._check(host.node, "group", file, host.owner, (f"host in {file}", host.owner))
         if self.inventory.complete:
-            for host, place in inventory.hosts.items():
-                if host not in self.known_hosts:
-                    meant = self.schema.suggest(host, self.known_hosts)
+            for name, place in inventory.hosts.items():
+                if name not in self.known_hosts:
+                    meant = self.schema.suggest(name, self.known_hosts)
                     expected = f"a host of {HOSTS_FILE} in the folder of the site"
                     self.findings.append(
                         report(place, "the site has no such host", expected=expected, suggestion=meant)

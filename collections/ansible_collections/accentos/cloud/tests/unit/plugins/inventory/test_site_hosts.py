@@ -60,7 +60,7 @@ def test_a_good_site_is_read_as_by_ansible_itself(tmp_path: Path, monkeypatch: p
     }
 
 
-BROKEN = {
+BROKEN: dict[str, tuple[str | bytes, str]] = {
     "no YAML": ("a: [b\n", "hosts.yml:2:1: a list in brackets is not closed; expected [one, two]"),
     "a tab": ("controller:\n\thosts:\n", "hosts.yml:2:1: a tab character in the indentation; expected spaces"),
     "not UTF-8": ("# Köln\n".encode("latin-1"), "hosts.yml:1:1: the file is not UTF-8 text; expected a text file"),
