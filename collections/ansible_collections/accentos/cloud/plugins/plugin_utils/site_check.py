@@ -150,8 +150,7 @@ def check_site(folder: Path, roles: Path = ROLES, beside: Iterable[Path] = ()) -
         raise CheckError(f"The collection is damaged, install it again: {error}") from error
     checker = _SiteChecker(folder, schema, site_schema.role_defaults(specs))
     checker.run()
-    for source in beside:
-        checker.check_beside(source)
+    checker.check_beside(beside)
     # A value with several names, by way of an alias or of a range of hosts, has one mistake.
     unique = {
         (item.file, item.line, item.column, item.problem, item.key.rpartition(".")[2]): item
@@ -196,14 +195,19 @@ class _SiteChecker:
         self._find_missing()
         self._find_conflicts()
 
-    def check_beside(self, source: Path) -> None:
-        """Add what is wrong with an inventory that the run has besides the site."""
-        other = _BesideChecker(source, self.schema, self.inventory)
-        other.run()
-        # Names beginning at the folder would be taken for files of the site.
-        shown = printable(str(other.given))
-        self.findings += [dataclasses.replace(item, file=f"{shown}/{item.file}") for item in other.findings]
-        self.values += other.values
+    def check_beside(self, sources: Iterable[Path]) -> None:
+        """Add what is wrong with the inventories that the run has besides the site."""
+        others = [_BesideChecker(source, self.schema, self.inventory) for source in sources]
+        for other in others:
+            other.read()
+        # What a program or a plug-in makes may be what another inventory names.
+        all_known = self.inventory.complete and not any(other.makes_more for other in others)
+        for other in others:
+            other.check(all_known=all_known)
+            # Names beginning at the folder would be taken for files of the site.
+            shown = printable(str(other.given))
+            self.findings += [dataclasses.replace(item, file=f"{shown}/{item.file}") for item in other.findings]
+            self.values += other.values
 
     def _note(self, file: str, problem: str, expected: str, suggestion: str = "") -> None:
         self.findings.append(report(Place(file, 1, 1), problem, expected=expected, suggestion=suggestion))
@@ -640,22 +644,33 @@ class _BesideChecker(_SiteChecker):
         self.given = source if self.whole else source.parent
         super().__init__(self.given, schema, {})
         self.source = source
-        self.known_hosts = site.hosts
-        self.inventory.groups |= site.groups
-        self.inventory.hosts |= site.hosts
-        self.inventory.complete = site.complete
+        self.site_hosts = site.hosts
+        self.inventory.groups = dict(site.groups)
+        self.inventory.hosts = dict(site.hosts)
+        self.makes_more = False  # whether a program or a plug-in makes hosts and groups that are not known here
+        self.strangers: dict[str, Place] = {}
 
-    def run(self) -> None:
-        """Fill findings and values."""
+    def read(self) -> None:
+        """Read the inventories themselves."""
         self.folder = self.given.resolve()
         if not self.whole:
             self._read_inventory(self.source.name)
         else:
             for name in self._list(".") or ():
                 self._read_below(name)
+
+    def check(self, *, all_known: bool) -> None:
+        """Read the variables beside them, after all inventories of the run.
+
+        :param all_known: whether there are no hosts and groups but those that were read.
+        """
+        for name, place in self.strangers.items() if all_known else ():
+            meant = self.schema.suggest(name, self.site_hosts)
+            expected = f"a host of {HOSTS_FILE} in the folder of the site"
+            self.findings.append(report(place, "the site has no such host", expected=expected, suggestion=meant))
         for kind in (GROUP_VARS, HOST_VARS):
             if self._is_directory(kind):
-                for source in self._sources(kind, known_owners=self.inventory.complete):
+                for source in self._sources(kind, known_owners=all_known):
                     self._check_source(kind, source)
 
     def _read_below(self, path: str, above: tuple[Path, ...] = ()) -> None:
@@ -672,7 +687,8 @@ class _BesideChecker(_SiteChecker):
     def _read_inventory(self, file: str) -> None:
         """Read an inventory in YAML. A program, and the settings of a plug-in, say nothing before they are run."""
         suffix = read_variable_name(file.rpartition("/")[2], directory=False).suffix
-        if os.access(self.folder / file, os.X_OK):
+        if self._is_program(file):
+            self.makes_more = True
             return
         before = len(self.findings)
         document = self._load(file) if suffix in ("", *SUFFIXES) else None
@@ -684,6 +700,7 @@ class _BesideChecker(_SiteChecker):
             self._note(file, problem, f"a file that ends in {_SUFFIX}, or the same in the folder of the site")
             return
         if root is None or "plugin" in root.fields:
+            self.makes_more = self.makes_more or root is not None
             return
         inventory = read_inventory(root, self.schema.suggest, file, whole=False)
         self.findings += inventory.findings
@@ -692,14 +709,15 @@ class _BesideChecker(_SiteChecker):
             self._check(group.node, "group", file, f"{group.owner}.vars", (f"group in {file}", group.owner))
         for host in inventory.host_variables:
             self._check(host.node, "group", file, host.owner, (f"host in {file}", host.owner))
-        if self.inventory.complete:
-            for name, place in inventory.hosts.items():
-                if name not in self.known_hosts:
-                    meant = self.schema.suggest(name, self.known_hosts)
-                    expected = f"a host of {HOSTS_FILE} in the folder of the site"
-                    self.findings.append(
-                        report(place, "the site has no such host", expected=expected, suggestion=meant)
-                    )
+        self.strangers |= {name: place for name, place in inventory.hosts.items() if name not in self.site_hosts}
+
+    def _is_program(self, file: str) -> bool:
+        """Tell whether Ansible gets an inventory by running this file. It reads what cannot be run as other files."""
+        path = self.folder / file
+        if not path.is_file() or not os.access(path, os.R_OK | os.X_OK):
+            return False
+        with path.open("rb") as stream:
+            return stream.read(4).startswith((b"#!", b"\x7fELF"))
 
     def _check(self, root: Node, scope: str, file: str, prefix: str, owner: tuple[str, str]) -> site_schema.Checked:
         fields = {name: node for name, node in root.fields.items() if not name.startswith(_OF_MOLECULE)}

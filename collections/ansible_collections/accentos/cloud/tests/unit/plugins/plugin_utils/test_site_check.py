@@ -362,6 +362,7 @@ def test_an_empty_folder_has_every_required_value_missing(tmp_path: Path) -> Non
 
 def beside(folder: Path, files: dict[str, str], name: str = "") -> list[str]:
     """Check the good site and another inventory beside it, a folder with these files or the one file of this name."""
+    folder.mkdir(exist_ok=True)
     for file, content in files.items():
         path = folder / "other" / file
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -399,6 +400,9 @@ def test_an_inventory_beside_the_site_may_say_what_is_right(tmp_path: Path) -> N
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
     assert beside(tmp_path, {}) == []
+    # Ansible tries to run it, and reads it when that fails.
+    (tmp_path / "other/ansible_inventory.yml").chmod(0o755)
+    assert len(beside(tmp_path, {"ansible_inventory.yml": "all: {vars: {site_nmae: 1}}\n"})) == 1
 
 
 BESIDE: dict[str, tuple[dict[str, str], str]] = {
@@ -452,6 +456,17 @@ def test_a_mistake_in_an_inventory_beside_the_site(name: str, tmp_path: Path) ->
     if len(files) == 1 and "/" not in next(iter(files)):
         (found,) = beside(tmp_path, {}, next(iter(files)))
         assert re.match(expected, found), found
+
+
+def test_what_a_plugin_makes_may_be_named_by_others(tmp_path: Path) -> None:
+    files = {
+        "b.yml": "made: {hosts: {compute-9: {x_a: 1}}}\n",
+        "group_vars/cobbler_owner_admin.yml": "keystone_worker: 1\n",
+        "host_vars/compute-10.yml": "x_a: 1\n",
+    }
+    assert len(beside(tmp_path / "alone", files)) == 3
+    (found,) = beside(tmp_path / "more", {**files, "machines.cobbler.yml": "plugin: accentos.cloud.cobbler\n"})
+    assert found.startswith("other/group_vars/cobbler_owner_admin.yml:1:1: keystone_worker: unknown key")
 
 
 def test_folders_that_lead_back_to_themselves_end_beside_the_site_too(tmp_path: Path) -> None:
