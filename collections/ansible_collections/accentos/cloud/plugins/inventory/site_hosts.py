@@ -34,7 +34,6 @@ ansible.cfg: |
 """
 
 import importlib
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +64,7 @@ class InventoryModule(YamlInventory):
         if message:
             # Any exception that Ansible knows would only make it go on with its next plug-in.
             self.display.error(message, wrap_text=False)
-            sys.exit(MISTAKES)
+            raise SystemExit(MISTAKES)
         super().parse(inventory, loader, path, cache)
 
 
