@@ -1417,10 +1417,10 @@ RUBBISH: dict[str, tuple[str, str | bytes]] = {
 
 def broken_files() -> dict[str, tuple[str, str | bytes]]:
     """Return name -> (file, content) for each broken file, no two of which have the same content."""
-    found = {
-        name: (file, GOOD_SITE[file].replace(text, replacement))
-        for name, (file, text, replacement, *_) in MISTAKES.items()
-    }
+    found: dict[str, tuple[str, str | bytes]] = {}
+    for name, mistake in MISTAKES.items():
+        file, text, replacement = mistake[:3]
+        found[name] = (file, GOOD_SITE[file].replace(text, replacement))
     return {**found, **RUBBISH}
 
 
