@@ -71,6 +71,11 @@ def test_checks_appear_only_where_the_host_has_what_they_judge() -> None:
     assert judge(CHECKS, {"apis": Collected({})}, {}, "a") == []
 
 
+def test_a_switch_without_an_overlay_is_not_asked_about_one() -> None:
+    found = judge(CHECKS, {"switch": Collected(WELL["switch"])}, {**WANTED, "network_driver": "openvswitch"}, "a")
+    assert [one["check"] for one in found] == ["bridges", "ports of the switch"]
+
+
 def test_an_answer_in_another_form_is_unknown() -> None:
     (found,) = judge(
         [Check("x", "host", "y", lambda data, _wanted: good(data["z"]), "e", "w", "r.")], {"y": Collected({})}, {}, "a"
