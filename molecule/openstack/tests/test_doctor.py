@@ -426,8 +426,8 @@ DAEMONS = (
     Break(
         "an OSD is down",
         COMPUTE,
-        "systemctl stop $(systemctl list-units --plain --no-legend 'ceph-osd@*.service' | head -n 1 | cut -d ' ' -f 1)",
-        "systemctl start 'ceph-osd@*.service' --all",
+        "set -- /var/lib/ceph/osd/ceph-* && systemctl stop ceph-osd@${1##*-}",
+        "for folder in /var/lib/ceph/osd/ceph-*; do systemctl start ceph-osd@${folder##*-} || exit; done",
         "OSDs",
         " is down",
         told_of=CLOUD,
@@ -447,7 +447,7 @@ DAEMONS = (
         "systemctl stop heat-api",
         "systemctl start heat-api",
         "APIs of the layer compute",
-        ":8004/",
+        ":8004/: ",
     ),
     Break(
         "no controller has the address of the services",
