@@ -38,6 +38,8 @@ _SELF_SIGNED = f"openssl req -x509 -key {PKI}/libvirt.key -subj /CN=stranger -ou
 _KEEP_CERTIFICATE = f"cp --archive {PKI}/libvirt.crt {PKI}/libvirt.kept"
 _MEND_CERTIFICATE = f"mv {PKI}/libvirt.kept {PKI}/libvirt.crt"
 _SOCKETS = "libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket libvirtd-tls.socket"
+# Others are started once somebody can log in again.
+_UNTIL_IDENTITY = f"until curl --silent --fail --cacert {PKI}/ca.crt https://api.{DOMAIN}:5000/v3; do sleep 1; done"
 _BALANCER = """
 import socket
 with socket.socket(socket.AF_UNIX) as door:
@@ -96,7 +98,13 @@ def sql(statement: str) -> str:
 def stopped(name: str, host: str, layer: str, unit: str) -> Break:
     """Return a break that is a unit which was stopped."""
     words = f"{unit}.service is inactive"
-    return Break(name, host, f"systemctl stop {unit}", f"systemctl start {unit}", f"units of the layer {layer}", words)
+    return Break(name, host, f"systemctl stop {unit}", started(unit), f"units of the layer {layer}", words)
+
+
+def started(unit: str) -> str:
+    """Return the command that starts a unit, though what it needs only comes back; its restarts are forgotten."""
+    start = f"until systemctl start {unit}; do sleep 3; done; systemctl reset-failed {unit}"
+    return f"timeout 120 sh -c {shlex.quote(start)}"
 
 
 @dataclass(frozen=True)
@@ -445,7 +453,7 @@ DAEMONS = (
         "an API is off",
         CONTROLLER,
         "systemctl stop heat-api",
-        "systemctl start heat-api",
+        started("heat-api"),
         "APIs of the layer compute",
         ":8004/: ",
     ),
@@ -453,7 +461,7 @@ DAEMONS = (
         "no controller has the address of the services",
         CONTROLLER,
         "systemctl stop keepalived",
-        "systemctl start keepalived",
+        f"systemctl start keepalived && timeout 60 sh -c {shlex.quote(_UNTIL_IDENTITY)}",
         "address of the API",
         "no controller has ",
         told_of=CLOUD,

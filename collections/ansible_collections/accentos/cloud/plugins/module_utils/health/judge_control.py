@@ -167,11 +167,13 @@ def logins_accepted(data: Sequence[Mapping[str, Any]], _wanted: Mapping[str, Any
     """Judge whether services are let in as their files say. A server that does not answer has a check of its own."""
 
     def told(judged: bool) -> list[str]:
-        return [
+        # A user who logs in to several projects with one password is told once.
+        lines = (
             f"{one['user']} of {', '.join(one['files'])}: {one['problem']}"
             for one in data
             if one["problem"] and one["judged"] is judged
-        ]
+        )
+        return list(dict.fromkeys(lines))
 
     if not told(judged=True) and (unasked := told(judged=False)):
         return Verdict("unknown", listed(unasked))

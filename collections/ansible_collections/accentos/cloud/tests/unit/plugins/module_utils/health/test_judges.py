@@ -90,6 +90,12 @@ def test_what_all_hosts_see_alike_is_told_of_the_cloud() -> None:
     assert found["OSDs of the host"]["host"] == "a"
 
 
+def test_a_login_that_is_refused_for_several_projects_is_told_once() -> None:
+    login = {**WELL["identity_logins"][0], "problem": "status 401"}
+    (found,) = judge(CHECKS, {"identity_logins": Collected([login, login])}, WANTED, "a")
+    assert found["found"] == "nova of /etc/nova/nova.conf: status 401"
+
+
 def test_libvirt_that_does_not_answer_over_tls_fails() -> None:
     (found,) = judge(CHECKS, {"hypervisor_tls": Collected(error="certificate is not trusted")}, WANTED, "a")
     assert (found["check"], found["state"]) == ("libvirt over TLS", "fail")
