@@ -34,20 +34,40 @@ def refuse_unknown(module: AnsibleModule, states: Mapping[str, UnitState]) -> No
         )
 
 
-def give(module: AnsibleModule, commands: Iterable[Sequence[str]]) -> None:
-    """Give commands to systemd, each a verb and names of units. One that fails ends the module with their journals."""
+def give(module: AnsibleModule, commands: Iterable[Sequence[str]], *, together: bool = False) -> list[str]:
+    """Give commands to systemd, each a verb and names of units. One that fails ends the module with their journals.
+
+    Units that start TOGETHER may need one another before they can work: those that ended are started a second time, now
+    that the others run. Returns their names.
+    """
+    again: list[str] = []
     for verb, *names in commands:
         code, _out, err = module.run_command(["systemctl", verb, *names])
         if code == 0:
             continue
-        states = read_states(module, names)
-        failed = [name for name in names if states[name].active not in ("active", "reloading")] or names
+        failed = not_running(module, names)
+        if together and verb in ("start", "restart") and failed and failed != names:
+            # This also forgets how often systemd has tried by itself.
+            module.run_command(["systemctl", "reset-failed", *failed])
+            code, _out, err = module.run_command(["systemctl", "start", *failed])
+            again += failed
+            if code == 0:
+                continue
+            failed = not_running(module, failed)
+        failed = failed or names
         journals = [journal_of(module, name) for name in failed]
         more = f" More: journalctl --unit {' --unit '.join(failed)}" if failed else ""
         module.fail_json(
             msg="\n".join([f"{', '.join(failed) or 'systemd'} does not {verb}: {err.strip()}", *journals]),
             remedy=f"Mend what is complained about, then run again.{more}",
         )
+    return again
+
+
+def not_running(module: AnsibleModule, names: Sequence[str]) -> list[str]:
+    """Return those of some units that are not active."""
+    states = read_states(module, names)
+    return [name for name in names if states[name].active not in ("active", "reloading")]
 
 
 def journal_of(module: AnsibleModule, name: str) -> str:

@@ -13,6 +13,7 @@ description:
   - Does for many units at once what M(accentos.cloud.unit) does for one, and starts them at the same time.
   - A unit is restarted if its input files, or the versions of its packages, differ from those that it was last started
     with. That is remembered on the host, below C(/var/lib/accentos/units), so a killed run forgets nothing.
+  - A unit that needs another one of them to start is started a second time when that one runs, with a warning.
   - The message about units that do not start holds the end of the journal of each.
 options:
   units:
@@ -157,7 +158,8 @@ def main() -> None:
             reasons[wanted["name"]] = why
     commands = join_commands(plans)
     if not module.check_mode:
-        give(module, commands)
+        if again := give(module, commands, together=True):
+            module.warn(f"{', '.join(again)} started at a second attempt only, when the other units were there.")
         for marker, now in markers.items():
             remember(marker, now)
     module.exit_json(**describe(commands, reasons))

@@ -13,7 +13,8 @@ from ansible.module_utils.testing import patch_module_args
 from ansible_collections.accentos.cloud.plugins.modules import units
 
 A, B = "nova-a.service", "nova-b.service"
-# A folder for each unit holds a file for each property; "refuses" holds the units that do not start.
+# A folder for each unit holds a file for each property; "refuses" holds the units that do not start, "later" those that
+# only start when they are told so a second time.
 SYSTEMCTL = """#!/bin/sh
 cd {folder} || exit 9
 verb=$1; shift
@@ -36,7 +37,9 @@ code=0
 for unit in "$@"; do
   if [ $verb = enable ]; then echo enabled >$unit/UnitFileState
   elif grep -qx "$unit" refuses; then echo failed >$unit/ActiveState; echo "Job for $unit failed." >&2; code=1
-  else echo active >$unit/ActiveState; fi
+  elif [ $verb != reset-failed ] && grep -qx "$unit" later; then
+    sed -i "/$unit/d" later; echo activating >$unit/ActiveState; echo "Job for $unit failed." >&2; code=1
+  elif [ $verb != reset-failed ]; then echo active >$unit/ActiveState; fi
 done
 exit $code
 """
@@ -70,6 +73,7 @@ class Host:
             }.items():
                 (self.folder / unit / name).write_text(f"{value}\n", encoding="utf-8")
         self.write("refuses", "")
+        self.write("later", "")
         self.write("version", "1")
         for name, script in (("systemctl", SYSTEMCTL), ("journalctl", JOURNALCTL), ("dpkg-query", DPKG_QUERY)):
             program = folder / "bin" / name
@@ -156,11 +160,21 @@ def test_a_unit_that_does_not_start_shows_its_journal_and_is_tried_again(host: H
     assert refused["failed"]
     assert refused["msg"] == f"{B} does not start: Job for {B} failed.\nThe end of the journal of {B}:\njournal of {B}"
     assert refused["remedy"].endswith(f"journalctl --unit {B}")
+    assert host.calls()[-2:] == [f"reset-failed {B}", f"start {B}"]
     host.write("refuses", "")
-    host.calls()
     host.run()
     # What ran already may run with old files for all that anybody knows.
     assert host.calls() == ["daemon-reload", f"reset-failed {B}", f"start {B}", f"restart {A}"]
+    assert not host.run()["changed"]
+
+
+def test_a_unit_that_needs_another_one_is_started_again_when_that_runs(host: Host) -> None:
+    host.write("later", B)
+    made = host.run()
+    assert not made.get("failed")
+    assert host.calls() == ["daemon-reload", f"enable {A} {B}", f"start {A} {B}", f"reset-failed {B}", f"start {B}"]
+    assert f"{B} started at a second attempt only" in json.dumps(made["warnings"])
+    # Nothing has changed since.
     assert not host.run()["changed"]
 
 
