@@ -54,7 +54,7 @@ from ansible_collections.accentos.cloud.plugins.plugin_utils.packed_modules impo
 COLLECTION = Path(__file__).parents[2]
 NAMESPACE = "accentos.cloud"
 # Other collections whose modules are used; these import nothing but Ansible's code and their own.
-USED = ("ansible.posix", "community.crypto", "containers.podman")
+USED = ("ansible.posix", "awx.awx", "community.crypto", "containers.podman")
 # What nearly every task needs besides the collection's own.
 BUILTIN = ((action_loader, "normal"), (connection_loader, "ssh"), (connection_loader, "local"), (shell_loader, "sh"))
 
