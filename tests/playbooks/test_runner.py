@@ -58,7 +58,7 @@ class Done:
 
 @pytest.fixture
 def job(site: Path, tmp_path: Path) -> Job:  # noqa: F811 - the same one
-    """Return what runs a playbook as AWX would."""
+    """Return what runs a playbook as AWX would, and searches all that is kept of it for what is in the site's store."""
 
     def run(verb: str, *arguments: str, inventory: Path = site, **variables: Any) -> Done:
         kept = Path(tempfile.mkdtemp(prefix="job-", dir=tmp_path))
@@ -77,7 +77,9 @@ def job(site: Path, tmp_path: Path) -> Job:  # noqa: F811 - the same one
         # Each came, in one piece and in its place; what the runner could not put together is left as a partial one.
         assert [one["counter"] for one in events] == list(range(1, len(events) + 1))
         assert list(kept.rglob("*-partial.json*")) == []
-        return Done(runner, events, kept)
+        done = Done(runner, events, kept)
+        done.check_secrecy(PRIVATE, (site / ".vault_key").read_text())
+        return done
 
     return run
 
@@ -130,7 +132,6 @@ def test_the_doctor_fails_with_its_findings(job: Job, site: Path) -> None:  # no
     assert done.runner.stats["failures"]
     assert "broken.service: <b>refused</b> (hidden)" in done.output
     assert SecretStore(site).read() == {"example_password": PRIVATE}
-    done.check_secrecy(PRIVATE, (site / ".vault_key").read_text())
 
 
 def test_the_verbs_come_into_an_awx(job: Job, tmp_path: Path) -> None:
