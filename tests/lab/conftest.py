@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -29,10 +30,8 @@ import yaml
 ROOT = Path(__file__).parents[2]
 SITE = Path(os.environ.get("ACCENTOS_TEST_SITE", ROOT / "molecule/prepare/inventory")).resolve()
 _VARIABLES = SITE / "group_vars/all"
-NAME = str(yaml.safe_load((_VARIABLES / "lab.yml").read_text())["lab_name"])
 CACHE = str(yaml.safe_load((_VARIABLES / "lab.yml").read_text())["lab_cache_address"])
 NETWORKS: dict[str, dict[str, str]] = yaml.safe_load((_VARIABLES / "site.yml").read_text())["site_networks"]
-STATE = ROOT / ".lab" / NAME
 ANSIBLE_HOME = Path(os.environ.get("ANSIBLE_HOME", Path.home() / ".ansible"))
 ARGUMENTS = shlex.split(os.environ.get("ACCENTOS_TEST_ARGUMENTS", ""))
 HOSTS = ("compute-1", "deploy-1")
@@ -45,29 +44,17 @@ CREATE = "molecule/shared/create.yml"
 PREPARE = "playbooks/prepare.yml"
 DESTROY = "molecule/shared/destroy.yml"
 
-# Names, kinds, owners, modes and contents of all that a run may write. What a host makes for itself, such as its
-# private keys, differs from host to host: of that only the existence and the mode count.
-_MANIFEST = r"""
-import hashlib, os, stat, sys
-trees = ["/etc", "/usr/local", "/var/lib/accentos", "/home", "/root/.ssh"]
-own = ("/etc/accentos/pki/", "/etc/ssh/ssh_host_", "/etc/ssl/certs/", "/etc/machine-id", "/var/lib/accentos/units/",
-       "/var/lib/accentos/commands/",
-       "/usr/local/share/ca-certificates/", "/etc/chrony/chrony.keys", "/etc/shadow", "/root/.ssh/",
-       "/home/operator/.ssh/", "/etc/.pwd.lock", "/etc/mtab", "/etc/resolv.conf")
-for tree in trees:
-    for folder, folders, files in os.walk(tree):
-        for name in sorted(folders + files):
-            path = os.path.join(folder, name)
-            state = os.lstat(path)
-            content = os.readlink(path) if stat.S_ISLNK(state.st_mode) else "-"
-            if stat.S_ISREG(state.st_mode) and not path.startswith(own):
-                content = hashlib.sha256(open(path, "rb").read()).hexdigest()
-            # Debian keeps backups of its account files; what they hold depends on how often one was written.
-            if path in ("/etc/passwd-", "/etc/group-", "/etc/shadow-", "/etc/gshadow-"):
-                continue
-            content = "own" if path.startswith("/etc/ssl/certs/") else content
-            print(path, oct(state.st_mode), state.st_uid, state.st_gid, content)
-"""
+# What the log of a run has for each task that starts, see accentos.cloud.stages.
+_TASK = re.compile(r"\S+ task: ")
+
+
+def lab_name(site: Path) -> str:
+    """Return the name of the lab that a site is."""
+    return str(yaml.safe_load((site / "group_vars/all/lab.yml").read_text())["lab_name"])
+
+
+NAME = lab_name(SITE)
+STATE = ROOT / ".lab" / NAME
 
 
 def reach(arguments: tuple[str, ...]) -> set[tuple[str, str]]:
@@ -97,12 +84,13 @@ class Run:
 
 
 class Lab:
-    """Runs playbooks over the hosts and looks into them."""
+    """Runs playbooks over the hosts of a site and looks into them."""
 
-    def __init__(self, scratch: Path, site: Path = SITE, state: Path = STATE) -> None:
+    def __init__(self, scratch: Path, site: Path = SITE, state: Path = STATE, hosts: tuple[str, ...] = HOSTS) -> None:
         self.scratch = scratch
         self.site = site
         self.state = state
+        self.hosts = hosts
         # Parts of hosts that the last run over them may have left otherwise than PREPARE, as the site has it, would.
         self.unprepared = reach(())
 
@@ -172,35 +160,53 @@ class Lab:
                 PREPARE, *(ONE if hosts == {"compute-1"} else ()), *(("--tags", *parts) if len(parts) == 1 else ())
             )
 
-    def kill_at_task(self, playbook: str, task: int | str, *arguments: str, delay: float = 0) -> str:
+    def log(self) -> str:
+        """Return the log of the last run, see the callback accentos.cloud.stages."""
+        return "".join(f"{line}\n" for line in _lines(self.scratch / "stages.log"))
+
+    def kill_at_task(
+        self, playbook: str, task: int | str, *arguments: str, delay: float = 0, limit: float = 3600
+    ) -> str:
         """Start a playbook and kill it, with all its processes, ``delay`` seconds after a task starts.
 
-        The task is given by its number or by a part of its name. Returns the last line of the log, which names it.
+        The task is given by its number, from 1, or by a part of its name. When the next one starts before that, the run
+        is killed then. Returns the last line of the log, which names the task. A run that ends by itself, or does not
+        come to the task within ``limit`` seconds, raises AssertionError with the end of its output.
         """
-        log = self.scratch / "stages.log"
         self.forget()
         self.unprepared |= reach(arguments)
-        with subprocess.Popen(
-            self.command(playbook, *arguments),
-            cwd=ROOT,
-            env=self.environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        ) as process:
-            while process.poll() is None:
-                started = [line for line in _lines(log) if " task: " in line]
-                if len(started) >= task if isinstance(task, int) else any(task in line for line in started):
-                    time.sleep(delay)
-                    break
-                time.sleep(0.02)
-            assert process.returncode is None, f"the run ended before its task {task!r}"
-            # Workers are in sessions of their own, so a signal to the group would miss them.
-            for pid in [process.pid, *descendants(process.pid)]:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-        return (_lines(log) or ["nothing"])[-1]
+        started = _StartedTasks(self.scratch / "stages.log")
+        output = self.scratch / "output.txt"
+        with (
+            output.open("wb") as sink,
+            subprocess.Popen(
+                self.command(playbook, *arguments),
+                cwd=ROOT,
+                env=self.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            ) as process,
+        ):
+            try:
+                end = time.monotonic() + limit
+                while (place := started.place(task)) is None and process.poll() is None and time.monotonic() < end:
+                    time.sleep(0.02)
+                end = time.monotonic() + delay
+                while place == started.last() and process.poll() is None and time.monotonic() < end:
+                    time.sleep(0.02)
+                runs = process.poll() is None
+            finally:
+                # The number of one that has ended may be that of a stranger.
+                if process.poll() is None:
+                    kill_tree(process.pid)
+        end_of_output = "\n".join(_lines(output)[-100:])
+        assert runs, (
+            f"the run ended with code {process.returncode} before it was killed at task {task!r}:\n{end_of_output}"
+        )
+        assert place is not None, f"after {limit:g} seconds the run was not at its task {task!r}:\n{end_of_output}"
+        return (_lines(self.scratch / "stages.log") or ["nothing"])[-1]
 
     def sh(self, host: str, script: str, given: str = "") -> str:
         """Run a shell script on a host, with GIVEN as its standard input, and return what it prints."""
@@ -209,9 +215,43 @@ class Lab:
         assert done.returncode == 0, f"{shlex.join(command)}: {done.stdout}{done.stderr}"
         return done.stdout
 
+    def program(self, host: str, name: str, *words: str) -> str:
+        """Run on a host a program of Python that stands beside this file, and return what it prints."""
+        source = (Path(__file__).parent / name).read_text(encoding="utf-8")
+        return self.sh(host, shlex.join(["python3", "-", *words]), given=source)
+
     def manifest(self) -> dict[str, list[str]]:
         """List, for each host, all that a run may have written."""
-        return {host: self.sh(host, f"python3 -c {shlex.quote(_MANIFEST)}").splitlines() for host in HOSTS}
+        return {host: self.program(host, "manifest.py").splitlines() for host in self.hosts}
+
+
+class _StartedTasks:
+    """The tasks that a run has started so far, from its log, of which each time only the new part is read."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        self._read = 0
+        self._rest = b""
+        self._lines: list[str] = []
+
+    def last(self) -> int:
+        """Return the place of the last one in their order, from 0; -1 if there is none yet."""
+        if self._log.exists():
+            with self._log.open("rb") as file:
+                file.seek(self._read)
+                new = file.read()
+            self._read += len(new)
+            *whole, self._rest = (self._rest + new).split(b"\n")
+            lines = (line.decode("utf-8", "replace") for line in whole)
+            self._lines += [line for line in lines if _TASK.match(line)]
+        return len(self._lines) - 1
+
+    def place(self, task: int | str) -> int | None:
+        """Return the place of the task of this number, from 1, or with this in its name; None if it has not started."""
+        last = self.last()
+        if isinstance(task, int):
+            return task - 1 if task - 1 <= last else None
+        return next((place for place, line in enumerate(self._lines) if task in line), None)
 
 
 def _lines(file: Path) -> list[str]:
@@ -228,6 +268,22 @@ def descendants(pid: int) -> list[int]:
             parents.setdefault(parent, []).append(int(entry.parent.name))
     found = parents.get(pid, [])
     return found + [below for child in found for below in descendants(child)]
+
+
+def kill_tree(pid: int) -> None:
+    """Kill a process and all that it started, in whatever session: workers are in sessions of their own."""
+    stopped: list[int] = []
+    # One that is stopped starts no others, which would go on after the end of those that are known.
+    while new := [one for one in (pid, *descendants(pid)) if one not in stopped]:
+        _send(signal.SIGSTOP, new)
+        stopped += new
+    _send(signal.SIGKILL, stopped)
+
+
+def _send(number: signal.Signals, processes: list[int]) -> None:
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, number)
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.benchmark.thousand_computes import read_tasks
+
 from .conftest import (
     BASE,
     CERTIFICATES,
@@ -32,6 +34,7 @@ from .conftest import (
     STATE,
     Lab,
 )
+from .kills import difference, kill_points
 
 KILLS = int(os.environ.get("ACCENTOS_TEST_KILLS", "3"))
 SEED = int(os.environ.get("ACCENTOS_TEST_SEED", "0")) or secrets.randbelow(10**6) + 1
@@ -42,23 +45,6 @@ CHANCE = random.Random(SEED)  # noqa: S311
 def podman(*arguments: str) -> str:
     """Run podman and return what it prints."""
     return subprocess.run(["podman", *arguments], capture_output=True, text=True, check=True).stdout
-
-
-def difference(before: dict[str, list[str]], after: dict[str, list[str]]) -> dict[str, list[str]]:
-    """Return the lines in which two manifests differ, by host."""
-    return {host: sorted(set(before[host]) ^ set(after[host])) for host in before if before[host] != after[host]}
-
-
-def kill_points(tasks: int) -> list[tuple[int, float]]:
-    """Choose where to kill a run of so many tasks: the number of a task, and seconds after its start.
-
-    There are KILLS of them. No task comes a second time before each has come once, and then somewhere in its midst.
-    """
-    places = range(4, tasks)
-    rounds, rest = divmod(KILLS, len(places))
-    extra = CHANCE.sample(places, rest)
-    starts, midst = ([*places], [*places] * (rounds - 1) + extra) if rounds else (extra, [])
-    return sorted([(task, 0.0) for task in starts] + [(task, round(CHANCE.uniform(0.1, 1), 1)) for task in midst])
 
 
 def take_apart(host: str) -> None:
@@ -73,7 +59,7 @@ def test_half_made_lab_is_repaired_and_a_killed_run_ends_in_the_same_state(
 ) -> None:
     lab.succeed(PREPARE)
     undisturbed = lab.manifest()
-    tasks = sum(" task: " in line for line in (lab.scratch / "stages.log").read_text().splitlines())
+    seconds = [task.seconds for task in read_tasks(lab.log(), time.time())]
 
     for host in HOSTS:
         take_apart(host)
@@ -82,8 +68,8 @@ def test_half_made_lab_is_repaired_and_a_killed_run_ends_in_the_same_state(
     for host in HOSTS:
         assert lab.sh(host, "systemctl is-system-running --wait || true") == "running\n"
 
-    chosen = kill_points(tasks)
-    record_property("killed", f"seed {SEED}: {len(chosen)} times, tasks and seconds {chosen} of {tasks} tasks")
+    chosen = kill_points(seconds, KILLS, CHANCE)
+    record_property("killed", f"seed {SEED}: {len(chosen)} times, tasks and seconds {chosen} of {len(seconds)} tasks")
     for count, delay in chosen:
         record_property("killed at", lab.kill_at_task(PREPARE, count, delay=delay))
     lab.succeed(PREPARE)

@@ -96,6 +96,8 @@ def test_what_the_check_leaves_alone_is_left_alone_by_ansible_too(site: Path) ->
 def test_a_file_beside_the_folder_of_its_group_is_a_mistake_because_ansible_does_not_read_it(site: Path) -> None:
     (site / "group_vars/all.yml").write_text("x_lost: 1\n")
     (site / "group_vars/all/.hidden.yml").write_text("x_hidden: 1\n")
+    (site / "group_vars/all/found.yml.orig").write_text("x_hidden: 1\n")
+    (site / "group_vars/.gitkeep").write_text("")
     (site / "group_vars/all/found.yml").write_text("x_found: 1\n")
     listed = subprocess.run(
         [sys.executable, "-m", "ansible", "inventory", f"--inventory={site}", "--list"],
@@ -110,7 +112,7 @@ def test_a_file_beside_the_folder_of_its_group_is_a_mistake_because_ansible_does
     code, output = run(f"--inventory={site}", playbook="check")
     assert code != 0
     assert "group_vars/all.yml:1:1: there is also a folder all/" in output
-    assert "group_vars/all/.hidden.yml:1:1: unknown file" in output
+    assert "has 1 mistake:" in output
 
 
 @pytest.mark.parametrize("limit", LIMITS)
@@ -178,6 +180,36 @@ def test_a_site_without_hosts_is_checked(site: Path) -> None:
 
 
 @pytest.mark.parametrize("limit", LIMITS)
+def test_hosts_that_cannot_be_read_are_told_before_ansible_gives_up(site: Path, limit: tuple[str, ...]) -> None:
+    hosts = site / "hosts.yml"
+    line = len(hosts.read_text().splitlines()) + 1
+    hosts.write_text(f"{hosts.read_text()}broken: [one\n")
+    code, output = run(f"--inventory={site}", *limit)
+    assert code == 2
+    assert f"hosts.yml:{line + 1}:1: a list in brackets is not closed; expected [one, two]" in output
+    assert "Correct these lines, then run the same command again." in output
+    assert "plugin" not in output
+
+
+def test_a_second_inventory_is_checked_as_well(site: Path, tmp_path: Path) -> None:
+    other = tmp_path / "more.yml"
+    other.write_text("all:\n  vars:\n    nova_wrokers: 1\n    site_name: other\n")
+    code, output = run(f"--inventory={site}", f"--inventory={other}", playbook="check")
+    assert code != 0
+    assert f"{other}:3:5: all.vars.nova_wrokers: unknown key" in output
+    assert f"{other}:4:5: all.vars.site_name: is not allowed here" in output
+    other.write_text("all:\n  vars:\n    x_mine: 1\n")
+    code, output = run(f"--inventory={site}", f"--inventory={other}", playbook="check")
+    assert code == 0, output
+
+
+def test_a_second_site_is_refused(site: Path) -> None:
+    code, output = run(f"--inventory={site}", "--inventory=inventories/reference", playbook="check")
+    assert code != 0
+    assert "More than one of the inventories in use can be the site" in output
+
+
+@pytest.mark.parametrize("limit", LIMITS)
 def test_a_copy_of_the_inventory_is_checked_at_its_source(site: Path, tmp_path: Path, limit: tuple[str, ...]) -> None:
     # AWX keeps the inventory in its database and hands it to a run as a program.
     break_site(site)
@@ -197,7 +229,9 @@ def test_the_inventory_that_molecule_generates_beside_it_does_not_count(
 ) -> None:
     generated = tmp_path / "generated"
     generated.mkdir()
-    (generated / "ansible_inventory.yml").write_text("---\nall:\n  hosts:\n    compute-1:\n")
+    (generated / "ansible_inventory.yml").write_text(
+        "---\nall:\n  hosts:\n    compute-1:\n  vars:\n    molecule_file: \"{{ lookup('env', 'MOLECULE_FILE') }}\"\n"
+    )
     for order in ((generated, site), (site, generated)):
         code, output = run(*(f"--inventory={folder}" for folder in order), *limit, playbook="check")
         assert code == 0, output

@@ -94,7 +94,7 @@ def run(site: Path, *arguments: str) -> tuple[int, str, dict[str, Any]]:
 def test_lost_hosts_are_findings_and_the_others_are_looked_at(site: Path) -> None:
     code, output, report = run(site, "-vvv")
     assert code == 2, output
-    found = {(one["host"], one["check"]): one for one in report["findings"]}
+    found = {(host, one["check"]): one for one in report["findings"] for host in one["hosts"]}
     for host in ("deploy-1", "compute-1", "storage-1"):
         assert found[host, "host answers"]["state"] == "fail"
         assert found[host, "host answers"]["found"].startswith("it does not answer: ")

@@ -8,7 +8,7 @@ import platform
 import re
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from . import packages, venv
@@ -42,10 +42,13 @@ QUICK_PACKAGES = ("shellcheck", "zstd", "e2fsprogs", "gpg", "gpg-agent")
 # programs themselves; the services of the packages are of no use.
 POWER_PACKAGES = ("snmpd", "openipmi")
 ASLEEP = {name: f"{name}.service" for name in POWER_PACKAGES}
-# Tests that start servers or whole playbooks and wait for them: too slow for test-quick, which leaves them out.
-SLOW_TESTS = ("tests/power", "tests/playbooks", "tests/stages")
+# Tests that wait for servers, run whole playbooks or build releases: too slow for test-quick, which leaves them out.
+SLOW_TESTS = ("tests/power", "tests/playbooks", "tests/release", "tests/stages")
 # Steps of a group run at the same time, in their order, as far as there are lanes.
 HOSTS = "hosts"
+LAB_TESTS = "tests/lab"
+# They deploy a cloud twice and kill it many times, in a lab of their own.
+DEPLOYMENT_TESTS = "tests/lab/test_deploy_kills.py"
 # Scenario that leaves its hosts to tests/lab.
 LAB_OF_TESTS = "prepare"
 # The one verb of the documentation that would take the labs of other steps away.
@@ -188,8 +191,11 @@ def shellcheck(job: Job) -> None:
     job.call("shellcheck", "--norc", *found)
 
 
-def quality_steps() -> tuple[Step, ...]:
-    """Return the checks that need neither containers nor administrator rights; they run at the same time."""
+def quality_steps(*, coverage: bool) -> tuple[Step, ...]:
+    """Return the checks that need neither containers nor administrator rights; they run at the same time.
+
+    With COVERAGE the slow tests judge later what these have covered; it makes them slower.
+    """
     pytest = (
         PYTHON,
         "-m",
@@ -197,11 +203,9 @@ def quality_steps() -> tuple[Step, ...]:
         # One process would take nearly as long as all of test-quick may. Of two, one waits for the other at the end.
         "--numprocesses=3",
         "--dist=loadfile",
-        *(f"--ignore={folder}" for folder in ("tests/lab", *SLOW_TESTS)),
+        *(f"--ignore={folder}" for folder in (LAB_TESTS, *SLOW_TESTS)),
         # What is covered is judged once the slow tests have added theirs.
-        "--cov",
-        "--cov-report=",
-        "--cov-fail-under=0",
+        *(("--cov", "--cov-report=", "--cov-fail-under=0") if coverage else ()),
         f"--junitxml={RESULTS}/pytest.xml",
     )
     rows: tuple[tuple[str, str, tuple[str, ...]], ...] = (
@@ -230,7 +234,7 @@ def slow_tests_step() -> Step:
     result = f"{RESULTS}/slow.xml"
     return Step(
         "slow tests",
-        "Power drivers against servers, the site check in whole playbooks, the terminal; coverage of all of Python.",
+        "Power drivers against servers, whole playbooks, releases, the terminal; coverage of all of Python.",
         (
             PYTHON,
             "-m",
@@ -277,13 +281,15 @@ def scenario_step(scenario: str, why: str, timeout: int, group: str = "", env: M
     )
 
 
-def lab_tests_step(name: str, why: str, root: Path, marked: str, group: str = "") -> Step:
-    """Return the step NAME that runs those of tests/lab that are MARKED so, on the hosts of a scenario."""
+def lab_tests_step(
+    name: str, why: str, root: Path, marked: str, group: str = "", tests: tuple[str, ...] = (LAB_TESTS,)
+) -> Step:
+    """Return the step NAME that runs those of TESTS that are MARKED so, by default all of tests/lab, on lab hosts."""
     result = f"{RESULTS}/{name.replace(' ', '-')}.xml"
     return Step(
         name,
         why,
-        (PYTHON, "-m", "pytest", "tests/lab", "-m", marked, f"--junitxml={result}"),
+        (PYTHON, "-m", "pytest", *tests, "-m", marked, f"--junitxml={result}"),
         timeout=3600,
         tests=(result,),
         env={
@@ -368,7 +374,7 @@ def long_test_steps(root: Path) -> tuple[Step, ...]:
     """Return what takes too long for every change: tests with the marker long, on labs of their own."""
     marked = {"ACCENTOS_TESTS": "long"}
     return (
-        scenario_step("openstack", "A compute leaves and joins; the APIs pass the tests of Tempest.", 7200, env=marked),
+        scenario_step("openstack", "A compute leaves with a guest, and joins again.", 7200, env=marked),
         scenario_step(
             "provision",
             "Machines that are prepared too, not only installed; a stranger; faults in the midst of an installation.",
@@ -376,7 +382,24 @@ def long_test_steps(root: Path) -> tuple[Step, ...]:
             # No task has such a tag, so none is left out.
             env=marked | {"ACCENTOS_SKIP_TAGS": "none"},
         ),
-        lab_tests_step("long lab tests", "More faults of labs, and the rack of bare machines.", root, "long"),
+        lab_tests_step(
+            "long lab tests",
+            "More faults of labs, and the rack of bare machines.",
+            root,
+            "long",
+            tests=(f"--ignore={DEPLOYMENT_TESTS}", LAB_TESTS),
+        ),
+        replace(
+            lab_tests_step(
+                "killed deployments",
+                "A deployment that is killed again and again ends as one that nobody disturbed.",
+                root,
+                "long",
+                tests=(DEPLOYMENT_TESTS,),
+            ),
+            timeout=21600,
+            uses="lab of openstack",
+        ),
     )
 
 
@@ -413,7 +436,7 @@ def verb(name: str, arguments: tuple[str, ...], root: Path) -> Verb | None:
             site = arguments[0] if arguments else DEFAULT_SITE
             return Verb((venv.step(), site_check(site)), needs=QUICK_NEEDS)
         case "test-quick":
-            steps = (apt_step(QUICK_PACKAGES), venv.step(), *quality_steps())
+            steps = (apt_step(QUICK_PACKAGES), venv.step(), *quality_steps(coverage=False))
             return Verb(steps, QUICK_PACKAGES, QUICK_NEEDS, keep_going=True, counts_tests=True)
         case "test-long":
             steps = (apt_step(LAB_PACKAGES), venv.step(), *long_test_steps(root))
@@ -423,7 +446,7 @@ def verb(name: str, arguments: tuple[str, ...], root: Path) -> Verb | None:
             steps = (
                 apt_step(wanted),
                 venv.step(),
-                *quality_steps(),
+                *quality_steps(coverage=True),
                 *host_test_steps(root),
                 # The labs of all other steps would go with it, so it comes when they have ended.
                 documentation_step(

@@ -10,8 +10,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[3]
 INVENTORY = Path(__file__).parents[1] / "inventory"
 CHECKS = {
@@ -36,7 +34,6 @@ def test_every_check_of_verify_passes() -> None:
     assert {name: result for name, result in rows.items() if result != "ok"} == {}
 
 
-@pytest.mark.long
 def test_the_apis_pass_the_tests_of_tempest(record_property: Callable[[str, object], None]) -> None:
     said = verify("--tags=tempest", '--extra-vars={"tempest_lists": ["api"]}')
     found = re.search(r"(\d+) of (\d+) tests passed, (\d+) failed, (\d+) were skipped", said)

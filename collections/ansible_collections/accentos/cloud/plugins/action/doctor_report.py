@@ -34,6 +34,8 @@ _OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "site": {"type": "dict", "required": True},
     "hosts": {"type": "list", "elements": "str", "required": True},
     "addresses": {"type": "dict", "default": {}},
+    "devices": {"type": "dict", "default": {}},
+    "external_devices": {"type": "dict", "default": {}},
     "results": {"type": "dict", "default": {}},
     "clocks": {"type": "dict", "default": {}},
     "cloud": {"type": "dict", "default": {}},
@@ -92,7 +94,7 @@ class ActionModule(ActionBase):
         findings += of_cloud(options["cloud"], site.get("controllers", ()))
         report = make_report(
             {"name": site["name"], "networks": {name: one["cidr"] for name, one in site["networks"].items()}},
-            drawn_hosts(options["hosts"], site, options["addresses"]),
+            drawn_hosts(options["hosts"], site, options),
             findings,
             secrets_of(options["secrets_folder"], key_file),
             datetime.now().astimezone().isoformat(sep=" ", timespec="seconds"),

@@ -13,7 +13,8 @@ from ansible.plugins.action import ActionBase
 _QUESTION = "LC_ALL=C dpkg-query --show --showformat '${db:Status-Status} ${Package}\\n' -- "
 # Units that the image of the host holds back, see the module baked_units: on most hosts there are none.
 _HELD = "; ls -d /etc/systemd/system/*.d/accentos-baked.* 2>/dev/null"
-_HOW = {"state": "present", "install_recommends": False, "cache_valid_time": 86400, "lock_timeout": 120}
+# A transaction of a killed run goes on by itself on the host, for minutes, as may one of unattended upgrades.
+_HOW = {"state": "present", "install_recommends": False, "cache_valid_time": 86400, "lock_timeout": 900}
 
 
 def missing(names: Sequence[str], told: str) -> list[str]:

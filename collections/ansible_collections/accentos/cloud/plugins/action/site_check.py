@@ -15,19 +15,25 @@ from ansible_collections.accentos.cloud.plugins.plugin_utils.site_check import (
     failure_message,
     inventory_folders,
     site_folders,
+    sources_beside,
 )
 
 
 def inventory_folder(task_vars: dict[str, Any]) -> str:
-    """Return the site folder among the inventories in use, or an empty string when none or more than one can be it.
+    """Return the site folder among the inventories in use, or an empty string when there is none.
 
     The site's is the one with a hosts.yml. So what counts is not the folder that the host of the task came from.
+    :raises AnsibleActionFail: more than one can be it.
     """
     folders = inventory_folders(task_vars.get("ansible_inventory_sources") or [])
     sites = site_folders(folders) or folders
-    if not sites:
-        return str(task_vars.get("inventory_dir") or "")
-    return str(sites[0]) if len(sites) == 1 else ""
+    if len(sites) > 1:
+        raise AnsibleActionFail(
+            f"More than one of the inventories in use can be the site: {', '.join(map(str, sites))}. A run is about "
+            "one site. Give one of them with --inventory, or name the site with the option path, in playbooks with "
+            "the variable site_folder."
+        )
+    return str(sites[0] if sites else task_vars.get("inventory_dir") or "")
 
 
 class ActionModule(ActionBase):
@@ -42,11 +48,15 @@ class ActionModule(ActionBase):
         """Run the check and return findings, hosts and values; failed when there are findings."""
         super().run(tmp, task_vars)
         _validation, arguments = self.validate_argument_spec({"path": {"type": "path"}})
-        folder = arguments["path"] or inventory_folder(task_vars or {})
+        folder, beside = arguments["path"], []
         if not folder:
-            raise AnsibleActionFail("There is no single inventory folder to check. Name it with the option path.")
+            # A path is given where the inventory in use is a copy of the site's, so nothing else is beside it then.
+            folder = inventory_folder(task_vars or {})
+            beside = sources_beside((task_vars or {}).get("ansible_inventory_sources") or [], Path(folder))
+        if not folder:
+            raise AnsibleActionFail("There is no inventory folder to check. Name it with the option path.")
         try:
-            outcome = check_site(Path(folder))
+            outcome = check_site(Path(folder), beside=beside)
         except CheckError as error:
             raise AnsibleActionFail(str(error)) from error
         result: dict[str, Any] = {

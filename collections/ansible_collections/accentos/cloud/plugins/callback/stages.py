@@ -327,11 +327,12 @@ def mistakes_of_site() -> list[report.Line]:
     """What the check finds in the site folder among the inventories in use; nothing when none or several can be it."""
     # Only a run that failed needs the check, so the others need not wait for it to be loaded.
     site_check = importlib.import_module("ansible_collections.accentos.cloud.plugins.plugin_utils.site_check")
-    folders = site_check.site_folders(site_check.inventory_folders(context.CLIARGS.get("inventory") or ()))
+    sources = context.CLIARGS.get("inventory") or ()
+    folders = site_check.site_folders(site_check.inventory_folders(sources))
     if len(folders) != 1:
         return []
     try:
-        outcome = site_check.check_site(folders[0])
+        outcome = site_check.check_site(folders[0], beside=site_check.sources_beside(sources, folders[0]))
     except site_check.CheckError as error:
         return [report.Line(report.sanitise(str(error)), "failed")]
     if not outcome.findings:

@@ -48,7 +48,7 @@ from ansible_collections.accentos.cloud.plugins.plugin_utils.doctor_wanted impor
 from ansible_collections.accentos.cloud.plugins.plugin_utils.openstack_services import Context, ServiceError
 
 
-def doctor_services(known: Any, layers: Any, overrides: Any = None, **context: Any) -> dict[str, list[Any]]:
+def doctor_services(known: Any, layers: Any, overrides: Any = None, **context: Any) -> dict[str, Any]:
     """Return what services have on a host, see examined_services()."""
     try:
         where = Context(**{**context, "processes": int(context["processes"])})

@@ -21,7 +21,7 @@ options:
     type: str
     required: true
   site:
-    description: C(groups), C(networks), C(domain), C(api_name), C(api_address) and C(keeps_time).
+    description: C(groups), C(networks), C(network_driver), C(domain), C(api_name), C(api_address) and C(keeps_time).
     type: dict
     required: true
   units:

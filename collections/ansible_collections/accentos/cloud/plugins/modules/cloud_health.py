@@ -16,8 +16,8 @@ description:
 options:
   wanted:
     description: >-
-      What the site wants - C(computes), their names; C(services), names in the catalogue; C(identity_users), names of
-      the users of services.
+      What the site wants - C(computes), their names; C(services), names in the catalogue; C(endpoints), their
+      addresses by interface, by name; C(identity_users), names of the users of services.
     type: dict
     default: {}
   answer_timeout:
@@ -93,7 +93,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    nothing: dict[str, list[str]] = {"computes": [], "services": [], "identity_users": []}
+    nothing: dict[str, Any] = {"computes": [], "services": [], "endpoints": {}, "identity_users": []}
     wanted = {**nothing, **module.params["wanted"], "now": time.time()}
     module.exit_json(changed=False, findings=judge(CLOUD_CHECKS, look(module.params), wanted, EVERYWHERE))
 

@@ -12,6 +12,7 @@ short_description: Make a report of what was found out about a cloud
 description:
   - Puts the findings of hosts and of the cloud together, adds those that only many hosts together give, and writes them
     on the control node as C(report.json) and as C(report.html), one page that needs nothing from anywhere.
+  - What several hosts tell in the same words is one finding that names them in C(hosts).
   - Every secret that the store of the site knows is replaced. All texts are escaped.
 options:
   folder:
@@ -37,6 +38,14 @@ options:
     required: true
   addresses:
     description: C(host_addresses) of these hosts, by host.
+    type: dict
+    default: {}
+  devices:
+    description: C(host_interfaces) and C(host_bonds) of these hosts in one list, by host.
+    type: dict
+    default: {}
+  external_devices:
+    description: C(openvswitch_external_interface) of these hosts, where the site says it, by host.
     type: dict
     default: {}
   results:
@@ -98,7 +107,7 @@ state:
   returned: always
   type: str
 counts:
-  description: How many checks came to which state.
+  description: How many findings came to which state.
   returned: always
   type: dict
 layers:

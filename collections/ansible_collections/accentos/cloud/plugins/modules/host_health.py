@@ -12,6 +12,8 @@ short_description: How a host and what runs on it are
 description:
   - Reads the state of a host and its services from their own commands, sockets and files, all at the same time, and
     judges it. Nothing is changed and nothing is created.
+  - Users and passwords in the files that services are started with are tried where they are meant for, and nothing is
+    done there.
   - What cannot be read, or does not answer in time, is a finding and no error.
 options:
   host:
@@ -40,7 +42,7 @@ options:
         started with; C(apis), each with C(url), C(status), C(unit) and C(layer); C(addresses) by network; C(peers),
         each with C(host), C(network) and C(address); C(names), addresses by name; C(keeps_time), whether the site takes
         the time from the host; C(controllers), how many there are; C(databases), C(database_users) and
-        C(messaging_users) of services; C(chassis), the hosts of the overlay network; C(ceph_pools).
+        C(messaging_users) of services; C(network_driver); C(chassis), the hosts of the overlay network; C(ceph_pools).
     type: dict
     default: {}
   pki_folder:
@@ -103,7 +105,12 @@ from functools import partial
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.accentos.cloud.plugins.module_utils.health import read_host, read_network, read_services
+from ansible_collections.accentos.cloud.plugins.module_utils.health import (
+    read_host,
+    read_logins,
+    read_network,
+    read_services,
+)
 from ansible_collections.accentos.cloud.plugins.module_utils.health.findings import Collected, judge
 from ansible_collections.accentos.cloud.plugins.module_utils.health.gather import gather
 from ansible_collections.accentos.cloud.plugins.module_utils.health.judge_cloud_hosts import CLOUD_HOST_CHECKS
@@ -125,6 +132,7 @@ def collectors(parameters: Mapping[str, Any]) -> dict[str, Callable[[], Any]]:
     everywhere: dict[str, Callable[[], Any]] = {
         "units": partial(read_host.units, wanted),
         "configuration": partial(read_host.configuration, wanted),
+        "secrets": partial(read_host.secrets, wanted),
         "filesystems": read_host.filesystems,
         "load": read_host.load,
         "arrays": read_host.arrays,
@@ -152,6 +160,7 @@ def collectors(parameters: Mapping[str, Any]) -> dict[str, Callable[[], Any]]:
         "overlay": {"overlay_databases": read_services.overlay_databases, "overlay": read_services.overlay},
         "switch": {"switch": read_services.switch},
     }
+    everywhere |= read_logins.collectors(read_logins.logins(wanted, f"{certificate_folder}/ca.crt"))
     return everywhere | {name: read for part in parts for name, read in of_parts[part].items()}
 
 

@@ -19,7 +19,8 @@ options:
   path:
     description:
       - Folder of the site, with C(hosts.yml), C(group_vars) and C(host_vars).
-      - Without it, the folder of the inventory in use is checked.
+      - Without it, the folder of the inventory in use is checked, and with it the other inventories in use, whose
+        variables take the place of the site's. What programs and plug-ins say there is not known, and not checked.
     type: path
 attributes:
   check_mode:
@@ -63,7 +64,7 @@ findings:
   elements: dict
   contains:
     file:
-      description: File, relative to the folder.
+      description: File, relative to the folder; outside of it the path as the inventory was given.
       type: str
       sample: group_vars/all/site.yml
     line:

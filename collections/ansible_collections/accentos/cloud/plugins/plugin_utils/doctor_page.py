@@ -83,7 +83,10 @@ def rows_of(hosts: Sequence[Mapping[str, Any]], columns: int) -> list[tuple[str,
 
 
 def topology(hosts: Sequence[Mapping[str, Any]], networks: Mapping[str, str], layout: str) -> str:
-    """Return a picture of hosts and the networks that they are in, in the LAYOUT narrow or wide."""
+    """Return a picture of hosts and the networks that they are in, in the LAYOUT narrow or wide.
+
+    A line with gaps leads to a network in which the host has no address.
+    """
     columns = _COLUMNS[layout]
     width = columns * (_BOX_WIDTH + _GAP) + _GAP
     at, parts = _GAP, []
@@ -91,7 +94,7 @@ def topology(hosts: Sequence[Mapping[str, Any]], networks: Mapping[str, str], la
     for group, members in rows_of(hosts, columns):
         parts.append(f'<text x="{_GAP}" y="{at + 12}">{_text(_cut(group, _BAR_LETTERS))}</text>')
         at += 20
-        used = [name for name in networks if any(name in host["addresses"] for host in members)]
+        used = [name for name in networks if any(name in host["networks"] for host in members)]
         boxes = at + len(used) * (_BAR + 4) + 8
         for number, name in enumerate(used):
             line = at + number * (_BAR + 4) + _BAR
@@ -101,9 +104,14 @@ def topology(hosts: Sequence[Mapping[str, Any]], networks: Mapping[str, str], la
                 f'<path class="net{colours[name]}" stroke-width="3" d="M{_GAP} {line}H{width - _GAP}"/>'
             )
             for place, host in enumerate(members):
-                if name in host["addresses"]:
+                if name in host["networks"]:
                     drop = _GAP + place * (_BOX_WIDTH + _GAP) + _BOX_WIDTH - 10 - number * 8
-                    parts.append(f'<path class="net{colours[name]}" stroke-width="2" d="M{drop} {line}V{boxes}"/>')
+                    # The host is in the network and has no address of its own there.
+                    dashes = "none" if name in host["addresses"] else "4 3"
+                    parts.append(
+                        f'<path class="net{colours[name]}" stroke-width="2" stroke-dasharray="{dashes}" '
+                        f'd="M{drop} {line}V{boxes}"/>'
+                    )
         parts += [_box(host, _GAP + place * (_BOX_WIDTH + _GAP), boxes) for place, host in enumerate(members)]
         at = boxes + _BOX_HEIGHT + 16
     return (
@@ -130,20 +138,24 @@ def _layer_card(row: Mapping[str, Any]) -> str:
     )
 
 
-def _problem(one: Mapping[str, str]) -> str:
+def _title(one: Mapping[str, Any]) -> str:
+    return _text(f"{one['check']} · {', '.join(one['hosts'])}")
+
+
+def _problem(one: Mapping[str, Any]) -> str:
     rows = (("Found", "found"), ("Expected", "expected"), ("Why it matters", "why"), ("What to do", "remedy"))
     details = "".join(f"<dt>{title}</dt><dd>{_text(one[key])}</dd>" for title, key in rows)
     return (
         f'<article class="is-{one["state"]}"><h3><span class="badge">{_WORDS[one["state"]]}</span> '
-        f"{_text(one['check'])} · {_text(one['host'])}</h3><dl>{details}</dl></article>"
+        f"{_title(one)}</h3><dl>{details}</dl></article>"
     )
 
 
-def _section(layer: str, findings: Iterable[Mapping[str, str]]) -> str:
+def _section(layer: str, findings: Iterable[Mapping[str, Any]]) -> str:
     mine = [one for one in findings if one["layer"] == layer]
     well = [one for one in mine if one["state"] == "ok"]
     problems = "".join(_problem(one) for one in mine if one["state"] != "ok")
-    items = "".join(f"<li>{_text(one['check'])} · {_text(one['host'])}: {_text(one['found'])}</li>" for one in well)
+    items = "".join(f"<li>{_title(one)}: {_text(one['found'])}</li>" for one in well)
     more = (
         f'<details><summary>{len(well)} checks are well</summary><ul class="well">{items}</ul></details>'
         if well
@@ -156,6 +168,8 @@ def page(report: Mapping[str, Any]) -> str:
     """Return the page of a report that ``make_report`` made."""
     hosts, networks = report["hosts"], report["site"]["networks"]
     pictures = "".join(topology(hosts, networks, layout) for layout in _COLUMNS)
+    if any(set(host["networks"]) - set(host["addresses"]) for host in hosts):
+        pictures += '<p class="soft">A line with gaps: the host has no address of its own in that network.</p>'
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'

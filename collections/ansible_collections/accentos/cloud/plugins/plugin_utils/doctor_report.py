@@ -25,7 +25,11 @@ from ansible_collections.accentos.cloud.plugins.module_utils.health.findings imp
     worst,
 )
 from ansible_collections.accentos.cloud.plugins.module_utils.health.judge_cloud import CLOUD_CHECKS
-from ansible_collections.accentos.cloud.plugins.plugin_utils.doctor_wanted import addresses_of
+from ansible_collections.accentos.cloud.plugins.plugin_utils.doctor_wanted import (
+    EXTERNAL,
+    addresses_of,
+    linked_networks,
+)
 from ansible_collections.accentos.cloud.plugins.plugin_utils.site_addresses import AddressError
 
 HIDDEN = "(hidden)"
@@ -158,8 +162,18 @@ def ordered(findings: Iterable[Mapping[str, str]]) -> list[dict[str, str]]:
     )
 
 
-def layer_rows(findings: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
-    """Return a row for each layer that was looked at: its state and how many checks came to which."""
+def joined(findings: Iterable[Mapping[str, str]]) -> list[dict[str, Any]]:
+    """Return findings with ``hosts`` instead of ``host``: what several hosts tell in the same words is one of them."""
+    known: dict[tuple[str, ...], dict[str, Any]] = {}
+    for one in findings:
+        words = tuple(value for name, value in one.items() if name != "host")
+        row = {"hosts" if name == "host" else name: [] if name == "host" else value for name, value in one.items()}
+        known.setdefault(words, row)["hosts"].append(one["host"])
+    return list(known.values())
+
+
+def layer_rows(findings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return a row for each layer that was looked at: its state and how many findings came to which."""
     rows = []
     for layer in LAYERS:
         states = Counter(one["state"] for one in findings if one["layer"] == layer)
@@ -170,13 +184,13 @@ def layer_rows(findings: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
     return rows
 
 
-def problem_lines(findings: Sequence[Mapping[str, str]]) -> list[str]:
-    """Return what is told of each finding that is not well."""
+def problem_lines(findings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what is told of each finding of ``joined`` that is not well."""
     lines = []
     for one in findings:
         if one["state"] != "ok":
             lines += [
-                f"{one['state'].upper()}  {one['layer']}: {one['check']}, {one['host']}",
+                f"{one['state'].upper()}  {one['layer']}: {one['check']}, {', '.join(one['hosts'])}",
                 f"    found     {one['found']}",
                 f"    expected  {one['expected']}",
                 f"    why       {one['why']}",
@@ -185,29 +199,45 @@ def problem_lines(findings: Sequence[Mapping[str, str]]) -> list[str]:
     return lines
 
 
-def drawn_hosts(
-    names: Iterable[str], site: Mapping[str, Any], addresses: Mapping[str, Mapping[str, str]]
-) -> list[dict[str, Any]]:
-    """Return hosts as a picture shows them: name, groups, and addresses by network; those of a management controller,
-    and of the external network, are not the host's own.
+def drawn_hosts(names: Iterable[str], site: Mapping[str, Any], described: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return hosts as a picture shows them: name, groups, addresses by network, and the networks that they are in.
+
+    A gateway's device in the external network has no address. That of a management controller is not the host's own.
+
+    :param site: groups and networks.
+    :param described: by host ``addresses``, those of host_addresses, ``devices``, its network ports and bonds, and
+        ``external_devices``, the names of those that lead to the external network, where they are not described.
     """
     groups = {name: hosts for name, hosts in site.get("groups", {}).items() if name not in ("all", "ungrouped")}
     found = []
     for host in names:
+        devices = described.get("devices", {}).get(host, ())
+        variables = {
+            "host_addresses": described.get("addresses", {}).get(host),
+            "host_interfaces": devices,
+        }
         try:
-            own = addresses_of(host, groups, site["networks"], {"host_addresses": addresses.get(host)})
+            own = addresses_of(host, groups, site["networks"], variables)
         except AddressError:
             # The check of the site tells it better.
             own = {}
+        outside = EXTERNAL in linked_networks(devices) or described.get("external_devices", {}).get(host)
         found.append(
-            {"name": host, "groups": [name for name, hosts in groups.items() if host in hosts], "addresses": own}
+            {
+                "name": host,
+                "groups": [name for name, hosts in groups.items() if host in hosts],
+                "addresses": own,
+                "networks": [*own, *([EXTERNAL] if outside and EXTERNAL in site["networks"] else [])],
+            }
         )
     return found
 
 
-def host_rows(hosts: Sequence[Mapping[str, Any]], findings: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
-    """Return the hosts, each with name, groups and addresses, and the worst state that was found on it."""
-    return [{**host, "state": worst(one["state"] for one in findings if one["host"] == host["name"])} for host in hosts]
+def host_rows(hosts: Sequence[Mapping[str, Any]], findings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the hosts, each with what ``drawn_hosts`` tells, and the worst state that was found on it."""
+    return [
+        {**host, "state": worst(one["state"] for one in findings if host["name"] in one["hosts"])} for host in hosts
+    ]
 
 
 def make_report(
@@ -219,11 +249,11 @@ def make_report(
 ) -> dict[str, Any]:
     """Return the whole report without secrets. ``site`` has name and networks, ``made`` is the time."""
     forms = secret_texts(secrets)
-    known = [
+    known = joined(
         # Layer and state are words of ours: a secret that happens to be one of them must not take them away.
         {**redact(one, forms), "layer": one["layer"], "state": one["state"]}
         for one in ordered(findings)
-    ]
+    )
     counts = Counter(one["state"] for one in known)
     clean_hosts = redact([dict(host) for host in hosts], forms)
     return {

@@ -12,6 +12,7 @@ from ansible_collections.accentos.cloud.plugins.plugin_utils.site_addresses impo
 BASE = "management"
 # A gateway's device in the external network is one of a bridge, and that of a management controller is its own.
 NETWORKS = (BASE, "tunnel", "storage")
+EXTERNAL = "external"
 _OTHER_LAYER = "host"
 
 
@@ -20,10 +21,10 @@ def examined_services(
     overrides: Mapping[str, Any],
     layers: Mapping[str, str],
     context: Context,
-) -> dict[str, list[Any]]:
+) -> dict[str, Any]:
     """Return what services have on a host: units with their inputs, and addresses that answer, each with its layer.
 
-    Databases and users are those of the whole cloud.
+    Databases, users and endpoints are those of the whole cloud.
 
     ``layers`` are those of services by name. Raises ServiceError.
     """
@@ -32,7 +33,7 @@ def examined_services(
     databases: list[str] = []
     owners: list[str] = []
     messaging: list[str] = []
-    catalogue: list[str] = []
+    catalogue: dict[str, dict[str, str]] = {}
     accounts: list[str] = []
     for name in known:
         plan = plan_host(known, [name], overrides, context)
@@ -43,7 +44,7 @@ def examined_services(
         databases += [database["name"] for database in plan["databases"]["databases"]]
         owners += [user["name"] for user in plan["databases"]["users"]]
         messaging += [user["name"] for user in plan["messaging"]]
-        catalogue += [service["name"] for service in plan["catalogue"]["services"]]
+        catalogue |= {service["name"]: service["endpoints"] for service in plan["catalogue"]["services"]}
         accounts += [user["name"] for user in plan["catalogue"]["users"]]
     return {
         "units": list(units.values()),
@@ -51,9 +52,15 @@ def examined_services(
         "databases": databases,
         "database_users": owners,
         "messaging_users": messaging,
-        "services": catalogue,
+        "services": list(catalogue),
+        "endpoints": catalogue,
         "identity_users": accounts,
     }
+
+
+def linked_networks(devices: Iterable[Mapping[str, Any]]) -> set[str]:
+    """Return the networks that devices of a host (ports or bonds) lead to."""
+    return {name for device in devices for name in (device.get("network"), *(device.get("tagged") or ())) if name}
 
 
 def networks_of(host: str, groups: Mapping[str, Sequence[str]], listed: Iterable[str]) -> list[str]:
@@ -80,8 +87,7 @@ def addresses_of(
     variables: Mapping[str, Any],
 ) -> dict[str, str]:
     """Return the addresses of a host by network. Raises AddressError."""
-    devices = [*(variables.get("host_interfaces") or ()), *(variables.get("host_bonds") or ())]
-    listed = {name for device in devices for name in (device.get("network"), *(device.get("tagged") or ())) if name}
+    listed = linked_networks([*(variables.get("host_interfaces") or ()), *(variables.get("host_bonds") or ())])
     if not variables.get("host_addresses"):
         return {}
     derived = derive_addresses(networks, variables["host_addresses"])
@@ -97,7 +103,7 @@ def host_wanted(
 ) -> dict[str, Any]:
     """Return option ``wanted`` of the module host_health.
 
-    :param site: groups, networks, domain, api_name, api_address, and keeps_time.
+    :param site: groups, networks, network_driver, domain, api_name, api_address, and keeps_time.
     :param variables: of the hosts that are asked for, by name.
     :param units: what hosts run besides services, by group.
     :param services: what ``examined_services`` returns.
@@ -125,6 +131,7 @@ def host_wanted(
         "addresses": own,
         "peers": peers,
         "names": names,
+        "network_driver": site.get("network_driver", "ovn"),
         "keeps_time": bool(site.get("keeps_time")),
         "controllers": len(groups.get("controller", ())),
         "chassis": sorted({*groups.get("controller", ()), *groups.get("compute", ())}),

@@ -24,7 +24,7 @@ _COMPONENT = frozenset(
         *("packages", "files", "attributes", "texts", "namespaces"),
     )
 )
-_WSGI = frozenset({"unit", "program", "port", "ini", "options", "sticky"})
+_WSGI = frozenset({"unit", "program", "port", "ini", "options", "sticky", "repeatable"})
 _IDENTITY = frozenset({"roles", "port", "path", "services", "new_roles", "domains", "users"})
 # Threads stay 1: with more, replies of the message queue are lost between the threads of a process.
 _UWSGI: Mapping[str, object] = {
@@ -148,9 +148,9 @@ def listeners(known: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> l
             wsgi = data.get("wsgi")
             if wsgi and data["group"] == "controller":
                 path = data.get("health", {}).get("path", "/")
-                sticky = {"sticky": True} if wsgi.get("sticky") else {}
                 listener = {"name": f"{name}-{component}", "port": wsgi["port"], "mode": "http", "check": path}
-                found.append({**listener, **sticky})
+                more = {key: wsgi[key] for key in ("sticky", "repeatable") if wsgi.get(key)}
+                found.append({**listener, **more})
             found += [{"name": f"{name}-{component}", "mode": "http", **other} for other in data.get("listeners", ())]
     return found
 

@@ -15,6 +15,12 @@ from typing import Any
 
 from ansible_collections.accentos.cloud.plugins.module_utils.power.pdu_tables import TABLES
 from ansible_collections.accentos.cloud.plugins.plugin_utils import site_schema
+from ansible_collections.accentos.cloud.plugins.plugin_utils.site_files import (
+    SUFFIXES,
+    first_of,
+    is_ignored_at_the_top,
+    read_variable_name,
+)
 from ansible_collections.accentos.cloud.plugins.plugin_utils.site_finding import Finding, Place, printable, report
 from ansible_collections.accentos.cloud.plugins.plugin_utils.site_inventory import (
     BUILT_IN_GROUPS,
@@ -57,14 +63,10 @@ REMEDY = "The Python library jsonschema is missing. Install it for the Python th
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 GROUP_VARS = "group_vars"
 HOST_VARS = "host_vars"
-# Not read here: the certificate authority, SSH settings, notes, secrets, and whatever is hidden, such as the sealed
-# store and git's folder. Ansible leaves them alone too: the hidden ones always, the others as ansible.cfg tells it.
-_LEFT_ALONE = ("pki", "ssh")
-_LEFT_ALONE_BEGINNINGS = (".", "README", "secrets")
 MOST_LINES = 50
-_SUFFIX = ".yml"
-# What editors and people call the copy of a file.
-_COPY_SUFFIXES = ("~", ".swp", ".swo", ".bak", ".orig")
+_SUFFIX = SUFFIXES[0]
+# Variables that Molecule gives to the inventory that it makes and hands to Ansible beside a site.
+_OF_MOLECULE = "molecule_"
 
 
 class CheckError(RuntimeError):
@@ -102,6 +104,13 @@ def site_folders(folders: Iterable[Path]) -> list[Path]:
     return [folder for folder in folders if (folder / HOSTS_FILE).is_file()]
 
 
+def sources_beside(sources: Iterable[object], site: Path) -> list[Path]:
+    """Return the inventory sources that are files or folders outside of the folder of the site, each once."""
+    home = site.resolve()
+    paths = dict.fromkeys(Path(str(source)) for source in sources)
+    return [path for path in paths if path.exists() and not path.resolve().is_relative_to(home)]
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Source:
     """A file with the variables of one group or host."""
@@ -124,11 +133,12 @@ class _Variable:
         return Located(str(node.value), Place(self.file, node.line, node.column, key))
 
 
-def check_site(folder: Path, roles: Path = ROLES) -> SiteReport:
+def check_site(folder: Path, roles: Path = ROLES, beside: Iterable[Path] = ()) -> SiteReport:
     """Check the site in a folder against the core schema and the argument_specs of the roles.
 
     :param folder: an inventory folder with hosts.yml, group_vars and host_vars.
     :param roles: the folder that holds the roles.
+    :param beside: other inventories of the same run, files or folders. Findings there have the path that is given here.
     :raises CheckError: jsonschema is missing, or a role has a broken argument_specs.yml.
     """
     if not site_schema.HAS_JSONSCHEMA:
@@ -140,23 +150,13 @@ def check_site(folder: Path, roles: Path = ROLES) -> SiteReport:
         raise CheckError(f"The collection is damaged, install it again: {error}") from error
     checker = _SiteChecker(folder, schema, site_schema.role_defaults(specs))
     checker.run()
+    checker.check_beside(beside)
     # A value with several names, by way of an alias or of a range of hosts, has one mistake.
     unique = {
         (item.file, item.line, item.column, item.problem, item.key.rpartition(".")[2]): item
         for item in reversed(checker.findings)
     }
     return SiteReport(tuple(sorted(unique.values())), len(checker.inventory.hosts), checker.values)
-
-
-def _meant_file(name: str, names: Sequence[str]) -> str:
-    """Return what a file with variables that Ansible would not read should be called, or an empty string.
-
-    :param names: all names in its directory. The copy of a file and a hidden file of another kind have no better name.
-    """
-    if name.endswith(_COPY_SUFFIXES) or (name.startswith(".") and not name.endswith(_SUFFIX)):
-        return ""
-    meant = f"{name.lstrip('.').partition('.')[0]}{_SUFFIX}"
-    return "" if meant in (_SUFFIX, *names) else meant
 
 
 class _SiteChecker:
@@ -195,6 +195,20 @@ class _SiteChecker:
         self._find_missing()
         self._find_conflicts()
 
+    def check_beside(self, sources: Iterable[Path]) -> None:
+        """Add what is wrong with the inventories that the run has besides the site."""
+        others = [_BesideChecker(source, self.schema, self.inventory) for source in sources]
+        for other in others:
+            other.read()
+        # What a program or a plug-in makes may be what another inventory names.
+        all_known = self.inventory.complete and not any(other.makes_more for other in others)
+        for other in others:
+            other.check(all_known=all_known)
+            # Names beginning at the folder would be taken for files of the site.
+            shown = printable(str(other.given))
+            self.findings += [dataclasses.replace(item, file=f"{shown}/{item.file}") for item in other.findings]
+            self.values += other.values
+
     def _note(self, file: str, problem: str, expected: str, suggestion: str = "") -> None:
         self.findings.append(report(Place(file, 1, 1), problem, expected=expected, suggestion=suggestion))
 
@@ -204,7 +218,7 @@ class _SiteChecker:
         """Read hosts.yml and complain about files that have no meaning. Tell whether hosts and groups are known."""
         meant = set()
         for name in names:
-            if name in (HOSTS_FILE, GROUP_VARS, HOST_VARS, *_LEFT_ALONE) or name.startswith(_LEFT_ALONE_BEGINNINGS):
+            if name == HOSTS_FILE or is_ignored_at_the_top(name):
                 continue
             suggestion = self.schema.suggest(name, [HOSTS_FILE, GROUP_VARS, HOST_VARS])
             meant.add(suggestion)
@@ -255,6 +269,18 @@ class _SiteChecker:
             self.findings.append(report(place, mistake.problem, expected=mistake.expected))
         return document
 
+    def _load_variables(self, file: str) -> Document | None:
+        """Read a file with variables, as _load does, but have other words for a text that Ansible takes for one."""
+        before = len(self.findings)
+        document = self._load(file)
+        prose = document and (document.broken or (document.root and document.root.kind != "mapping"))
+        if not prose or "." in file.rpartition("/")[2]:
+            return document
+        del self.findings[before:]
+        problem = "Ansible reads it as variables, since its name has no suffix"
+        self._note(file, problem, "variables, or another name, such as README.md")
+        return None
+
     def _list(self, name: str) -> list[str] | None:
         """Return the sorted names in a directory of the folder; None, with a finding, when it is not one."""
         try:
@@ -288,43 +314,60 @@ class _SiteChecker:
         for entry in entries:
             path = f"{kind}/{entry}"
             directory = entry in folders
-            owner = entry if directory else entry.removesuffix(_SUFFIX)
-            if entry.startswith(".") or (not directory and not entry.endswith(_SUFFIX)):
-                meant = _meant_file(entry, entries)
-                bare = meant.removesuffix(_SUFFIX)
-                self.excused.add((kind, bare))
-                meant = meant if bare in owners else ""
-                self._note(path, "unknown file", f"<{what}>{_SUFFIX} or a directory <{what}>", meant)
-            elif known_owners and owner not in owners:
-                meant = self.schema.suggest(owner, owners)
+            name = read_variable_name(entry, directory=directory)
+            if name.ignored:
+                self._note_misspelt(path, kind, name.owner, name.meant)
+            elif not directory and not name.suffix and entry.startswith("README") and entry not in owners:
+                continue
+            elif known_owners and name.owner not in owners:
+                meant = self.schema.suggest(name.owner, owners)
                 self.excused.add((kind, meant))
                 self._note(path, f"there is no such {what}", f"a {what} of {HOSTS_FILE}", meant)
                 self._note_names(kind, path, directory=directory)
             else:
-                if not directory and owner in folders:
-                    problem = f"there is also a folder {owner}/, and Ansible reads only the folder"
-                    self._note(path, problem, "these values in a file of that folder")
-                files = self._files_in(kind, owner, path) if directory else [path]
-                for file in files:
-                    document = self._load(file)
+                self._note_hidden(path, first_of(name.owner, entries), folders)
+                for file in self._files_in(kind, name.owner, path) if directory else [path]:
+                    document = self._load_variables(file)
                     if document is None or document.broken:
-                        self.excused.add((kind, owner))
+                        self.excused.add((kind, name.owner))
                     elif document.root is not None:
-                        yield _Source(owner, file, document.root)
+                        yield _Source(name.owner, file, document.root)
 
-    def _files_in(self, kind: str, owner: str, directory: str) -> list[str]:
+    def _note_hidden(self, path: str, first: str, folders: set[str]) -> None:
+        """Complain about a file or folder beside another one for the same group or host, and Ansible reads that."""
+        if path.endswith(f"/{first}"):
+            return
+        there, only, expected = f"the file {first}", "that", "in that file"
+        if first in folders:
+            there, only, expected = f"a folder {first}/", "the folder", "in a file of that folder"
+        self._note(path, f"there is also {there}, and Ansible reads only {only}", f"these values {expected}")
+
+    def _files_in(self, kind: str, owner: str, directory: str, above: tuple[Path, ...] = ()) -> list[str]:
+        """Return the files that Ansible reads below a directory of a group or host, in its order."""
         files = []
         names = self._list(directory) or []
-        for name in names:
-            if name.endswith(_SUFFIX) and not name.startswith("."):
-                files.append(f"{directory}/{name}")
-                continue
-            meant = _meant_file(name, names)
-            if meant:
-                self.excused.add((kind, owner))
-            expected = f"files that end in {_SUFFIX} and do not begin with a dot"
-            self._note(f"{directory}/{name}", "unknown file", expected, meant)
+        here = (self.folder / directory).resolve()
+        if here in above:
+            self._note(directory, "is a link to a directory that it is in", "an ordinary directory")
+            return []
+        for entry in names:
+            path = f"{directory}/{entry}"
+            below = self._is_directory(path)
+            name = read_variable_name(entry, directory=below)
+            if name.ignored:
+                self._note_misspelt(path, kind, owner, name.meant)
+            elif not below:
+                files.append(path)
+            elif not name.suffix:
+                files += self._files_in(kind, owner, path, (*above, here))
         return files
+
+    def _note_misspelt(self, path: str, kind: str, owner: str, meant: str) -> None:
+        """Complain about a file that Ansible does not read, if its suffix is nearly one of those that it reads."""
+        if meant:
+            self.excused.add((kind, owner))
+            better = f"{path.rpartition('/')[2].rpartition('.')[0]}{meant}"
+            self._note(path, "Ansible does not read a file of this name", f"a name that ends in {_SUFFIX}", better)
 
     def _note_names(self, kind: str, path: str, *, directory: bool) -> None:
         """Remember which site variables are in a file that belongs to nobody: they are misplaced, not missing."""
@@ -586,6 +629,100 @@ class _SiteChecker:
         if variable is None or node is None or id(node) in self.bad or not isinstance(node.value, str):
             return None
         return variable.located(node, *steps)
+
+
+class _BesideChecker(_SiteChecker):
+    """Checks an inventory that is used beside a site.
+
+    Its variables take the place of the site's, so they have to be as right. What the site and its hosts are stands in
+    the folder of the site alone, where addresses and names are compared. What a program or a plug-in will say is not
+    known here.
+    """
+
+    def __init__(self, source: Path, schema: site_schema.SiteSchema, site: Inventory) -> None:
+        self.whole = source.is_dir()
+        self.given = source if self.whole else source.parent
+        super().__init__(self.given, schema, {})
+        self.source = source
+        self.site_hosts = site.hosts
+        self.inventory.groups = dict(site.groups)
+        self.inventory.hosts = dict(site.hosts)
+        self.makes_more = False  # whether a program or a plug-in makes hosts and groups that are not known here
+        self.strangers: dict[str, Place] = {}
+
+    def read(self) -> None:
+        """Read the inventories themselves."""
+        self.folder = self.given.resolve()
+        if not self.whole:
+            self._read_inventory(self.source.name)
+        else:
+            for name in self._list(".") or ():
+                self._read_below(name)
+
+    def check(self, *, all_known: bool) -> None:
+        """Read the variables beside them, after all inventories of the run.
+
+        :param all_known: whether there are no hosts and groups but those that were read.
+        """
+        for name, place in self.strangers.items() if all_known else ():
+            meant = self.schema.suggest(name, self.site_hosts)
+            expected = f"a host of {HOSTS_FILE} in the folder of the site"
+            self.findings.append(report(place, "the site has no such host", expected=expected, suggestion=meant))
+        for kind in (GROUP_VARS, HOST_VARS):
+            if self._is_directory(kind):
+                for source in self._sources(kind, known_owners=all_known):
+                    self._check_source(kind, source)
+
+    def _read_below(self, path: str, above: tuple[Path, ...] = ()) -> None:
+        """Read what Ansible reads of an entry in a folder of inventories."""
+        here = (self.folder / path).resolve()
+        if is_ignored_at_the_top(path.rpartition("/")[2]) or here in above:
+            return
+        if not self._is_directory(path):
+            self._read_inventory(path)
+            return
+        for name in self._list(path) or ():
+            self._read_below(f"{path}/{name}", (*above, here))
+
+    def _read_inventory(self, file: str) -> None:
+        """Read an inventory in YAML. A program, and the settings of a plug-in, say nothing before they are run."""
+        suffix = read_variable_name(file.rpartition("/")[2], directory=False).suffix
+        if self._is_program(file):
+            self.makes_more = True
+            return
+        before = len(self.findings)
+        document = self._load(file) if suffix in ("", *SUFFIXES) else None
+        root = document.root if document else None
+        if suffix not in SUFFIXES and (root is None or root.kind != "mapping"):
+            # Without a suffix it is for Ansible whatever can be read as such.
+            del self.findings[before:]
+            problem = "is no inventory in YAML, so nothing in it can be checked"
+            self._note(file, problem, f"a file that ends in {_SUFFIX}, or the same in the folder of the site")
+            return
+        if root is None or "plugin" in root.fields:
+            self.makes_more = self.makes_more or root is not None
+            return
+        inventory = read_inventory(root, self.schema.suggest, file, whole=False)
+        self.findings += inventory.findings
+        self.inventory.groups = {**inventory.groups, **self.inventory.groups}
+        for group in inventory.group_variables:
+            self._check(group.node, "group", file, f"{group.owner}.vars", (f"group in {file}", group.owner))
+        for host in inventory.host_variables:
+            self._check(host.node, "group", file, host.owner, (f"host in {file}", host.owner))
+        self.strangers |= {name: place for name, place in inventory.hosts.items() if name not in self.site_hosts}
+
+    def _is_program(self, file: str) -> bool:
+        """Tell whether Ansible gets an inventory by running this file. It reads what cannot be run as other files."""
+        path = self.folder / file
+        if not path.is_file() or not os.access(path, os.R_OK | os.X_OK):
+            return False
+        with path.open("rb") as stream:
+            return stream.read(4).startswith((b"#!", b"\x7fELF"))
+
+    def _check(self, root: Node, scope: str, file: str, prefix: str, owner: tuple[str, str]) -> site_schema.Checked:
+        fields = {name: node for name, node in root.fields.items() if not name.startswith(_OF_MOLECULE)}
+        # What only the site or a host may have is out of place here, and told so.
+        return super()._check(dataclasses.replace(root, fields=fields), "group", file, prefix, owner)
 
 
 def main(argv: Sequence[str]) -> int:

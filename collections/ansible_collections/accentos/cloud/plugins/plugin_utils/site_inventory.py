@@ -148,23 +148,28 @@ def groups_in_loops(children: dict[str, set[str]]) -> set[str]:
     return left
 
 
-def read_inventory(root: Node, suggest: Suggester) -> Inventory:
-    """Read the mapping that hosts.yml consists of. What is wrong is in the findings of the result."""
-    reader = _Reader(suggest)
-    reader.read(root)
+def read_inventory(root: Node, suggest: Suggester, file: str = HOSTS_FILE, *, whole: bool = True) -> Inventory:
+    """Read the mapping that hosts.yml, or another YAML inventory, consists of.
+
+    :param whole: whether it is all of a site. One that is used beside a site needs no hosts, and its hosts no groups.
+    :return: what it says; what is wrong is in the findings.
+    """
+    reader = _Reader(suggest, file)
+    reader.read(root, whole=whole)
     return reader.inventory
 
 
 class _Reader:
-    def __init__(self, suggest: Suggester) -> None:
+    def __init__(self, suggest: Suggester, file: str) -> None:
         self.inventory = Inventory()
         self.suggest = suggest
+        self.file = file
         self.lowered: dict[str, str] = {}
         self.bad_names: set[tuple[int, int]] = set()
         self.memberships = 0
         self.full = False
 
-    def read(self, root: Node) -> None:
+    def read(self, root: Node, *, whole: bool) -> None:
         inventory = self.inventory
         if root.kind != "mapping":
             self._refuse(root, "", f"is a {root.kind if root.kind == 'list' else 'text'}", "a mapping of groups")
@@ -173,9 +178,9 @@ class _Reader:
             self._group(name, node, root.keys[name])
         self._find_confusing_names()
         self._find_loop()
-        if not inventory.hosts and inventory.complete:
+        if whole and not inventory.hosts and inventory.complete:
             self._refuse(root, "", "there is no host in it", "at least one host in each group that the site needs")
-        if inventory.complete:
+        if whole and inventory.complete:
             self._find_homeless()
 
     def _refuse(self, node: Node, key: str, problem: str, expected: str, suggestion: str = "") -> None:
@@ -183,7 +188,7 @@ class _Reader:
         self._note(node, key, problem, expected, suggestion)
 
     def _note(self, node: Node, key: str, problem: str, expected: str, suggestion: str = "") -> None:
-        place = Place(HOSTS_FILE, node.line, node.column, key)
+        place = Place(self.file, node.line, node.column, key)
         self.inventory.findings.append(report(place, problem, expected=expected, suggestion=suggestion))
 
     def _group(self, name: str, node: Node, key: Node) -> None:
@@ -193,7 +198,7 @@ class _Reader:
             self._note(key, name, "is not a name for a group", f"{expected}; {CONTROL_NODE} is the control node")
         inventory.groups.setdefault(name, set())
         inventory.children.setdefault(name, set())
-        inventory.group_places.setdefault(name, Place(HOSTS_FILE, key.line, key.column, name))
+        inventory.group_places.setdefault(name, Place(self.file, key.line, key.column, name))
         if node.kind == "scalar" and node.value is None:
             return
         if node.kind != "mapping":
@@ -238,7 +243,7 @@ class _Reader:
             first = self.lowered.setdefault(name.lower(), name)
             if name not in inventory.hosts:
                 self._check_name(name, first, key)
-                inventory.hosts[name] = Place(HOSTS_FILE, key.line, key.column, name)
+                inventory.hosts[name] = Place(self.file, key.line, key.column, name)
             inventory.groups[group].add(name)
         if variables.kind == "mapping":
             inventory.host_variables.append(Variables(pattern, tuple(names), variables))

@@ -8,6 +8,7 @@ is read, and nothing in a file can exhaust memory or the stack.
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -40,6 +41,10 @@ _SENTENCES = {
     "did not find expected '-'": ("the indentation is wrong", 'the "- " of one list in one column'),
     "did not find expected ',' or ']'": ("a list in brackets is not closed", "[one, two]"),
     "did not find expected ',' or '}'": ("a mapping in braces is not closed", "{key: value, other: value}"),
+    "did not find expected node content": (
+        "a list in brackets or a mapping in braces is not finished",
+        "[one, two] or {key: value, other: value}",
+    ),
     "found unexpected end of stream": ("a quote is not closed", "the closing quote"),
     "cannot start any token": ("a value starts with a character that has a meaning in YAML", "the value in quotes"),
     "found unknown escape character": ("an unknown escape in double quotes", "single quotes, or two backslashes"),
@@ -145,7 +150,18 @@ def _load(raw: bytes) -> Document:
                 1, 1, "the whole file is sealed, so nothing in it can be checked", "single values sealed with !vault"
             )
         )
-    return _Builder(text).build()
+    return _Builder(text.replace("\t", " ") if _is_json(text) else text).build()
+
+
+def _is_json(text: str) -> bool:
+    """Tell whether the text is JSON, which Ansible tries first: there tabs may indent, and stand for nothing else."""
+    if not text.lstrip().startswith("{"):
+        return False
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _line_and_column(text: str, index: int) -> tuple[int, int]:

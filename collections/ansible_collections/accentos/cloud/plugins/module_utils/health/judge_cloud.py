@@ -57,7 +57,7 @@ def login(data: Mapping[str, Any], _wanted: Mapping[str, Any]) -> Verdict:
 
 
 def catalogue(data: Mapping[str, Any], wanted: Mapping[str, Any]) -> Verdict:
-    """Judge whether the catalogue has all services, each with its endpoints."""
+    """Judge whether the catalogue has all services, each with its endpoints, and where they lead to."""
     known = {service["name"]: service for service in data["services"] if service["enabled"]}
     bad = [f"{name} is missing" for name in wanted["services"] if name not in known]
     bad += [
@@ -66,6 +66,12 @@ def catalogue(data: Mapping[str, Any], wanted: Mapping[str, Any]) -> Verdict:
         if name in known
         for kind in ("public", "internal")
         if kind not in known[name]["urls"]
+    ]
+    bad += [
+        f"the {kind} endpoint of {name} is {known[name]['urls'][kind]} instead of {url}"
+        for name, urls in wanted["endpoints"].items()
+        for kind, url in urls.items()
+        if name in known and known[name]["urls"].get(kind, url) != url
     ]
     return judge_list(bad, f"{len(wanted['services'])} services with their endpoints")
 
@@ -249,7 +255,7 @@ CLOUD_CHECKS = (
         "identity",
         "identity_api",
         catalogue,
-        "all services of the site, each with its endpoints",
+        "all services of the site, each with its endpoints, which lead to the site's API",
         "Users and services find each other by it.",
         _ACCOUNTS,
         answers=True,

@@ -203,11 +203,15 @@ def ceph_room(data: Mapping[str, Any], _wanted: Mapping[str, Any]) -> Verdict:
 
 
 def ceph_pools(data: Mapping[str, Any], wanted: Mapping[str, Any]) -> Verdict:
-    """Judge whether the pools are there that services use."""
-    known = {pool["pool_name"] for pool in data["dump"]["pools"]}
-    return judge_list(
-        (name for name in wanted["ceph_pools"] if name not in known), f"{len(wanted['ceph_pools'])} are there"
-    )
+    """Judge whether the pools are there that services use, each marked with what uses it."""
+    known = {pool["pool_name"]: pool for pool in data["dump"]["pools"]}
+    bad = [f"{name} is missing" for name in wanted["ceph_pools"] if name not in known]
+    bad += [
+        f"{name} is of no application"
+        for name in wanted["ceph_pools"]
+        if name in known and not known[name]["application_metadata"]
+    ]
+    return judge_list(bad, f"{len(wanted['ceph_pools'])} are there")
 
 
 def ceph_copies(data: Mapping[str, Any], _wanted: Mapping[str, Any]) -> Verdict:
@@ -232,6 +236,11 @@ def ceph_versions(data: Mapping[str, Any], _wanted: Mapping[str, Any]) -> Verdic
         if len(versions) <= 1
         else warning("; ".join(f"{count} {name}" for name, count in versions.items()))
     )
+
+
+def _has_overlay(wanted: Mapping[str, Any]) -> bool:
+    """Tell whether OVN sets up the networks; with another driver of networks the host has a switch without it."""
+    return str(wanted.get("network_driver", "ovn")) == "ovn"
 
 
 _OVN_RUN = "See journalctl --unit ovn-ovsdb-server-nb, and ports 6643, 6644; deploy.yml --tags network starts it."
@@ -323,6 +332,7 @@ CLOUD_HOST_CHECKS = (
         "the host's own in the tunnel network",
         "Other hosts send guests' packets there.",
         _SWITCH_RUN,
+        applies=_has_overlay,
     ),
     Check(
         "ovn-controller",
@@ -332,6 +342,7 @@ CLOUD_HOST_CHECKS = (
         "connected to the southbound database",
         "The host goes on with what it knew last; new guests get no network.",
         "See journalctl --unit ovn-controller, certificates of the host, and port 6642 of the controllers.",
+        applies=_has_overlay,
     ),
     Check(
         "guests of libvirt",
@@ -460,8 +471,8 @@ CLOUD_HOST_CHECKS = (
         "Ceph",
         "ceph",
         ceph_pools,
-        "the pools of images, volumes and guests are there",
-        "Their services fail.",
+        "the pools of images, volumes and guests are there, each with its application",
+        "Their services fail; without an application Ceph gives nobody the rights on a pool that go by it.",
         _POOLS,
         shared=True,
         applies=lambda wanted: bool(wanted.get("ceph_pools")),

@@ -13,6 +13,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.health.findings imp
     good,
     judge_list,
     judge_share,
+    listed,
     warning,
 )
 
@@ -162,6 +163,23 @@ def queues_read(data: Sequence[Mapping[str, Any]], _wanted: Mapping[str, Any]) -
     return judge_list(bad, "none", state="warn")
 
 
+def logins_accepted(data: Sequence[Mapping[str, Any]], _wanted: Mapping[str, Any]) -> Verdict:
+    """Judge whether services are let in as their files say. A server that does not answer has a check of its own."""
+
+    def told(judged: bool) -> list[str]:
+        # A user who logs in to several projects with one password is told once.
+        lines = (
+            f"{one['user']} of {', '.join(one['files'])}: {one['problem']}"
+            for one in data
+            if one["problem"] and one["judged"] is judged
+        )
+        return list(dict.fromkeys(lines))
+
+    if not told(judged=True) and (unasked := told(judged=False)):
+        return Verdict("unknown", listed(unasked))
+    return judge_list(told(judged=True), f"{len(data)} are let in")
+
+
 def cache_answers(data: Mapping[str, str], _wanted: Mapping[str, Any]) -> Verdict:
     """Judge the cache that answered."""
     return good(f"memcached {data['version']}") if "version" in data else failure("it tells nothing of itself")
@@ -180,6 +198,11 @@ _SERVER = (
 _ACCOUNTS = "Run deploy.yml again, which makes databases and accounts that are missing."
 _RABBIT = (
     "See journalctl --unit rabbitmq-server there and the layer network; deploy.yml --tags infrastructure starts it."
+)
+
+_LOGINS = (
+    "Run deploy.yml again, which sets accounts and files to the passwords of the site; what was changed by hand is in "
+    "the file named."
 )
 
 CONTROL_CHECKS = (
@@ -393,5 +416,18 @@ CONTROL_CHECKS = (
         "clients always found one free",
         "Requests wait for it.",
         "Raise memcached_connections.",
+    ),
+    *(
+        Check(
+            f"logins at the {name}",
+            layer,
+            f"{layer}_logins",
+            logins_accepted,
+            "every user and password in the files of services on this host is let in",
+            "Its service fails at its next login, at the latest when it is restarted.",
+            _LOGINS,
+            answers=True,
+        )
+        for layer, name in (("database", "database"), ("messaging", "messaging"), ("identity", "identity service"))
     ),
 )

@@ -80,6 +80,12 @@ def present_configuration(data: Mapping[str, list[str]], _wanted: Mapping[str, A
     return judge_list(told, f"{len(data)} units run with their present files", state="warn")
 
 
+def secret_modes(data: list[dict[str, Any]], _wanted: Mapping[str, Any]) -> Verdict:
+    """Judge whether others may read, or change, files with passwords."""
+    open_ones = (f"{one['path']} ({one['mode']:04o})" for one in data if one["open"])
+    return judge_list(open_ones, f"{len(data)} files, closed to others")
+
+
 def disk_space(data: list[dict[str, Any]], _wanted: Mapping[str, Any]) -> Verdict:
     """Judge how full file systems are."""
     return judge_share({one["path"]: one["used"] for one in data}, _NEARLY_FULL, _FULL)
@@ -307,6 +313,16 @@ HOST_CHECKS = (
         "What was changed by hand, or by a run that was cut off, "
         "is not in force yet and comes as a surprise at the next restart.",
         _DEPLOY,
+        answers=True,
+    ),
+    Check(
+        "files with secrets",
+        "host",
+        "secrets",
+        secret_modes,
+        "only owner and group may read files of services that hold passwords or keys",
+        "Every program on the host reads the password, and can do with it what the service can.",
+        "Run deploy.yml again, which closes them; find out who opened it, and renew the password.",
         answers=True,
     ),
     Check(

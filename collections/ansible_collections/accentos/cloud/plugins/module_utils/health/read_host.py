@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -28,7 +29,13 @@ _PROPERTIES = "Id,LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,
 # Whose failures are told with the end of their journal.
 _MOST_JOURNALS = 6
 _WRITTEN_TO = ("btrfs", "ext2", "ext3", "ext4", "f2fs", "overlay", "vfat", "xfs", "zfs")
+_IN_MEMORY = ("tmpfs",)
+_MOUNTS = Path("/proc/self/mounts")
 _PURPOSE = "service"
+_KEYRINGS = "/etc/ceph/*.keyring"
+# A password as an option or within an address, or a key of Ceph; not in a comment.
+_SECRET = re.compile(r"(?im)^\s*\w*(password|secret)\w*\s*=\s*\S|^[^#\n]*://[^\s/:@]+:[^\s/@]+@|^\s*key\s*=\s*AQ")
+_OTHERS = 0o007
 
 
 def journal(unit: str, lines: int = 3) -> str:
@@ -69,6 +76,21 @@ def configuration(wanted: Mapping[str, Any]) -> dict[str, list[str]]:
     return found
 
 
+def secrets(wanted: Mapping[str, Any], keyrings: str = _KEYRINGS) -> list[dict[str, Any]]:
+    """Return path and mode of the files with secrets, among those that units are started with, and keyrings of Ceph."""
+    paths = {Path(path) for unit in wanted.get("units", ()) for path in unit.get("inputs") or ()}
+    found = []
+    for path in sorted({*paths, *Path("/").glob(keyrings.lstrip("/"))}):
+        try:
+            text, mode = path.read_text(encoding="utf-8", errors="replace"), path.stat().st_mode
+        except OSError:
+            # Not there, or a folder.
+            continue
+        if _SECRET.search(text):
+            found.append({"path": str(path), "mode": stat.S_IMODE(mode), "open": bool(mode & _OTHERS)})
+    return found
+
+
 def _fstab_read_only() -> set[str]:
     file = Path("/etc/fstab")
     rows = [line.split() for line in file.read_text(encoding="utf-8").splitlines()] if file.is_file() else []
@@ -84,9 +106,10 @@ def filesystems() -> list[dict[str, Any]]:
     """Return each file system that is written to, once, with its shares in use in percent."""
     meant = _fstab_read_only()
     found: dict[int, dict[str, Any]] = {}
-    for line in Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines():
+    for line in _MOUNTS.read_text(encoding="utf-8").splitlines():
         _device, where, kind, options, *_rest = line.split()
-        if kind not in _WRITTEN_TO:
+        # What is in memory and read-only is meant to be, as folders of credentials are.
+        if kind not in _WRITTEN_TO and (kind not in _IN_MEMORY or "ro" in options.split(",")):
             continue
         path = where.encode().decode("unicode_escape")
         try:

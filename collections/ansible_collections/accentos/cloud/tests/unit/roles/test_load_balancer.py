@@ -8,6 +8,7 @@ from pathlib import Path
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 
+AGAIN = ("retry", "redispatch", "repeatable")
 TEMPLATE = Path(__file__).parents[3] / "roles/load_balancer/templates/haproxy.cfg.j2"
 VARIABLES = {
     "load_balancer_address": "10.20.0.10",
@@ -21,7 +22,7 @@ VARIABLES = {
         for end, name in enumerate(("one", "two", "three"), 11)
     },
     "load_balancer_services": [
-        {"name": "keystone", "port": 5000, "check": "/healthcheck"},
+        {"name": "keystone", "port": 5000, "check": "/healthcheck", "repeatable": ["/v3/auth/tokens", "/v3/other"]},
         {"name": "dashboard", "port": 443, "hosts": ["three"]},
         {"name": "mariadb", "port": 3306, "mode": "tcp", "backup": True},
     ],
@@ -56,3 +57,18 @@ def test_a_service_is_checked_as_its_own_servers_need() -> None:
 
 def test_no_service_has_its_checks_from_elsewhere() -> None:
     assert not [line for line in rendered()["defaults"] if "check" in line]
+
+
+def test_only_requests_that_may_come_twice_are_sent_again() -> None:
+    sections = rendered()
+    assert [line for line in sections["listen keystone"] if any(word in line for word in AGAIN)] == [
+        "retry-on conn-failure empty-response 502 503 504",
+        "option redispatch 1",
+        "acl repeatable path /v3/auth/tokens /v3/other",
+        # haproxy keeps for a second time only what it has as a whole before it hands on the first byte.
+        "http-request wait-for-body time 120s if METH_POST repeatable",
+        "http-request disable-l7-retry unless METH_GET or METH_POST repeatable",
+    ]
+    for name, lines in sections.items():
+        if name != "listen keystone":
+            assert not [line for line in lines if "retry" in line or "wait-for-body" in line]

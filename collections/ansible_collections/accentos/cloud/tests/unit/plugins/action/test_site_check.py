@@ -108,7 +108,9 @@ def test_results(folder: Path) -> None:
 def test_without_a_folder_or_without_jsonschema_it_says_what_to_do(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(AnsibleActionFail, match="Name it with the option path"):
+    with pytest.raises(
+        AnsibleActionFail, match=r"There is no inventory folder to check\. Name it with the option path"
+    ):
         run_here({})
     monkeypatch.setattr(site_schema, "HAS_JSONSCHEMA", False)
     with pytest.raises(AnsibleActionFail, match="Install it for the Python that runs Ansible: pip install jsonschema"):
@@ -142,5 +144,18 @@ def test_the_folder_of_the_inventory(tmp_path: Path) -> None:
     both = [str(other), str(tmp_path), str(file)]
     assert inventory_folder({"inventory_dir": str(other), "ansible_inventory_sources": both}) == str(tmp_path)
     (other / "hosts.yml").write_text("")
-    assert inventory_folder({"ansible_inventory_sources": [str(other), str(tmp_path)]}) == ""
+    with pytest.raises(AnsibleActionFail, match=f"can be the site: {other}, {tmp_path}. A run is about one site"):
+        inventory_folder({"ansible_inventory_sources": [str(other), str(tmp_path)]})
     assert inventory_folder({}) == ""
+
+
+def test_an_inventory_beside_the_site_is_checked_too(folder: Path) -> None:
+    other = folder.parent / "other.yml"
+    other.write_text("all: {vars: {site_name: other}}\n")
+    found = run_here({"ansible_inventory_sources": [str(folder), str(other)]})
+    assert [(finding["file"], finding["line"], finding["column"]) for finding in found["findings"]] == [
+        (str(other), 1, 14)
+    ]
+    assert f"{other}:1:14: all.vars.site_name: is not allowed here" in found["msg"]
+    # The inventory in use is a copy then.
+    assert run_here({"ansible_inventory_sources": [str(other)]}, path=str(folder))["findings"] == []

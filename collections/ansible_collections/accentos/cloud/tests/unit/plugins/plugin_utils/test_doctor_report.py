@@ -24,7 +24,12 @@ from ansible_collections.accentos.cloud.plugins.plugin_utils.doctor_report impor
 
 NETWORKS = {"management": "10.0.0.0/24", "tunnel": "10.0.1.0/24"}
 SITE = {"name": "example", "networks": NETWORKS}
-HOST = {"name": "a", "groups": ["controller"], "addresses": {"management": "10.0.0.1", "tunnel": "10.0.1.1"}}
+HOST = {
+    "name": "a",
+    "groups": ["controller"],
+    "addresses": {"management": "10.0.0.1", "tunnel": "10.0.1.1"},
+    "networks": ["management", "tunnel"],
+}
 FINDING = {
     "layer": "host",
     "check": "memory",
@@ -93,7 +98,7 @@ def test_hostile_texts_add_nothing_to_the_page(state: str) -> None:
     assert plain.open == []
     for text in HOSTILE:
         finding = {**dict.fromkeys(FINDING, text), "layer": "host", "state": state}
-        host = {"name": text, "groups": [text], "addresses": {"management": text, "tunnel": text}}
+        host = {**HOST, "name": text, "groups": [text], "addresses": {"management": text, "tunnel": text}}
         hostile = make_report({"name": text, "networks": dict.fromkeys(NETWORKS, text)}, [host], [finding], (), text)
         found = Page(page(hostile))
         assert found.open == []
@@ -210,18 +215,42 @@ def test_findings_are_ordered_and_counted() -> None:
         {**FINDING, "layer": "network", "state": "unknown", "check": "names"},
     ]
     told = report(findings, [HOST, {**HOST, "name": "b"}])
-    assert [(one["layer"], one["state"]) for one in told["findings"]] == [
-        ("network", "unknown"),
-        ("network", "warn"),
-        ("host", "fail"),
-        ("host", "ok"),
+    assert [(one["layer"], one["state"], one["hosts"]) for one in told["findings"]] == [
+        ("network", "unknown", ["a"]),
+        ("network", "warn", ["a"]),
+        ("host", "fail", ["b"]),
+        ("host", "ok", ["a"]),
     ]
     assert told["state"] == "fail"
     assert told["counts"] == {"ok": 1, "warn": 1, "unknown": 1, "fail": 1}
     assert told["layers"][1] == {"layer": "host", "state": "fail", "ok": 1, "warn": 0, "unknown": 0, "fail": 1}
     assert {host["name"]: host["state"] for host in told["hosts"]} == {"a": "unknown", "b": "fail"}
     assert problem_lines(told["findings"])[0] == "UNKNOWN  network: names, a"
-    assert problem_lines([FINDING]) == []
+    assert problem_lines(told["findings"][3:]) == []
+
+
+def test_what_several_hosts_tell_in_the_same_words_is_one_finding() -> None:
+    bad = {**FINDING, "state": "fail", "found": "little"}
+    findings = [FINDING, {**bad, "host": "c"}, {**bad, "host": "b"}, {**bad, "host": "d", "found": "none"}]
+    hosts = [{**HOST, "name": name} for name in "abcd"]
+    told = report(findings, hosts)
+    assert [(one["hosts"], one["found"]) for one in told["findings"]] == [
+        (["b", "c"], "little"),
+        (["d"], "none"),
+        (["a"], "much"),
+    ]
+    assert all("host" not in one for one in told["findings"])
+    assert told["counts"] == {"ok": 1, "warn": 0, "unknown": 0, "fail": 2}
+    assert told["layers"][0]["fail"] == 2
+    assert {host["name"]: host["state"] for host in told["hosts"]} == {"a": "ok", "b": "fail", "c": "fail", "d": "fail"}
+    titles = [line for line in problem_lines(told["findings"]) if line.startswith("FAIL")]
+    assert titles == ["FAIL  host: memory, b, c", "FAIL  host: memory, d"]
+    assert "memory · b, c</h3>" in page(told)
+
+
+def test_hosts_that_only_a_secret_tells_apart_stay_in_one_finding() -> None:
+    told = report([{**FINDING, "host": name, "found": f"of {name}"} for name in ("word-1", "word-2")], [], ("word-1",))
+    assert [one["hosts"] for one in told["findings"]] == [[HIDDEN], ["word-2"]]
 
 
 def test_of_what_several_hosts_tell_alike_only_the_worst_is_told() -> None:
@@ -230,13 +259,44 @@ def test_of_what_several_hosts_tell_alike_only_the_worst_is_told() -> None:
 
 
 def test_hosts_are_drawn_with_their_own_networks() -> None:
-    site = {
-        "networks": {"management": {"cidr": "10.0.0.0/24"}, "tunnel": {"cidr": "10.0.1.0/24"}},
-        "groups": {"all": ["a", "b"], "controller": ["a"], "deploy": ["b"]},
+    networks = {
+        name: {"cidr": f"10.0.{number}.0/24"} for number, name in enumerate(("management", "tunnel", "external"))
     }
-    drawn = drawn_hosts(["a", "b", "c"], site, {"a": {"management": "10.0.0.7"}, "b": {"management": "10.9.9.9"}})
-    assert drawn == [
-        {"name": "a", "groups": ["controller"], "addresses": {"management": "10.0.0.7", "tunnel": "10.0.1.7"}},
-        {"name": "b", "groups": ["deploy"], "addresses": {}},
-        {"name": "c", "groups": [], "addresses": {}},
-    ]
+    site = {"networks": networks, "groups": {"all": ["a", "b"], "controller": ["a"], "deploy": ["b"]}}
+    described = {
+        "addresses": {
+            "a": {"management": "10.0.0.7"},
+            "b": {"management": "10.9.9.9"},
+            "d": {"management": "10.0.0.9"},
+        },
+        "devices": {
+            "a": [
+                {"name": "eth0", "network": "management", "tagged": ["tunnel"]},
+                {"name": "eth1", "network": "external"},
+                {"name": "ipmi", "network": "out_of_band"},
+            ]
+        },
+        "external_devices": {"c": "", "d": "eno3"},
+    }
+    drawn = {host.pop("name"): host for host in drawn_hosts("abcd", site, described)}
+    own = {"management": "10.0.0.7", "tunnel": "10.0.1.7"}
+    assert drawn == {
+        "a": {"groups": ["controller"], "addresses": own, "networks": ["management", "tunnel", "external"]},
+        "b": {"groups": ["deploy"], "addresses": {}, "networks": []},
+        "c": {"groups": [], "addresses": {}, "networks": []},
+        "d": {"groups": [], "addresses": {"management": "10.0.0.9"}, "networks": ["management", "external"]},
+    }
+
+
+def test_a_network_without_an_address_is_drawn_with_gaps() -> None:
+    gateway = {**HOST, "networks": ["management", "tunnel", "external"]}
+    told = make_report(
+        {"name": "example", "networks": {**NETWORKS, "external": "10.0.3.0/24"}}, [gateway], [FINDING], (), "now"
+    )
+    for layout in ("narrow", "wide"):
+        picture = topology(told["hosts"], told["site"]["networks"], layout)
+        assert "external 10.0.3.0/24" in picture
+        assert picture.count('stroke-dasharray="4 3"') == 1
+        assert picture.count('stroke-dasharray="none"') == 2
+    assert "A line with gaps" in page(told)
+    assert "A line with gaps" not in page(report([FINDING], [HOST]))

@@ -74,6 +74,7 @@ def test_services_have_units_and_addresses_in_their_layer() -> None:
         "database_users": ["glance"],
         "messaging_users": ["glance"],
         "services": ["glance"],
+        "endpoints": {"glance": dict.fromkeys(("public", "internal"), "https://api.example.test:9292")},
         "identity_users": ["glance"],
     }
     with pytest.raises(AnsibleFilterError, match="means nothing"):
@@ -92,6 +93,9 @@ def test_a_host_is_asked_for_what_the_inventory_gives_it() -> None:
     assert found["names"]["api.example.test"] == "10.0.0.5"
     assert found["names"]["a.example.test"] == "10.0.0.1"
     assert not found["keeps_time"]
+    assert found["network_driver"] == "ovn"
+    other = doctor_wanted(VARIABLES, "c", {**SITE, "network_driver": "openvswitch"}, UNITS, {})
+    assert other["network_driver"] == "openvswitch"
     assert (found["controllers"], found["chassis"], found["databases"]) == (1, ["a", "c"], [])
     controller = doctor_wanted(VARIABLES, "a", SITE, UNITS, {})
     assert [unit["name"] for unit in controller["units"]] == ["chrony.service", "m.service"]

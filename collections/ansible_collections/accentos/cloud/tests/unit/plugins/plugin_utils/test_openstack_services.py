@@ -249,6 +249,16 @@ def test_the_load_balancer_hands_on_what_controllers_answer() -> None:
     ]
     with pytest.raises(ServiceError, match="no service 'novA'"):
         listeners(KNOWN, ["novA"])
+    wsgi = {**API["wsgi"], "repeatable": ["/login"], "sticky": False}
+    known = {"nova": {**NOVA, "components": {"api": {**API, "wsgi": wsgi}}}}
+    assert listeners(known, ["nova"])[0] == {
+        "name": "nova-api",
+        "port": 8774,
+        "mode": "http",
+        "check": "/healthy",
+        "repeatable": ["/login"],
+    }
+    plan(known=known)
 
 
 def broken(**changes: Any) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import configparser
 import os
 import re
 import subprocess
@@ -10,7 +11,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from ansible_collections.accentos.cloud.plugins.plugin_utils import site_check
+from ansible import constants
+from ansible.inventory.manager import IGNORED_ALWAYS
+from ansible.parsing.dataloader import DataLoader
+from ansible_collections.accentos.cloud.plugins.plugin_utils import site_check, site_files
 from ansible_collections.accentos.cloud.plugins.plugin_utils.site_check import CheckError, check_site, main
 from ansible_collections.accentos.cloud.tests.unit.plugins.plugin_utils.site_samples import (
     COMPUTE,
@@ -51,12 +55,13 @@ def test_files_that_are_left_alone(tmp_path: Path) -> None:
         "ssh/id",
         ".known_hosts",
     ]
+    names += ["hosts.yml~", "hosts.yml.orig", "notes.txt", "vars_plugins/a.py", "group_vars/.gitkeep"]
     names += [".vault_key", ".gitignore", ".gitattributes", ".git/config", ".DS_Store", ".vscode/settings.json"]
     assert lines(check(tmp_path, dict.fromkeys(names, "\x1b not: yaml: ["))) == []
 
 
 FILES: dict[str, tuple[dict[str, str | bytes | None], str]] = {
-    "an unknown file": ({"notes.txt": ""}, "notes.txt:1:1: unknown file; expected hosts.yml, group_vars"),
+    "an unknown file": ({"notes": ""}, "notes:1:1: unknown file; expected hosts.yml, group_vars"),
     "another suffix of hosts": (
         {HOSTS: None, "hosts.yaml": GOOD_SITE[HOSTS]},
         'hosts.yaml:1:1: unknown file; .*"hosts.yml"',
@@ -81,42 +86,34 @@ FILES: dict[str, tuple[dict[str, str | bytes | None], str]] = {
         {"host_vars/compute-2.yml": ""},
         'host_vars/compute-2.yml:1:1: there is no such host; .*"compute-1"',
     ),
-    "another suffix": ({"group_vars/compute.yaml": ""}, 'group_vars/compute.yaml:1:1: unknown file; .*"compute.yml"'),
-    "no suffix": (
-        {"host_vars/compute-1": "", COMPUTE: None},
-        'host_vars/compute-1:1:1: unknown file; .*"compute-1.yml"',
+    "a misspelt suffix": (
+        {SITE: None, "group_vars/all/site.ylm": GOOD_SITE[SITE]},
+        'group_vars/all/site.ylm:1:1: Ansible does not read a file of this name; .*"site.yml"',
     ),
-    "a note in a directory": ({"group_vars/all/README": ""}, "group_vars/all/README:1:1: unknown file; expected files"),
-    "a hidden file": (
-        {SITE: None, "group_vars/all/.site.yml": GOOD_SITE[SITE]},
-        'group_vars/all/.site.yml:1:1: unknown file; .*do not begin with a dot; did you mean "site.yml"',
+    "a suffix in capitals": (
+        {COMPUTE: None, "host_vars/compute-1.YML": GOOD_SITE[COMPUTE]},
+        'host_vars/compute-1.YML:1:1: Ansible does not read a file of this name; .*"compute-1.yml"',
     ),
-    "a hidden file beside the right one": (
-        {"group_vars/all/.site.yml": "site_name: lost\n"},
-        "group_vars/all/.site.yml:1:1: unknown file; .*with a dot$",
+    "an unknown group without a suffix": (
+        {"group_vars/contoller": ""},
+        'group_vars/contoller:1:1: there is no such group; .*"controller"',
     ),
-    "a hidden file of a group": (
-        {CONTROLLER: None, "group_vars/.controller.yml": ""},
-        'group_vars/.controller.yml:1:1: unknown file; .*"controller.yml"',
+    "an unknown host with another suffix": (
+        {"host_vars/compute-2.json": "{}"},
+        'host_vars/compute-2.json:1:1: there is no such host; .*"compute-1"',
     ),
-    "a hidden file of a host": (
-        {COMPUTE: None, "host_vars/.compute-1.yml": GOOD_SITE[COMPUTE]},
-        'host_vars/.compute-1.yml:1:1: unknown file; .*"compute-1.yml"',
+    "a note in a directory": (
+        {"group_vars/all/README": "Here: are: notes\n"},
+        "group_vars/all/README:1:1: Ansible reads it as variables, since its name has no suffix; .*README.md$",
     ),
-    "a hidden file in the directory of a host": (
-        {COMPUTE: None, "host_vars/compute-1/.a.yml": GOOD_SITE[COMPUTE]},
-        'host_vars/compute-1/.a.yml:1:1: unknown file; .*"a.yml"',
+    "a note of one word in a directory": (
+        {"group_vars/all/more/NOTES": "Notes\n"},
+        "group_vars/all/more/NOTES:1:1: Ansible reads it as variables, since its name has no suffix; .*README.md$",
     ),
-    "a hidden directory": ({"group_vars/.git/config": ""}, "group_vars/.git:1:1: unknown file; [^;]*$"),
-    "what an editor keeps of a file": (
-        {"group_vars/all/.site.yml.swp": "b0VIM"},
-        "group_vars/all/.site.yml.swp:1:1: unknown file; [^;]*$",
+    "a file beside one that comes first": (
+        {"group_vars/controller.yaml": "x_lost: 1\n"},
+        "group_vars/controller.yaml:1:1: there is also the file controller.yml, and Ansible reads only that; .* file$",
     ),
-    "what an editor keeps of a file of a host": (
-        {"host_vars/.compute-1.yml.swp": "b0VIM"},
-        "host_vars/.compute-1.yml.swp:1:1: unknown file; [^;]*$",
-    ),
-    "the copy of a file": ({"group_vars/all/site.yml~": ""}, "group_vars/all/site.yml~:1:1: unknown file; [^;]*$"),
     "a file beside the directory of all": (
         {"group_vars/all.yml": "x_lost: 1\n"},
         "group_vars/all.yml:1:1: there is also a folder all/, and Ansible reads only the folder; expected these values",
@@ -129,7 +126,18 @@ FILES: dict[str, tuple[dict[str, str | bytes | None], str]] = {
         {"host_vars/compute-1/more.yml": "x_found: 1\n"},
         "host_vars/compute-1.yml:1:1: there is also a folder compute-1/,",
     ),
-    "a directory below a group": ({"group_vars/all/more/a.yml": ""}, "group_vars/all/more:1:1: unknown file"),
+    "a mistake in a directory below a group": (
+        {"group_vars/all/more/a.yml": "site_nmae: x\n"},
+        'group_vars/all/more/a.yml:1:1: site_nmae: unknown key; .*"site_name"',
+    ),
+    "a mistake in a file without a suffix": (
+        {"group_vars/all/more": "site_nmae: x\n"},
+        'group_vars/all/more:1:1: site_nmae: unknown key; .*"site_name"',
+    ),
+    "a mistake in JSON that tabs indent": (
+        {"group_vars/all/more.json": '{\n\t"site_nmae": "x"\n}\n'},
+        'group_vars/all/more.json:2:2: site_nmae: unknown key; .*"site_name"',
+    ),
     "a list instead of variables": (
         {CONTROLLER: "- a\n"},
         "group_vars/controller.yml:1:1: is a list; expected a mapping",
@@ -163,6 +171,99 @@ FILES: dict[str, tuple[dict[str, str | bytes | None], str]] = {
         "group_vars:1:1: the directory cannot be",
     ),
 }
+
+
+# Names of files and folders in the folder of a group: Ansible reads some and ignores others, and so does the check.
+IN_A_FOLDER = [
+    *("a.yml", "a.yaml", "a.json", "a", "README", "README.md", "a.txt", "a.", "a.b.yml", "a.yml.j2", "A.yml"),
+    *(
+        ".gitkeep",
+        ".a.yml",
+        ".#a.yml",
+        ".a.yml.swp",
+        "a.yml~",
+        "~",
+        "#a.yml#",
+        "a.orig",
+        "a.yml.orig",
+        "a.bak",
+        "a.swp",
+    ),
+    *("a.yml.bak", "a.cfg", "a.retry", "a.pyc", "a.rst", "a.rpm", "a.ini", "a.xml", "a.js", "a.dpkg-old", "a~.yml"),
+    *(
+        "sub/a.yml",
+        "sub/b/c.json",
+        "sub/.a.yml",
+        "sub/a.yml~",
+        ".git/a.yml",
+        "sub.d/a.yml",
+        "sub.yml/a.yml",
+        "sub~/a.yml",
+    ),
+]
+OF_A_GROUP = [
+    *("controller", "controller.yml", "controller.yaml", "controller.json", "controller/a.yml", "controller/sub/a"),
+    *("controller.yml/a.yml", "controller.d/a.yml", "controller.yml~", "controller.yml.orig", "controller.yml.bak"),
+    *(".controller.yml", "controller.txt", ".gitkeep", "README", "README.md", ".git/config", "controller~/a.yml"),
+]
+
+
+def as_ansible_reads(folder: Path, owner: str) -> list[str]:
+    """Return the files that ansible-core reads for a group, relative to the site."""
+    found = DataLoader().find_vars_files(str(folder / "group_vars"), owner)
+    return sorted(str(Path(name).relative_to(folder)) for name in found)
+
+
+@pytest.mark.parametrize("name", [*(f"all/{name}" for name in IN_A_FOLDER), *OF_A_GROUP])
+def test_the_check_reads_what_ansible_reads_and_says_nothing_about_the_rest(name: str, tmp_path: Path) -> None:
+    file = f"group_vars/{name}"
+    folder = write_site(tmp_path, {CONTROLLER: None, file: "x_good: 1\nbad_one: 1\n"})
+    read = as_ansible_reads(folder, "all") + as_ansible_reads(folder, "controller")
+    found = [(finding.file, finding.line) for finding in check_site(folder, ROLES).findings]
+    assert found == ([(file, 2)] if file in read else [])
+
+
+def test_of_several_names_for_a_group_the_check_takes_the_one_that_ansible_takes(tmp_path: Path) -> None:
+    names = ("controller/a.yml", "controller.yml", "controller.yaml", "controller.json")
+    for number in range(len(names)):
+        folder = write_site(
+            tmp_path / str(number), dict.fromkeys((f"group_vars/{name}" for name in names[number:]), "")
+        )
+        (folder / CONTROLLER).unlink(missing_ok=number > 1)
+        if number <= 1:
+            (folder / CONTROLLER).write_text("")
+        (read,) = as_ansible_reads(folder, "controller")
+        assert read == f"group_vars/{names[number]}"
+        refused = [finding.file for finding in check_site(folder, ROLES).findings]
+        assert refused == sorted(f"group_vars/{name}" for name in names[number + 1 :])
+
+
+def test_what_is_ignored_at_the_top_is_what_ansible_ignores() -> None:
+    assert tuple(constants.INVENTORY_IGNORE_EXTS) == site_files.IGNORED_SUFFIXES
+    assert tuple(constants.YAML_FILENAME_EXTENSIONS) == site_files.SUFFIXES
+    assert [word.decode() for word in IGNORED_ALWAYS] == [f"^{word}" for word in site_files.NEVER_AT_THE_TOP]
+    assert not site_files.is_ignored_at_the_top("hosts.yml")
+    for name in ("hosts.yml~", "hosts.yml.orig", "a.txt", "ansible.cfg", ".git", "group_vars", "README", "ssh", "pki"):
+        assert site_files.is_ignored_at_the_top(name), name
+    for name in ("hosts.yaml", "hosts", "inventory.ini", "group_vars2", "sshd", "my_host_vars", "b.json", "notes"):
+        assert not site_files.is_ignored_at_the_top(name), name
+
+
+@pytest.mark.skipif(not SCRIPT.is_file(), reason="the configuration is only in a checkout")
+def test_the_patterns_of_the_checkout_are_those_of_the_check() -> None:
+    config = configparser.ConfigParser()
+    config.read(COLLECTIONS.parent / "ansible.cfg")
+    patterns = config["defaults"]["inventory_ignore_patterns"].split(",")
+    assert tuple(word.strip() for word in patterns) == site_files.IGNORED_PATTERNS
+
+
+def test_a_folder_that_leads_back_to_itself_ends(tmp_path: Path) -> None:
+    folder = write_site(tmp_path)
+    (folder / "group_vars/all/sub").mkdir()
+    (folder / "group_vars/all/sub/loop").symlink_to("..")
+    assert single(check_site(folder, ROLES)).startswith(
+        "group_vars/all/sub/loop:1:1: is a link to a directory that it is in; expected an ordinary directory"
+    )
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -254,6 +355,132 @@ def test_an_empty_folder_has_every_required_value_missing(tmp_path: Path) -> Non
         (SITE, "site_networks"),
         (HOSTS, ""),
     ]
+
+
+# --- inventories beside the site ---
+
+
+def beside(folder: Path, files: dict[str, str], name: str = "") -> list[str]:
+    """Check the good site and another inventory beside it, a folder with these files or the one file of this name."""
+    folder.mkdir(exist_ok=True)
+    for file, content in files.items():
+        path = folder / "other" / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    site = write_site(folder / "site")
+    found = lines(check_site(site, ROLES, [folder / "other" / name]))
+    return [line.replace(f"{folder}/", "") for line in found]
+
+
+MOLECULE = """\
+all:
+  hosts:
+    compute-1: {ansible_connection: local, molecule_driver: x}
+  vars:
+    molecule_file: "{{ lookup('env', 'MOLECULE_FILE') }}"
+rack: {hosts: {compute-1: , "controller-[1:2]": }}
+"""
+
+
+def test_an_inventory_beside_the_site_may_say_what_is_right(tmp_path: Path) -> None:
+    files = {
+        "ansible_inventory.yml": MOLECULE,
+        "more": "all: {vars: {x_a: 1}}\n",
+        "machines.cobbler.yml": "plugin: accentos.cloud.cobbler\nurl: x\n",
+        "notes.txt": "unread: [",
+        ".hidden.yml": "unread: [",
+        "below/hosts.json": '{"controller": {"vars": {"keystone_workers": 3}}}',
+        "group_vars/all/.gitkeep": "",
+        "group_vars/rack.yml": "keystone_workers: 2\n",
+        "host_vars/compute-1.yml": "x_b: 1\n",
+    }
+    assert beside(tmp_path, files) == []
+    assert beside(tmp_path, {}, "ansible_inventory.yml") == []
+    program = tmp_path / "other/program"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    assert beside(tmp_path, {}) == []
+    # Ansible tries to run it, and reads it when that fails.
+    (tmp_path / "other/ansible_inventory.yml").chmod(0o755)
+    assert len(beside(tmp_path, {"ansible_inventory.yml": "all: {vars: {site_nmae: 1}}\n"})) == 1
+
+
+BESIDE: dict[str, tuple[dict[str, str], str]] = {
+    "an unknown host": (
+        {"b.yml": "compute: {hosts: {compute-2: }}\n"},
+        'other/b.yml:1:19: compute-2: the site has no such host; expected a host of hosts.yml in .*"compute-1"',
+    ),
+    "a misspelt variable of a host": (
+        {"b.yml": "all: {hosts: {compute-1: {keystone_worker: 1}}}\n"},
+        'other/b.yml:1:27: compute-1.keystone_worker: unknown key; expected a variable of a role; .*"keystone_workers"',
+    ),
+    "a wrong value of a group": (
+        {"b.yml": "all: {vars: {keystone_workers: many}}\n"},
+        'other/b.yml:1:32: all.vars.keystone_workers: .*, found "many"',
+    ),
+    "a variable of the site": (
+        {"b.yml": "all: {vars: {site_name: other}}\n"},
+        "other/b.yml:1:14: all.vars.site_name: is not allowed here; expected it at the site: in group_vars/all",
+    ),
+    "a variable of the site in a file of all": (
+        {"group_vars/all.yml": "site_name: other\n"},
+        "other/group_vars/all.yml:1:1: site_name: is not allowed here; expected it at the site",
+    ),
+    "a variable of a host of the site": (
+        {"host_vars/compute-1/a.yml": "host_serial: SN-2\n"},
+        "other/host_vars/compute-1/a.yml:1:1: host_serial: is not allowed here; expected it at a host",
+    ),
+    "a misspelt group": (
+        {"group_vars/contoller.yml": "keystone_workers: 2\n"},
+        'other/group_vars/contoller.yml:1:1: there is no such group; .*"controller"',
+    ),
+    "broken YAML": (
+        {"b.yml": "all: [\n"},
+        "other/b.yml:2:1: a list in brackets or a mapping in braces is not finished",
+    ),
+    "broken YAML below": ({"c/d/b.yaml": "all: [a\n"}, "other/c/d/b.yaml:2:1: a list in brackets is not closed"),
+    "a wrong structure": ({"b.yml": "all: {hosts: [a]}\n"}, "other/b.yml:1:14: all.hosts: is a list"),
+    "another format": (
+        {"b.ini": "[controller]\n"},
+        "other/b.ini:1:1: is no inventory in YAML, so nothing in it can be checked; expected a file that ends in .yml",
+    ),
+    "another format without a suffix": ({"hosts": "[controller]\na b=c\n"}, "other/hosts:1:1: is no inventory in YAML"),
+}
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_a_mistake_in_an_inventory_beside_the_site(name: str, tmp_path: Path) -> None:
+    files, expected = BESIDE[name]
+    (found,) = beside(tmp_path, files)
+    assert re.match(expected, found), found
+    if len(files) == 1 and "/" not in next(iter(files)):
+        (found,) = beside(tmp_path, {}, next(iter(files)))
+        assert re.match(expected, found), found
+
+
+def test_what_a_plugin_makes_may_be_named_by_others(tmp_path: Path) -> None:
+    files = {
+        "b.yml": "made: {hosts: {compute-9: {x_a: 1}}}\n",
+        "group_vars/cobbler_owner_admin.yml": "keystone_worker: 1\n",
+        "host_vars/compute-10.yml": "x_a: 1\n",
+    }
+    assert len(beside(tmp_path / "alone", files)) == 3
+    (found,) = beside(tmp_path / "more", {**files, "machines.cobbler.yml": "plugin: accentos.cloud.cobbler\n"})
+    assert found.startswith("other/group_vars/cobbler_owner_admin.yml:1:1: keystone_worker: unknown key")
+
+
+def test_folders_that_lead_back_to_themselves_end_beside_the_site_too(tmp_path: Path) -> None:
+    (tmp_path / "other/sub").mkdir(parents=True)
+    (tmp_path / "other/sub/loop").symlink_to("..")
+    assert len(beside(tmp_path, {"sub/b.yml": "all: {vars: {site_nmae: 1}}\n"})) <= 2
+
+
+def test_what_is_beside_a_site(tmp_path: Path) -> None:
+    site = write_site(tmp_path / "site")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "link").symlink_to("site")
+    sources = [f"{site}/", site / HOSTS, tmp_path / "link", "localhost,", tmp_path / "none", tmp_path / "other"]
+    assert site_check.sources_beside([*sources, tmp_path / "other"], site) == [tmp_path / "other"]
 
 
 # --- said once ---

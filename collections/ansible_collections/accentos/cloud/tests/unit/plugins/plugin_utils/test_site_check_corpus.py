@@ -3,17 +3,23 @@
 
 from __future__ import annotations
 
+import re
+from functools import partial
 from pathlib import Path
 
 import pytest
+from ansible_collections.accentos.cloud.plugins.plugin_utils import site_check
 from ansible_collections.accentos.cloud.tests.unit.plugins.plugin_utils.site_samples import (
     COMPUTE,
     CONTROLLER,
     GOOD_SITE,
     HOSTS,
+    ROLES,
     SITE,
     check,
     lines,
+    within,
+    write_site,
 )
 
 KEY = GOOD_SITE[SITE].splitlines()[17].strip().removeprefix("- ")
@@ -1374,8 +1380,84 @@ def test_the_good_site_is_good(tmp_path: Path) -> None:
     assert (outcome.hosts, outcome.values) == (5, 56)
 
 
-def test_the_table_is_long_enough() -> None:
-    assert len(MISTAKES) > 150
+# Files that are no variation of a good one.
+RUBBISH: dict[str, tuple[str, str | bytes]] = {
+    "hosts: a list": (HOSTS, "- controller\n"),
+    "hosts: a text": (HOSTS, "controller\n"),
+    "hosts: nothing": (HOSTS, ""),
+    "hosts: INI": (HOSTS, "[controller]\ncontroller-1 x_a=1\n"),
+    "hosts: a program": (HOSTS, "#!/bin/sh\necho '{}'\n"),
+    "hosts: not finished": (HOSTS, "controller: {hosts: {a: "),
+    "hosts: a picture": (HOSTS, b"\x89PNG\r\n\x1a\n\x00\x00"),
+    "hosts: a huge range": (HOSTS, 'controller: {hosts: {"a[1:999999999]": }}\n'),
+    "hosts: ranges that multiply": (HOSTS, 'controller: {hosts: {"a[1:99]b[1:99]c[1:99]d[1:99]": }}\n'),
+    "hosts: many ranges": (HOSTS, "controller:\n  hosts:\n" + "".join(f"    a{n}-[1:9999]:\n" for n in range(500))),
+    "hosts: a group in itself": (HOSTS, "controller: {children: {compute: {children: {controller: }}}}\n"),
+    "hosts: all in a group": (HOSTS, "controller: {children: {all: }}\n"),
+    "hosts: too deep": (HOSTS, "{a: " * 5000 + "}" * 5000),
+    "hosts: too large": (HOSTS, "a: {}\n# " + "x" * 1024 * 1024),
+    "variables: too deep": (SITE, "x_a: " + "[" * 100_000),
+    "variables: aliases that multiply": (
+        SITE,
+        "x_a0: &a0 [1, 1]\n" + "".join(f"x_a{n + 1}: &a{n + 1} [*a{n}, *a{n}, *a{n}]\n" for n in range(60)),
+    ),
+    "variables: merges that multiply": (
+        SITE,
+        "x_a0: &a0 {k: 1}\n" + "".join(f"x_a{n + 1}: &a{n + 1} {{<<: [*a{n}, *a{n}], k{n}: 1}}\n" for n in range(2000)),
+    ),
+    "variables: a number of a million digits": (SITE, "x_a: " + "9" * 1_000_000),
+    "variables: UTF-16": (SITE, GOOD_SITE[SITE].encode("utf-16")),
+    "variables: a list": (SITE, "- site_name: test\n"),
+    "variables: JSON that is not finished": (SITE, '{"site_name": "test", '),
+    "variables: a conflict of git": (SITE, f"<<<<<<< ours\n{GOOD_SITE[SITE]}=======\n>>>>>>> theirs\n"),
+    "variables: sealed as a whole": (CONTROLLER, "$ANSIBLE_VAULT;1.1;AES256\n6162\n"),
+    "variables: a template as a key": (CONTROLLER, "{{ a }}: b\n"),
+}
+
+
+def broken_files() -> dict[str, tuple[str, str | bytes]]:
+    """Return name -> (file, content) for each broken file, no two of which have the same content."""
+    found: dict[str, tuple[str, str | bytes]] = {}
+    for name, mistake in MISTAKES.items():
+        file, text, replacement = mistake[:3]
+        found[name] = (file, GOOD_SITE[file].replace(text, replacement))
+    return {**found, **RUBBISH}
+
+
+def state_of(folder: Path) -> dict[str, tuple[int, int, bytes]]:
+    """Return what a folder holds, and since when."""
+    return {
+        str(path): (path.lstat().st_mode, path.lstat().st_mtime_ns, path.read_bytes() if path.is_file() else b"")
+        for path in (folder, *sorted(folder.rglob("*")))
+    }
+
+
+def test_there_are_enough_broken_files_and_each_is_another() -> None:
+    contents = broken_files().values()
+    assert len(set(contents)) == len(contents) > 150
+    assert sum(file == HOSTS for file, _content in contents) > 25
+
+
+@pytest.mark.parametrize("name", broken_files())
+def test_a_broken_file_is_told_with_file_and_line_and_2_and_soon_and_nothing_is_written(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, content = broken_files()[name]
+    folder = write_site(tmp_path / "site", {file: content})
+    before = state_of(tmp_path)
+    # The program has no option for other roles, and those of the tests know fewer variables.
+    monkeypatch.setattr(site_check, "check_site", partial(site_check.check_site, roles=ROLES))
+    with within(2):
+        assert site_check.main([str(folder)]) == 2
+    shown, told = capsys.readouterr()
+    assert shown == ""
+    assert told
+    for line in told.splitlines():
+        assert (place := re.match(r"([a-z_/0-9-]+\.yml):([0-9]+):([0-9]+): .", line)), line
+        assert (folder / place[1]).is_file(), line
+    files = {line.partition(":")[0] for line in told.splitlines()}
+    assert file in files or name in FOUND_IN_HOSTS
+    assert state_of(tmp_path) == before
 
 
 @pytest.mark.parametrize("name", MISTAKES)

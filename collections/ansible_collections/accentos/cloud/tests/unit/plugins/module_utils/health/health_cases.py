@@ -51,10 +51,15 @@ STATE = {
     "NRestarts": "0",
 }
 CERTIFICATE = {"name": "nova", "readable": True, "left": 300.0, "since": 3.0, "issuer_known": True, "key": "fits"}
+_LOGIN = {"user": "nova", "files": ["/etc/nova/nova.conf"], "problem": "", "judged": True}
 WELL: dict[str, Any] = {
     "units": {"states": {unit_of(layer): dict(STATE) for layer in LAYERS_WITH_UNITS}, "failed": [], "journals": {}},
     "apis": {url_of(layer): "" for layer in LAYERS_WITH_UNITS},
     "configuration": {"nova-api.service": []},
+    "secrets": [{"path": "/etc/nova/nova.conf", "mode": 0o640, "open": False}],
+    "database_logins": [dict(_LOGIN)],
+    "messaging_logins": [dict(_LOGIN)],
+    "identity_logins": [dict(_LOGIN)],
     "filesystems": [{"path": "/var", "used": 40.0, "files": 10.0, "read_only": False}],
     "load": {
         "memory": {"MemTotal": 1000, "MemAvailable": 500, "SwapTotal": 100, "SwapFree": 90},
@@ -149,7 +154,7 @@ WELL: dict[str, Any] = {
         "dump": {
             "flags": "sortbitwise,recovery_deletes",
             "osds": [{"osd": 0, "up": 1, "in": 1}, {"osd": 1, "up": 1, "in": 1}],
-            "pools": [{"pool_name": "images", "size": 3}],
+            "pools": [{"pool_name": "images", "size": 3, "application_metadata": {"rbd": {}}}],
         },
         "df": {"stats": {"total_bytes": 100, "total_used_raw_bytes": 10}},
         "versions": {"overall": {"ceph version 18.2.7": 9}},
@@ -187,6 +192,24 @@ BROKEN: list[tuple[str, tuple[str | int, ...], Any, str, str]] = [
     ("units that start again", ("units", "states", unit_of("host"), "NRestarts"), "7", "warn", "7 times"),
     ("unit files", ("units", "states", unit_of("host"), "NeedDaemonReload"), "yes", "warn", unit_of("host")),
     ("present configuration", ("configuration", "nova-api.service"), ["/etc/nova/nova.conf"], "warn", "nova.conf"),
+    ("files with secrets", ("secrets", 0, "open"), True, "fail", "/etc/nova/nova.conf (0640)"),
+    *(
+        (
+            f"logins at the {name}",
+            (f"{kind}_logins", 0, "problem"),
+            "a:1: denied",
+            "fail",
+            "nova of /etc/nova/nova.conf: a:1: denied",
+        )
+        for kind, name in (("database", "database"), ("messaging", "messaging"), ("identity", "identity service"))
+    ),
+    (
+        "logins at the database",
+        ("database_logins", 0),
+        {**_LOGIN, "problem": "a:1: timed out", "judged": False},
+        "unknown",
+        "a:1: timed out",
+    ),
     ("disk space", ("filesystems", 0, "used"), 97.0, "fail", "/var 97 %"),
     ("disk space", ("filesystems", 0, "used"), 90.0, "warn", "/var 90 %"),
     ("files on disks", ("filesystems", 0, "files"), 99.0, "fail", "/var 99 %"),
@@ -296,6 +319,13 @@ BROKEN: list[tuple[str, tuple[str | int, ...], Any, str, str]] = [
     ("room in Ceph", ("ceph", "df", "stats", "total_used_raw_bytes"), 90, "fail", "90 %"),
     ("pools", ("ceph", "dump", "pools"), [], "fail", "images"),
     ("copies", ("ceph", "dump", "pools", 0, "size"), 1, "fail", "images has 1"),
+    (
+        "pools",
+        ("ceph", "dump", "pools", 0, "application_metadata"),
+        {},
+        "fail",
+        "images is of no application",
+    ),
     ("flags of Ceph", ("ceph", "dump", "flags"), "noout,sortbitwise", "warn", "noout"),
     ("flags of Ceph", ("ceph", "dump", "flags"), "pauserd,pausewr", "fail", "pauserd"),
     ("versions of Ceph", ("ceph", "versions", "overall"), {"17": 1, "18": 2}, "warn", "1 17"),

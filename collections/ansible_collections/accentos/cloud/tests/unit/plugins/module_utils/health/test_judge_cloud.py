@@ -13,7 +13,13 @@ from ansible_collections.accentos.cloud.plugins.module_utils.health.judge_cloud 
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC).timestamp()
 LONG_AGO, LATELY = "2026-01-01T00:00:00Z", "2026-01-01T23:59:00.000000"
-WANTED = {"computes": ["c-1"], "services": ["nova"], "identity_users": ["nova"], "now": NOW}
+WANTED = {
+    "computes": ["c-1"],
+    "services": ["nova"],
+    "endpoints": {"nova": {"public": "https://a:1", "internal": "https://a:1"}, "other": {"public": "https://a:2"}},
+    "identity_users": ["nova"],
+    "now": NOW,
+}
 SERVICE = {"binary": "nova-compute", "host": "c-1", "state": "up", "status": "enabled"}
 WELL: dict[str, Any] = {
     "login": {"seconds": 0.5},
@@ -55,6 +61,13 @@ BROKEN: list[tuple[str, tuple[str | int, ...], Any, str, str]] = [
     ("login", ("login", "seconds"), 30.0, "fail", "30.0 s"),
     ("catalogue", ("identity_api", "services", 0, "enabled"), False, "fail", "nova is missing"),
     ("catalogue", ("identity_api", "services", 0, "urls"), {"public": "https://a"}, "fail", "nova has no internal"),
+    (
+        "catalogue",
+        ("identity_api", "services", 0, "urls", "internal"),
+        "https://b:1",
+        "fail",
+        "the internal endpoint of nova is https://b:1 instead of https://a:1",
+    ),
     ("endpoints over TLS", ("identity_api", "services", 0, "urls", "public"), "http://a:1", "fail", "http://a:1"),
     ("users of services", ("identity_api", "users"), {}, "fail", "nova is missing"),
     ("users of services", ("identity_api", "users", "nova"), False, "fail", "nova is disabled"),

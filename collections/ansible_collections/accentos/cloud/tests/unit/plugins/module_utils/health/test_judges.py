@@ -71,6 +71,11 @@ def test_checks_appear_only_where_the_host_has_what_they_judge() -> None:
     assert judge(CHECKS, {"apis": Collected({})}, {}, "a") == []
 
 
+def test_a_switch_without_an_overlay_is_not_asked_about_one() -> None:
+    found = judge(CHECKS, {"switch": Collected(WELL["switch"])}, {**WANTED, "network_driver": "openvswitch"}, "a")
+    assert [one["check"] for one in found] == ["bridges", "ports of the switch"]
+
+
 def test_an_answer_in_another_form_is_unknown() -> None:
     (found,) = judge(
         [Check("x", "host", "y", lambda data, _wanted: good(data["z"]), "e", "w", "r.")], {"y": Collected({})}, {}, "a"
@@ -83,6 +88,12 @@ def test_what_all_hosts_see_alike_is_told_of_the_cloud() -> None:
     found = findings(WELL)
     assert found["OSDs"]["host"] == "the cloud"
     assert found["OSDs of the host"]["host"] == "a"
+
+
+def test_a_login_that_is_refused_for_several_projects_is_told_once() -> None:
+    login = {**WELL["identity_logins"][0], "problem": "status 401"}
+    (found,) = judge(CHECKS, {"identity_logins": Collected([login, login])}, WANTED, "a")
+    assert found["found"] == "nova of /etc/nova/nova.conf: status 401"
 
 
 def test_libvirt_that_does_not_answer_over_tls_fails() -> None:

@@ -115,6 +115,36 @@ def test_files_that_differ_from_what_a_unit_was_started_with(tmp_path: Path, mon
     assert read_host.configuration({"units": units}) == {"a.service": [f"{tmp_path}/a.conf"]}
 
 
+def test_files_with_secrets_are_known_by_what_they_hold(tmp_path: Path) -> None:
+    texts = {
+        "url.conf": "[DEFAULT]\ntransport_url = rabbit://a:b@c/\n",
+        "option.conf": "admin_password=x\n",
+        "ceph.keyring": "[client.a]\n\tkey = AQAAAA==\n",
+        "none.conf": "# password = x\n# connection = mysql://a:b@c\nurl = https://a:5000/@\npassword =\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o640)
+    (tmp_path / "url.conf").chmod(0o644)
+    units = [
+        {"name": "a", "inputs": [str(tmp_path / name) for name in ("url.conf", "option.conf", "none.conf", "gone")]},
+        {"name": "b", "inputs": [str(tmp_path)]},
+    ]
+    found = read_host.secrets({"units": units}, f"{tmp_path}/*.keyring")
+    assert {Path(one["path"]).name: (one["mode"], one["open"]) for one in found} == {
+        "ceph.keyring": (0o640, False),
+        "option.conf": (0o640, False),
+        "url.conf": (0o644, True),
+    }
+
+
+def test_what_is_in_memory_fills_too_unless_it_is_read_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text("tmpfs /run tmpfs rw,nosuid 0 0\ntmpfs /proc tmpfs ro 0 0\nproc /sys sysfs rw 0 0\n")
+    monkeypatch.setattr(read_host, "_MOUNTS", mounts)
+    assert [(one["path"], one["read_only"]) for one in read_host.filesystems()] == [("/run", False)]
+
+
 def test_the_system_of_this_machine_is_read() -> None:
     assert all(0 <= one["used"] <= 100 for one in read_host.filesystems())
     found = read_host.load()
@@ -162,6 +192,13 @@ def test_the_overlay_network() -> None:
     assert (found["Leader"], found["Status"], found["members"]) == ("self", "cluster member", "2")
     assert read_services.overlay() == {"northd": "active", "chassis": ["a", "b"]}
     assert read_services.switch()["connection"] == "connected"
+
+
+def test_a_switch_is_read_without_its_controller(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(ANSWERS, "ovn-appctl --timeout=10 -t ovn-controller")
+    found = read_services.switch()
+    assert found["connection"] == "ovn-appctl cannot run"
+    assert found["bridges"]
 
 
 def test_libvirt_and_messaging() -> None:
