@@ -11,7 +11,7 @@ version_added: 1.0.0
 author: AccentOS contributors (@accentos)
 description:
   - Ansible runs each task for each host in a process of its own, which forgets what it has loaded. This plug-in loads
-    the plug-ins of accentos.cloud before the first task, so that every process has them.
+    the plug-ins of accentos.cloud before the first play of several tasks, so that every process has them.
   - Ansible packs each module with all that it imports once in a run. This plug-in keeps packed modules of ansible-core,
     of accentos.cloud and of the collections that it uses for the next run. They hold code only, no arguments.
   - Packed modules are used again only while ansible-core, Python and each file that they are made of are the same. They
@@ -54,13 +54,13 @@ from ansible_collections.accentos.cloud.plugins.plugin_utils.packed_modules impo
 COLLECTION = Path(__file__).parents[2]
 NAMESPACE = "accentos.cloud"
 # Other collections whose modules are used; these import nothing but Ansible's code and their own.
-USED = ("ansible.posix", "community.crypto", "containers.podman")
+USED = ("ansible.posix", "awx.awx", "community.crypto", "containers.podman")
 # What nearly every task needs besides the collection's own.
 BUILTIN = ((action_loader, "normal"), (connection_loader, "ssh"), (connection_loader, "local"), (shell_loader, "sh"))
 
 
 class CallbackModule(CallbackBase):
-    """Loads plug-ins before the first task; keeps packed modules from run to run."""
+    """Loads plug-ins before tasks need them; keeps packed modules from run to run."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
@@ -70,12 +70,12 @@ class CallbackModule(CallbackBase):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Begin without a place for packed modules."""
         super().__init__(*args, **kwargs)
+        self._loaded = False
         self._kept: Path | None = None
         self._sources: list[Source] = []
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
-        """Load the plug-ins, and take the packed modules of earlier runs."""
-        load_plugins()
+        """Take the packed modules of earlier runs."""
         if any(Path(folder).is_dir() for folder in constants.DEFAULT_MODULE_UTILS_PATH or ()):
             return
         self._sources = sources()
@@ -84,6 +84,12 @@ class CallbackModule(CallbackBase):
         self._kept = Path(self.get_option("folder")) / fingerprint(files, facts)
         with contextlib.suppress(OSError):
             take(self._kept, packed())
+
+    def v2_playbook_on_play_start(self, play: Any) -> None:
+        """Load the plug-ins when that is worth it: the check of a site is one task, and may end the run."""
+        if not self._loaded and is_long(play):
+            self._loaded = True
+            load_plugins()
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         """Keep what this run has packed."""
@@ -106,6 +112,12 @@ def sources() -> list[Source]:
         if spec and spec.submodule_search_locations:
             found.append(Source(f"{package}.plugins.modules", Path(spec.submodule_search_locations[0]) / "plugins"))
     return found
+
+
+def is_long(play: Any) -> bool:
+    """Tell whether a play has roles or more than one task."""
+    tasks = [task for part in play.get_tasks() for task in (part if isinstance(part, list) else [part])]
+    return bool(play.get_roles()) or len(tasks) > 1
 
 
 def load_plugins() -> None:

@@ -6,9 +6,13 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible import constants
+from ansible.parsing.dataloader import DataLoader
+from ansible.playbook.play import Play
+from ansible.vars.manager import VariableManager
 from ansible_collections.accentos.cloud.plugins.callback import warm_start
 
 NAME = "ansible_collections.accentos.cloud.plugins.modules.files-ZIP_DEFLATED-none"
@@ -79,6 +83,33 @@ def test_no_module_is_made_of_files_that_are_not_looked_at() -> None:
                 r"^\s*(?:from|import) (ansible_collections\.\w+\.\w+)", path.read_text("utf-8"), re.MULTILINE
             )
             assert set(named) <= {own}, path
+
+
+TASK = {"ansible.builtin.debug": {"msg": "one"}}
+
+
+@pytest.mark.parametrize(
+    ("content", "loads"),
+    [
+        ({"tasks": [TASK]}, 0),
+        ({"tasks": []}, 0),
+        ({"tasks": [TASK, TASK]}, 1),
+        ({"tasks": [{"block": [TASK, TASK]}]}, 1),
+        ({"tasks": [TASK], "post_tasks": [TASK]}, 1),
+        ({"roles": ["accentos.cloud.memcached"]}, 1),
+    ],
+)
+def test_plug_ins_are_loaded_once_and_not_for_a_single_task(
+    begin: warm_start.CallbackModule, monkeypatch: pytest.MonkeyPatch, content: dict[str, Any], loads: int
+) -> None:
+    loaded = []
+    monkeypatch.setattr(warm_start, "load_plugins", lambda: loaded.append(True))
+    loader = DataLoader()
+    variables = VariableManager(loader=loader)
+    play = Play.load({"hosts": "all", **content}, variable_manager=variables, loader=loader)
+    for _time in range(2):
+        begin.v2_playbook_on_play_start(play)
+    assert len(loaded) == loads
 
 
 def test_every_plug_in_is_loaded_once_for_all() -> None:
