@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from ansible_collections.accentos.cloud.plugins.module_utils.files import is_plain_name
+from ansible_collections.accentos.cloud.plugins.plugin_utils.setting_lines import is_setting_name, is_setting_value
 from ansible_collections.accentos.cloud.plugins.plugin_utils.site_addresses import parse_address
 from ansible_collections.accentos.cloud.plugins.plugin_utils.site_finding import (
     HIDDEN,
@@ -241,6 +243,21 @@ def _check_optional_url(text: str) -> None:
         raise FormatError("is not an http or https URL")
 
 
+def _check_plain_name(text: str) -> None:
+    if not is_plain_name(text):
+        raise FormatError("is not a plain file name")
+
+
+def _check_setting_name(text: str) -> None:
+    if not is_setting_name(text):
+        raise FormatError("is not the name of a setting")
+
+
+def _check_setting_value(text: str) -> None:
+    if not is_setting_value(text):
+        raise FormatError("has a line break or another control character")
+
+
 _FORMATS: dict[str, Callable[[str], None]] = {
     "address": _check_address,
     "network": _check_network,
@@ -251,6 +268,9 @@ _FORMATS: dict[str, Callable[[str], None]] = {
     "person": _check_person,
     "ssh-public-key": _check_public_key,
     "optional-http-url": _check_optional_url,
+    "plain-name": _check_plain_name,
+    "setting-name": _check_setting_name,
+    "setting-value": _check_setting_value,
 }
 
 
@@ -378,6 +398,9 @@ class SiteSchema:
         self.only_host: dict[str, Schema] = section["host"]
         self.connection: dict[str, Schema] = section["connection"]
         free = {name: schema for name, schema in roles.items() if name not in {**self.only_site, **self.only_host}}
+        # What argument_specs cannot say comes on top of what they say.
+        more = self.definitions["role"]["properties"]
+        free = {name: {"allOf": [schema, more[name]]} if name in more else schema for name, schema in free.items()}
         common = {**free, **self.connection}
         self.schemas = {
             "all": self._scope({**self.only_site, **common}),
@@ -419,10 +442,13 @@ class SiteSchema:
         for step in path:
             below: list[Schema] = []
             for schema in current:
+                more = schema.get("additionalProperties")
                 if isinstance(step, int):
                     below += [schema["items"]] if "items" in schema else []
                 elif step in schema.get("properties", {}):
                     below.append(schema["properties"][step])
+                elif isinstance(more, dict):
+                    below.append(more)
             current = self._spread(below)
             yield current
 
@@ -570,7 +596,9 @@ class _Checking:
 
     def _translate(self, error: ValidationError) -> None:
         path: Path_ = tuple(error.absolute_path)
-        if error.validator == "additionalProperties":
+        if "propertyNames" in error.schema_path:
+            self._wrong_key(path, error)
+        elif error.validator == "additionalProperties":
             self._unknown_keys(path, error)
         elif error.validator == "required":
             self._missing_keys(path, error)
@@ -634,6 +662,18 @@ class _Checking:
             self.seen.add((*path, key))
             place = self._place((*path, key), self._key_node(path) or self.root.at(path))
             self.result.findings.append(self.schema.missing(place, self.scope, (*path, key)))
+
+    def _wrong_key(self, path: Path_, error: ValidationError) -> None:
+        key, schema = str(error.instance), dict(error.schema)
+        node = self._key_node((*path, key))
+        if node is None or (*path, key) in self.seen:
+            return
+        self.seen.add((*path, key))
+        self.result.bad.add(id(node))
+        place = self._place((*path, key), node)
+        self.result.findings.append(
+            report(place, "the key does not have the right form", expected=self.schema.expected([schema]))
+        )
 
     def _wrong_value(self, path: Path_, error: ValidationError) -> None:
         node = self.root.at(path)
