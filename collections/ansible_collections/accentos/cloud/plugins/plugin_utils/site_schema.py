@@ -27,6 +27,7 @@ from ansible_collections.accentos.cloud.plugins.plugin_utils.site_finding import
     Finding,
     Place,
     Suggester,
+    plain_secret,
     report,
     short_value,
 )
@@ -84,6 +85,14 @@ _PROBLEMS = {
     "maxLength": "is too long",
     "enum": "is not one of the choices",
 }
+
+
+# What to do with a secret that stands in plain text.
+SEALED = (
+    "it sealed with 'ansible-vault encrypt_string', or stored with 'tools/set-secret SITE NAME' and looked up with "
+    "{{ lookup('accentos.cloud.secret', 'NAME', generate=false) }}"
+)
+_NO_LOGIN = "a URL without a login, which for archives belongs in a file of /etc/apt/auth.conf.d on the hosts"
 
 
 class SpecError(ValueError):
@@ -407,6 +416,8 @@ class SiteSchema:
             "group": self._scope(common),
             "host": self._scope({**self.only_host, **common}),
         }
+        variables = {**self.only_site, **self.only_host, **common}
+        self.with_secrets = {name for name, schema in variables.items() if self._has_secret([schema])}
         self.suggest = Suggester()
         self._validators = {name: _make_validator(schema) for name, schema in self.schemas.items()}
 
@@ -578,6 +589,7 @@ class _Checking:
         errors = list(itertools.islice(validator.iter_errors(data), MAX_ERRORS))
         self._translate_all(errors)
         self._find_templates()
+        self._find_plain_secrets()
 
     def _place(self, path: Path_, node: Node | None = None) -> Place:
         node = node or self.root.at(path) or self.root
@@ -728,6 +740,22 @@ class _Checking:
                         expected=f"{self.schema.expected(schemas) or 'a value'}: templates are not allowed here",
                     )
                 )
+
+    def _find_plain_secrets(self) -> None:
+        for path, node in walk(self.root):
+            if not isinstance(node.value, str) or not node.value or path in self.seen:
+                continue
+            problem = plain_secret(node.value)
+            if not problem and path[0] in self.schema.with_secrets and not is_template(node):
+                secret = self.schema.is_secret(self.scope, path) and not self._may_be_plain(path)
+                problem = "is a secret in plain text" if secret else ""
+            if problem:
+                self.result.bad.add(id(node))
+                expected = _NO_LOGIN if "URL" in problem else SEALED
+                self.result.findings.append(report(self._place(path, node), problem, value=HIDDEN, expected=expected))
+
+    def _may_be_plain(self, path: Path_) -> bool:
+        return any(schema.get("x-plain") for schema in self.schema.schemas_at(self.scope, path))
 
 
 def _problem(node: Node, keyword: str) -> str:

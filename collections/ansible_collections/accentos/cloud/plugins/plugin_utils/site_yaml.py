@@ -21,6 +21,8 @@ _LOADER: type[yaml.SafeLoader] | type[yaml.CSafeLoader] = getattr(yaml, "CSafeLo
 MAX_DEPTH = 50
 MAX_NODES = 100_000
 MAX_BYTES = 1024 * 1024
+# How a sealed file begins.
+SEAL = b"$ANSIBLE_VAULT;"
 # int() of a long run of digits is slow, and refused by Python beyond 4,300 of them.
 LONGEST_NUMBER = 64
 
@@ -144,7 +146,7 @@ def _load(raw: bytes) -> Document:
         raise _RefusedError(
             Mistake(line, column, f"a control character (code {ord(strange.group()):#x})", "printable text only")
         )
-    if text.startswith("$ANSIBLE_VAULT;"):
+    if text.startswith(SEAL.decode()):
         raise _RefusedError(
             Mistake(
                 1, 1, "the whole file is sealed, so nothing in it can be checked", "single values sealed with !vault"

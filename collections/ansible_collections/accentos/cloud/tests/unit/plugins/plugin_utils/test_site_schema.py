@@ -219,7 +219,7 @@ def test_a_secret_gets_no_suggestion_that_gives_it_away() -> None:
 
 
 def test_a_value_beside_a_secret_is_shown() -> None:
-    (line,) = found("keystone_endpoints: [{name: a, token: b, port: http}]")
+    (line,) = found("keystone_endpoints: [{name: a, token: !vault b, port: http}]")
     assert 'found "http"' in line
 
 
@@ -383,3 +383,46 @@ def test_what_is_asked_beyond_types_is_asked_of_options_of_roles() -> None:
         assert name in roles, name
         for role in roles[name].get("anyOf", [roles[name]]):
             compare(more, role, name)
+
+
+PLAIN_SECRETS = [
+    (
+        "ansible_password: hunter2",
+        "1:19: ansible_password: is a secret in plain text, found (hidden); expected it sealed",
+    ),
+    ("ansible_become_password: 'hunter2'", "1:26: ansible_become_password: is a secret in plain text"),
+    ("ansible_ssh_pass: !unsafe '{{ hunter2'", "1:19: ansible_ssh_pass: is a secret in plain text"),
+    ("base_apt_mirror: http://user:hunter2@m/debian", "1:18: base_apt_mirror: has a password in a URL, found (hidden)"),
+    ("x_mine: [{a: 'see https://user:hunter2@m'}]", "1:14: x_mine.0.a: has a password in a URL, found (hidden)"),
+    (
+        'x_mine: "-----BEGIN OPENSSH PRIVATE KEY-----\\nhunter2"',
+        "1:9: x_mine: is a private key in plain text, found (hidden); expected it sealed with 'ansible-vault",
+    ),
+    ("mariadb_settings: {a: [http://user:hunter2@m]}", "1:23: mariadb_settings.a: is a list"),
+]
+
+
+@pytest.mark.parametrize(("text", "words"), PLAIN_SECRETS)
+def test_secrets_in_plain_text_are_refused_and_not_shown(text: str, words: str) -> None:
+    found_lines = real(text)
+    assert found_lines[0].startswith(f"f.yml:{words}")
+    assert "hunter2" not in "".join(found_lines)
+
+
+def test_a_password_in_the_url_of_the_site_is_refused_and_not_shown() -> None:
+    for url in ("http://user:hunter2@m/debian", "ftp://user:hunter2@m"):
+        (line,) = found(f"site_apt_mirror: {url}", "all")
+        assert "found (hidden)" in line
+        assert "hunter2" not in line
+
+
+def test_secrets_that_are_sealed_looked_up_or_public_knowledge() -> None:
+    text = """
+ansible_password: !vault sealed
+ansible_become_password: "{{ lookup('accentos.cloud.secret', 'sudo', generate=false) }}"
+ansible_ssh_pass: ""
+bmc_hardening_factory_logins: [{user: ADMIN, password: ADMIN}]
+base_apt_mirror: "http://user:{{ password }}@mirror.example.test"
+x_mine: [http://user@m:80/a:b@c, "http://m:80/x@y", "a:b@c"]
+"""
+    assert real(text) == []
