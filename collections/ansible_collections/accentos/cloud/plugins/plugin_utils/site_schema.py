@@ -37,6 +37,7 @@ from ansible_collections.accentos.cloud.plugins.plugin_utils.site_yaml import (
     is_template,
     load_document,
     plain_data,
+    template_mistake,
     walk,
 )
 
@@ -589,6 +590,7 @@ class _Checking:
         errors = list(itertools.islice(validator.iter_errors(data), MAX_ERRORS))
         self._translate_all(errors)
         self._find_templates()
+        self._find_broken_templates()
         self._find_plain_secrets()
 
     def _place(self, path: Path_, node: Node | None = None) -> Place:
@@ -740,6 +742,24 @@ class _Checking:
                         expected=f"{self.schema.expected(schemas) or 'a value'}: templates are not allowed here",
                     )
                 )
+
+    def _find_broken_templates(self) -> None:
+        for path, node in walk(self.root):
+            mistake = "" if id(node) in self.result.bad or path in self.seen else template_mistake(node)
+            if not mistake:
+                continue
+            self.result.bad.add(id(node))
+            self.seen.add(path)
+            # Jinja quotes what it does not understand.
+            secret = path[0] in self.schema.with_secrets and self.schema.is_secret(self.scope, path)
+            self.result.findings.append(
+                report(
+                    self._place(path, node),
+                    "is no template that Jinja can read" + ("" if secret else f" ({mistake})"),
+                    value=HIDDEN if secret else short_value(node.value),
+                    expected="every {{, {% and {# with its end, or the tag !unsafe if this is a text as it stands",
+                )
+            )
 
     def _find_plain_secrets(self) -> None:
         for path, node in walk(self.root):

@@ -426,3 +426,45 @@ base_apt_mirror: "http://user:{{ password }}@mirror.example.test"
 x_mine: [http://user@m:80/a:b@c, "http://m:80/x@y", "a:b@c"]
 """
     assert real(text) == []
+
+
+BROKEN_TEMPLATES = [
+    (
+        'base_packages: "{{ foo"',
+        "1:16: base_packages: is no template that Jinja can read (unexpected end of template, expected 'end of print "
+        'statement\'), found "{{ foo"; expected every {{, {% and {# with its end',
+    ),
+    ('base_timezone: "{{ a b }}"', "1:16: base_timezone: is no template that Jinja can read (expected token 'end of"),
+    ('base_sysctl: {vm.x: "{% if a %}1"}', "1:21: base_sysctl.vm.x: is no template that Jinja can read"),
+    ('x_mine: ["{{ a }}", "{% nosuch %}"]', "1:21: x_mine.1: is no template that Jinja can read (Encountered unknown"),
+    ('ansible_host: "{# a"', "1:15: ansible_host: is no template that Jinja can read (Missing end of comment tag)"),
+    (
+        'ansible_password: "{{ hunter2 hunter2"',
+        "1:19: ansible_password: is no template that Jinja can read, found (hid",
+    ),
+    (f'x_mine: "{{{{ {"(" * 5000}"', "1:9: x_mine: is no template that Jinja can read (it is nested too deeply)"),
+]
+
+
+@pytest.mark.parametrize(("text", "words"), BROKEN_TEMPLATES)
+def test_templates_that_cannot_be_read(text: str, words: str) -> None:
+    (line,) = real(text)
+    assert line.startswith(f"f.yml:{words}")
+    assert "hunter2" not in line
+
+
+def test_templates_that_can_be_read() -> None:
+    text = """
+x_mine:
+  - "{{ a | no_such.filter(b) if lookup('x', y) is no_such.test else {'c': [1]} }}"
+  - "{% for a in b if a %}{% do c.append(a) %}{% break %}{% endfor %}{# nothing #}"
+  - !unsafe "{{ foo"
+  - "#jinja2: variable_start_string: '[['\\n{{ foo"
+  - "{ {a} %}"
+"""
+    assert real(text) == []
+
+
+def test_a_template_in_the_site_has_one_finding() -> None:
+    (line,) = found('site_timezone: "{{ foo"', "all")
+    assert "templates are not allowed here" in line
