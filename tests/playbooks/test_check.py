@@ -80,7 +80,7 @@ def test_what_the_check_leaves_alone_is_left_alone_by_ansible_too(site: Path) ->
     for name in (
         "ssh/config",
         "pki/ca.txt",
-        "secrets.yml",
+        "secrets.txt",
         "README",
         ".git/config",
         ".gitattributes",

@@ -312,6 +312,15 @@ def roles_of(task: Any) -> list[str]:
     return names
 
 
+def delegated_host(result: Any) -> str:
+    """Name of the host that a task was delegated to; empty if it was not, or the name is not known."""
+    variables = result.result.get("_ansible_delegated_vars")
+    known = variables.get("ansible_delegated_host") if isinstance(variables, Mapping) else None
+    name = str(known or result.task.delegate_to or "")
+    # A task that fails before it is sent anywhere has its name as it was written.
+    return "" if "{{" in name or "{%" in name else name
+
+
 def planned_tasks(block: Any) -> list[str]:
     """Identifiers of the tasks that a block runs when nothing fails: no rescue sections, no meta tasks."""
     found: list[str] = []
@@ -396,6 +405,15 @@ class CallbackModule(CallbackBase):
         self._current: RunningTask | None = None
 
     # Output
+
+    @staticmethod
+    def host_label(result: Any) -> str:
+        """Name of the host, and of the one that its task was delegated to.
+
+        Ansible's own has the address of the latter, too, as the inventory writes it, which may be a template.
+        """
+        name, elsewhere = str(result.host.get_name()), delegated_host(result)
+        return name if elsewhere in {"", name} else f"{name} -> {elsewhere}"
 
     def _say(self, lines: Iterable[report.Line], stderr: bool = False) -> None:
         for line in lines:
@@ -802,12 +820,10 @@ class CallbackModule(CallbackBase):
         self._refresh()
 
     def _collect_changes(self, result: Any) -> None:
-        delegated = result.result.get("_ansible_delegated_vars")
-        elsewhere = delegated.get("ansible_delegated_host") if isinstance(delegated, Mapping) else None
         action = result.task.resolved_action or result.task.action
         roles = roles_of(result.task)
         for change in run_changes.read_changes(action, result.task_name, result.result):
-            host = str(elsewhere or result.host.get_name())
+            host = delegated_host(result) or result.host.get_name()
             self._changes.append(run_changes.placed(change, host=host, roles=roles, task=result.task_name))
 
     def _collect_warnings(self, result: Any) -> None:

@@ -5,8 +5,23 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
+
+# What is left of 255 bytes for suffixes and for leftover_name.
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,199}")
+PLAIN_NAME = "at most 200 letters, digits, dots, dashes and underscores, beginning with a letter, digit or underscore"
+
+
+def is_plain_name(name: str) -> bool:
+    """Tell whether a name of the site can be part of the name of a file: such a file does not leave its folder."""
+    return bool(_PLAIN_NAME.fullmatch(name))
+
+
+def climbs(path: str | Path) -> bool:
+    """Tell whether a path goes up again on its way. A name of the site that became part of it may be the reason."""
+    return ".." in Path(path).parts
 
 
 def leftover_name(name: str) -> str:

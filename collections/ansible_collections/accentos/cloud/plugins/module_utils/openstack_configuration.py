@@ -18,7 +18,8 @@ HEADER = "# Written by AccentOS, which overwrites changes. Options of your own b
 _REFERENCE = re.compile(r"\{secret(-in-url)?:([a-z0-9_]+)(?::([a-z_]+))?\}")
 _LIKE_REFERENCE = re.compile(r"\{secret")
 _SENSITIVE = re.compile(r"pass|secret|token|key|connection|url|credential", re.IGNORECASE)
-_NAME = re.compile(r"[A-Za-z0-9_.:/*-][A-Za-z0-9_.:/* -]*")
+# Names of options and sections.
+OPTION_NAME = re.compile(r"[A-Za-z0-9_.:/*-][A-Za-z0-9_.:/* -]*")
 _UNKNOWN = re.compile(r"^ERROR:root:(.+)/([^/]+) is not part of the sample config$", re.MULTILINE)
 # Options of the plug-ins of keystoneauth, which the sample configuration of no service holds.
 _IDENTITY_OPTIONS = frozenset(
@@ -111,7 +112,7 @@ def render_sections(path: str, sections: Sections, secrets: Mapping[str, str] | 
         for option, value in sorted(sections[section].items()):
             for text in _texts(value):
                 line = f"{option} = {fill(text, secrets, dollar='$$')}"
-                if not _NAME.fullmatch(option) or not _NAME.fullmatch(section) or "\n" in line:
+                if not OPTION_NAME.fullmatch(option) or not OPTION_NAME.fullmatch(section) or "\n" in line:
                     raise ConfigurationError(
                         f"[{section}] {option} of {path} cannot be written on one line.",
                         "Take line breaks out of the value, and all but letters, digits and . : / * - _ out of names.",

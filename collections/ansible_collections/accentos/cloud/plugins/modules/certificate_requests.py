@@ -34,7 +34,7 @@ options:
     required: true
     suboptions:
       name:
-        description: Name of the files without their suffix.
+        description: Name of the files without their suffix, a plain file name.
         type: str
         required: true
       common_name:
@@ -114,6 +114,7 @@ paths:
 import grp
 import pwd
 import stat
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NoReturn
@@ -129,7 +130,12 @@ from ansible_collections.accentos.cloud.plugins.module_utils.certificates import
     parse_name,
     why_new,
 )
-from ansible_collections.accentos.cloud.plugins.module_utils.files import holds, replace_file
+from ansible_collections.accentos.cloud.plugins.module_utils.files import (
+    PLAIN_NAME,
+    holds,
+    is_plain_name,
+    replace_file,
+)
 
 _FOLDER_MODE = 0o755
 _PUBLIC_MODE = 0o644
@@ -176,6 +182,16 @@ class Work:
             self.paths.append(str(path))
         if not self.dry:
             replace_file(path, content, mode=mode, owner=owner)
+
+
+def refuse_paths(names: Iterable[str]) -> None:
+    """Refuse names of certificates that are no plain file names. Raises CertificateError."""
+    for name in names:
+        if not is_plain_name(name):
+            raise CertificateError(
+                f"The certificate {name!r} has a name that is no plain file name.",
+                f"Give it another name in pki_certificates: {PLAIN_NAME}. Nothing was written.",
+            )
 
 
 def read(path: Path) -> bytes:
@@ -266,9 +282,13 @@ def main() -> None:
         module.fail_json(msg=message, remedy=remedy)
         raise SystemExit(1)
 
+    names = [wanted["name"] for wanted in module.params["certificates"]]
+    try:
+        refuse_paths(names)
+    except CertificateError as error:
+        refuse(*error.args)
     if LIBRARY_ERROR and module.check_mode:
         shown = f"{module.params['folder']}: keys and certificates, once the library cryptography is installed\n"
-        names = [wanted["name"] for wanted in module.params["certificates"]]
         paths = [f"{module.params['folder']}/{name}.{suffix}" for name in names for suffix in ("key", "crt")]
         module.exit_json(changed=True, requests=[], paths=paths, diff={"before": "", "after": shown})
     if LIBRARY_ERROR:

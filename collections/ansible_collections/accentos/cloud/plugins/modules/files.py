@@ -88,13 +88,13 @@ import re
 import shlex
 import stat
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.accentos.cloud.plugins.module_utils.files import holds, replace_file, replace_link
+from ansible_collections.accentos.cloud.plugins.module_utils.files import climbs, holds, replace_file, replace_link
 
 Try = Callable[[list[str]], tuple[int, str, str]]
 
@@ -117,6 +117,16 @@ class Difference:
     def shown(self) -> dict[str, str]:
         """Return it as Ansible shows it."""
         return {"before_header": self.path, "after_header": self.path, "before": self.before, "after": self.after}
+
+
+def refuse_climbing(paths: Iterable[str]) -> None:
+    """Refuse paths from the root that go up again on their way. Raises FilesError."""
+    for path in paths:
+        if Path(path).is_absolute() and climbs(path):
+            raise FilesError(
+                f"The path {path} goes up again with '..', so it may leave the folder that it should be in.",
+                "Mend the name that the path is made from. Nothing was written.",
+            )
 
 
 def describe(path: Path) -> str | None:
@@ -221,6 +231,10 @@ def main() -> None:
         raise SystemExit(1)
 
     try:
+        refuse_climbing(
+            [path for wanted in module.params["files"] for path in (wanted["path"], wanted["link"]) if path]
+        )
+        refuse_climbing(module.params["absent"])
         differences = [
             bring_about(wanted, module.run_command, dry=module.check_mode) for wanted in module.params["files"]
         ]

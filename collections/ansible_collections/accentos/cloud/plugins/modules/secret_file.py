@@ -81,7 +81,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.accentos.cloud.plugins.module_utils.files import holds, leftover_name, replace_file
+from ansible_collections.accentos.cloud.plugins.module_utils.files import climbs, holds, leftover_name, replace_file
 
 _MODE = re.compile(r"0[0-7]{3}")
 _OTHERS = 0o007
@@ -153,6 +153,11 @@ def write(module: AnsibleModule) -> tuple[bool, dict[str, str]]:
     """Bring the file about; return whether that changes anything, and the difference. Raises SecretFileError."""
     wanted = module.params
     path = Path(wanted["path"])
+    if climbs(path):
+        raise SecretFileError(
+            f"The path {path} goes up again with '..', so it may leave the folder that it should be in.",
+            "Mend the name that the path is made from. Nothing was written.",
+        )
     content = wanted["content"].encode()
     mode = parse_mode(wanted["mode"])
     uid, gid = owner_id(wanted["owner"]), group_id(wanted["group"])

@@ -16,6 +16,8 @@ from typing import Any
 from ansible_collections.accentos.cloud.plugins.module_utils.power.pdu_tables import TABLES
 from ansible_collections.accentos.cloud.plugins.plugin_utils import site_schema
 from ansible_collections.accentos.cloud.plugins.plugin_utils.site_files import (
+    SECRET_FILES,
+    STORE_FILE,
     SUFFIXES,
     first_of,
     is_ignored_at_the_top,
@@ -57,7 +59,16 @@ from ansible_collections.accentos.cloud.plugins.plugin_utils.site_rules import (
     find_duplicates,
     find_short_lives,
 )
-from ansible_collections.accentos.cloud.plugins.plugin_utils.site_yaml import MAX_BYTES, Document, Node, load_document
+from ansible_collections.accentos.cloud.plugins.plugin_utils.site_yaml import (
+    MAX_BYTES,
+    OPAQUE,
+    SEAL,
+    Document,
+    Node,
+    is_template,
+    load_document,
+    walk,
+)
 
 REMEDY = "The Python library jsonschema is missing. Install it for the Python that runs Ansible: pip install jsonschema"
 ROLES = Path(__file__).resolve().parents[2] / "roles"
@@ -218,6 +229,8 @@ class _SiteChecker:
         """Read hosts.yml and complain about files that have no meaning. Tell whether hosts and groups are known."""
         meant = set()
         for name in names:
+            if name in SECRET_FILES:
+                self._note_plain_secrets(name)
             if name == HOSTS_FILE or is_ignored_at_the_top(name):
                 continue
             suggestion = self.schema.suggest(name, [HOSTS_FILE, GROUP_VARS, HOST_VARS])
@@ -268,6 +281,30 @@ class _SiteChecker:
             place = Place(file, mistake.line, mistake.column, mistake.key)
             self.findings.append(report(place, mistake.problem, expected=mistake.expected))
         return document
+
+    def _note_plain_secrets(self, file: str) -> None:
+        """Complain about a file for secrets in which one stands in plain text. Such a file is not checked otherwise."""
+        path = self.folder / file
+        try:
+            if not path.is_file():
+                return
+            with path.open("rb") as stream:
+                raw = stream.read(MAX_BYTES + 1)
+        except OSError:
+            # Whoever uses it will be told.
+            return
+        if not raw.strip() or raw.startswith(SEAL):
+            return
+        document = load_document(raw)
+        known = walk(document.root) if document.root and document.root.kind == "mapping" else None
+        plain = [node for _path, node in known if node.value is not OPAQUE and not is_template(node)] if known else []
+        if known is None or plain:
+            place = Place(file, plain[0].line, plain[0].column) if plain else Place(file, 1, 1)
+            problem = "is not sealed, and holds what should be"
+            expected = "a file sealed with 'ansible-vault encrypt', or secrets stored with 'tools/set-secret SITE NAME'"
+            if file == STORE_FILE:
+                expected = "the sealed store: put it back from a copy, or move it away to have every secret made anew"
+            self.findings.append(report(place, problem, expected=expected))
 
     def _load_variables(self, file: str) -> Document | None:
         """Read a file with variables, as _load does, but have other words for a text that Ansible takes for one."""

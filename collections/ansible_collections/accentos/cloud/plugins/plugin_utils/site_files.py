@@ -20,6 +20,11 @@ _IGNORED_AT_THE_TOP = re.compile("|".join((*NEVER_AT_THE_TOP, *(f".*{re.escape(e
 _IGNORED_BY_PATTERN = re.compile("|".join(IGNORED_PATTERNS))
 
 
+# The store of the site, and files in which people keep secrets beside it.
+STORE_FILE = ".secrets.yml"
+SECRET_FILES = frozenset({STORE_FILE, "secrets", *(f"secrets{suffix}" for suffix in SUFFIXES)})
+
+
 def is_ignored_at_the_top(name: str) -> bool:
     """Tell whether Ansible leaves alone what has this name at the top of an inventory folder."""
     return bool(_IGNORED_AT_THE_TOP.match(name) or _IGNORED_BY_PATTERN.match(name))

@@ -17,6 +17,17 @@ MOST_NAMES = 3000
 LONGEST_WORD = 64
 
 
+# Beginning where no other begins, so that a long text takes no longer than it is long.
+_LOGIN = re.compile(r"://[^/\s:@]*:[^/\s@{]+@")
+
+
+def plain_secret(text: str) -> str:
+    """Return what a text shows that is secret wherever it stands, in words; empty for none."""
+    if "PRIVATE KEY-----" in text:
+        return "is a private key in plain text"
+    return "has a password in a URL" if _LOGIN.search(text) else ""
+
+
 def printable(text: str, limit: int | None = None) -> str:
     """Return the text with every character escaped that could steer a terminal, cut to limit characters."""
     if limit is not None and len(text) > limit:
@@ -40,10 +51,10 @@ def _escape(char: str) -> str:
 def short_value(value: object, text: str = "") -> str:
     """Return a value as an operator would recognise it: strings quoted, other scalars as written in the file (text).
 
-    Mappings and lists are not shown, and neither is anything that looks like a private key.
+    Mappings and lists are not shown, and neither is what plain_secret() finds.
     """
     if isinstance(value, str):
-        if "PRIVATE KEY" in value:
+        if "PRIVATE KEY" in value or plain_secret(value):
             return HIDDEN
         return '"' + printable(value, VALUE_LIMIT - 2) + '"'
     if isinstance(value, (dict, list)):

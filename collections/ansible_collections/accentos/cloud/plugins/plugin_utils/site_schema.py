@@ -19,12 +19,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from ansible_collections.accentos.cloud.plugins.module_utils.files import is_plain_name
+from ansible_collections.accentos.cloud.plugins.plugin_utils.setting_lines import is_setting_name, is_setting_value
 from ansible_collections.accentos.cloud.plugins.plugin_utils.site_addresses import parse_address
 from ansible_collections.accentos.cloud.plugins.plugin_utils.site_finding import (
     HIDDEN,
     Finding,
     Place,
     Suggester,
+    plain_secret,
     report,
     short_value,
 )
@@ -34,6 +37,7 @@ from ansible_collections.accentos.cloud.plugins.plugin_utils.site_yaml import (
     is_template,
     load_document,
     plain_data,
+    template_mistake,
     walk,
 )
 
@@ -82,6 +86,14 @@ _PROBLEMS = {
     "maxLength": "is too long",
     "enum": "is not one of the choices",
 }
+
+
+# What to do with a secret that stands in plain text.
+SEALED = (
+    "it sealed with 'ansible-vault encrypt_string', or stored with 'tools/set-secret SITE NAME' and looked up with "
+    "{{ lookup('accentos.cloud.secret', 'NAME', generate=false) }}"
+)
+_NO_LOGIN = "a URL without a login, which for archives belongs in a file of /etc/apt/auth.conf.d on the hosts"
 
 
 class SpecError(ValueError):
@@ -241,6 +253,21 @@ def _check_optional_url(text: str) -> None:
         raise FormatError("is not an http or https URL")
 
 
+def _check_plain_name(text: str) -> None:
+    if not is_plain_name(text):
+        raise FormatError("is not a plain file name")
+
+
+def _check_setting_name(text: str) -> None:
+    if not is_setting_name(text):
+        raise FormatError("is not the name of a setting")
+
+
+def _check_setting_value(text: str) -> None:
+    if not is_setting_value(text):
+        raise FormatError("has a line break or another control character")
+
+
 _FORMATS: dict[str, Callable[[str], None]] = {
     "address": _check_address,
     "network": _check_network,
@@ -251,6 +278,9 @@ _FORMATS: dict[str, Callable[[str], None]] = {
     "person": _check_person,
     "ssh-public-key": _check_public_key,
     "optional-http-url": _check_optional_url,
+    "plain-name": _check_plain_name,
+    "setting-name": _check_setting_name,
+    "setting-value": _check_setting_value,
 }
 
 
@@ -378,12 +408,17 @@ class SiteSchema:
         self.only_host: dict[str, Schema] = section["host"]
         self.connection: dict[str, Schema] = section["connection"]
         free = {name: schema for name, schema in roles.items() if name not in {**self.only_site, **self.only_host}}
+        # What argument_specs cannot say comes on top of what they say.
+        more = self.definitions["role"]["properties"]
+        free = {name: {"allOf": [schema, more[name]]} if name in more else schema for name, schema in free.items()}
         common = {**free, **self.connection}
         self.schemas = {
             "all": self._scope({**self.only_site, **common}),
             "group": self._scope(common),
             "host": self._scope({**self.only_host, **common}),
         }
+        variables = {**self.only_site, **self.only_host, **common}
+        self.with_secrets = {name for name, schema in variables.items() if self._has_secret([schema])}
         self.suggest = Suggester()
         self._validators = {name: _make_validator(schema) for name, schema in self.schemas.items()}
 
@@ -419,10 +454,13 @@ class SiteSchema:
         for step in path:
             below: list[Schema] = []
             for schema in current:
+                more = schema.get("additionalProperties")
                 if isinstance(step, int):
                     below += [schema["items"]] if "items" in schema else []
                 elif step in schema.get("properties", {}):
                     below.append(schema["properties"][step])
+                elif isinstance(more, dict):
+                    below.append(more)
             current = self._spread(below)
             yield current
 
@@ -552,6 +590,8 @@ class _Checking:
         errors = list(itertools.islice(validator.iter_errors(data), MAX_ERRORS))
         self._translate_all(errors)
         self._find_templates()
+        self._find_broken_templates()
+        self._find_plain_secrets()
 
     def _place(self, path: Path_, node: Node | None = None) -> Place:
         node = node or self.root.at(path) or self.root
@@ -570,7 +610,9 @@ class _Checking:
 
     def _translate(self, error: ValidationError) -> None:
         path: Path_ = tuple(error.absolute_path)
-        if error.validator == "additionalProperties":
+        if "propertyNames" in error.schema_path:
+            self._wrong_key(path, error)
+        elif error.validator == "additionalProperties":
             self._unknown_keys(path, error)
         elif error.validator == "required":
             self._missing_keys(path, error)
@@ -635,6 +677,18 @@ class _Checking:
             place = self._place((*path, key), self._key_node(path) or self.root.at(path))
             self.result.findings.append(self.schema.missing(place, self.scope, (*path, key)))
 
+    def _wrong_key(self, path: Path_, error: ValidationError) -> None:
+        key, schema = str(error.instance), dict(error.schema)
+        node = self._key_node((*path, key))
+        if node is None or (*path, key) in self.seen:
+            return
+        self.seen.add((*path, key))
+        self.result.bad.add(id(node))
+        place = self._place((*path, key), node)
+        self.result.findings.append(
+            report(place, "the key does not have the right form", expected=self.schema.expected([schema]))
+        )
+
     def _wrong_value(self, path: Path_, error: ValidationError) -> None:
         node = self.root.at(path)
         if path in self.seen or node is None:
@@ -688,6 +742,40 @@ class _Checking:
                         expected=f"{self.schema.expected(schemas) or 'a value'}: templates are not allowed here",
                     )
                 )
+
+    def _find_broken_templates(self) -> None:
+        for path, node in walk(self.root):
+            mistake = "" if id(node) in self.result.bad or path in self.seen else template_mistake(node)
+            if not mistake:
+                continue
+            self.result.bad.add(id(node))
+            self.seen.add(path)
+            # Jinja quotes what it does not understand.
+            secret = path[0] in self.schema.with_secrets and self.schema.is_secret(self.scope, path)
+            self.result.findings.append(
+                report(
+                    self._place(path, node),
+                    "is no template that Jinja can read" + ("" if secret else f" ({mistake})"),
+                    value=HIDDEN if secret else short_value(node.value),
+                    expected="every {{, {% and {# with its end, or the tag !unsafe if this is a text as it stands",
+                )
+            )
+
+    def _find_plain_secrets(self) -> None:
+        for path, node in walk(self.root):
+            if not isinstance(node.value, str) or not node.value or path in self.seen:
+                continue
+            problem = plain_secret(node.value)
+            if not problem and path[0] in self.schema.with_secrets and not is_template(node):
+                secret = self.schema.is_secret(self.scope, path) and not self._may_be_plain(path)
+                problem = "is a secret in plain text" if secret else ""
+            if problem:
+                self.result.bad.add(id(node))
+                expected = _NO_LOGIN if "URL" in problem else SEALED
+                self.result.findings.append(report(self._place(path, node), problem, value=HIDDEN, expected=expected))
+
+    def _may_be_plain(self, path: Path_) -> bool:
+        return any(schema.get("x-plain") for schema in self.schema.schemas_at(self.scope, path))
 
 
 def _problem(node: Node, keyword: str) -> str:

@@ -8,11 +8,13 @@ is read, and nothing in a file can exhaust memory or the stack.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import jinja2
 import yaml
 
 # PyYAML without libyaml has only the slow one.
@@ -21,6 +23,11 @@ _LOADER: type[yaml.SafeLoader] | type[yaml.CSafeLoader] = getattr(yaml, "CSafeLo
 MAX_DEPTH = 50
 MAX_NODES = 100_000
 MAX_BYTES = 1024 * 1024
+_TEMPLATE_MARKS = ("{{", "{%", "{#")
+# With what a configuration of Ansible may allow besides.
+_JINJA = jinja2.Environment(extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols"])  # noqa: S701 - nothing is rendered
+# How a sealed file begins.
+SEAL = b"$ANSIBLE_VAULT;"
 # int() of a long run of digits is slow, and refused by Python beyond 4,300 of them.
 LONGEST_NUMBER = 64
 
@@ -144,7 +151,7 @@ def _load(raw: bytes) -> Document:
         raise _RefusedError(
             Mistake(line, column, f"a control character (code {ord(strange.group()):#x})", "printable text only")
         )
-    if text.startswith("$ANSIBLE_VAULT;"):
+    if text.startswith(SEAL.decode()):
         raise _RefusedError(
             Mistake(
                 1, 1, "the whole file is sealed, so nothing in it can be checked", "single values sealed with !vault"
@@ -439,6 +446,29 @@ def is_template(node: Node) -> bool:
     """Tell whether Ansible would compute this value from a template."""
     value = node.value
     return isinstance(value, str) and not node.unsafe and ("{{" in value or "{%" in value)
+
+
+def template_mistake(node: Node) -> str:
+    """Return why Jinja cannot read this value as the template that Ansible takes it for; empty if it can.
+
+    Only the syntax is judged: which variables, filters and look-ups there are is known to a run alone.
+    """
+    value = node.value
+    if not isinstance(value, str) or node.unsafe or not any(mark in value for mark in _TEMPLATE_MARKS):
+        return ""
+    # Such a text brings other marks of its own.
+    return "" if value.startswith("#jinja2:") else _syntax_mistake(value)
+
+
+@functools.lru_cache(maxsize=1000)
+def _syntax_mistake(text: str) -> str:
+    try:
+        _JINJA.parse(text)
+    except jinja2.TemplateSyntaxError as error:
+        return str(error.message or "a mistake in its syntax").rstrip(".")
+    except RecursionError:
+        return "it is nested too deeply"
+    return ""
 
 
 def walk(node: Node, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Node]]:

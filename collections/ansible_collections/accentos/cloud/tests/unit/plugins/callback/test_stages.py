@@ -904,3 +904,23 @@ def test_check_mode_ends_with_a_plan(run: Runner, tmp_path: Path, monkeypatch: p
     assert [change["thing"] for change in foretold["changes"]] == [str(target), "/nowhere/at/all"]
     assert done["changes"] == foretold["changes"][:1]
     assert stat.S_IMODE(plan.stat().st_mode) == 0o600
+
+
+DELEGATED = """
+- name: Elsewhere
+  hosts: web1
+  gather_facts: false
+  vars: {ansible_host: "{{ addresses[inventory_hostname] }}", addresses: {web1: 192.0.2.1, localhost: 192.0.2.2}}
+  tasks:
+    - {name: fixed, fail: {msg: one}, delegate_to: localhost, ignore_errors: true}
+    - {name: computed, fail: {msg: two}, delegate_to: "{{ 'db1' }}", ignore_errors: true}
+    - {name: same, fail: {msg: three}, delegate_to: web1, ignore_errors: true}
+    - {name: unknown, fail: {msg: four}, delegate_to: "{{ nobody }}", ignore_errors: true}
+"""
+
+
+def test_hosts_are_shown_by_their_names_alone(run: Runner) -> None:
+    out = run(DELEGATED)
+    shown = [line.split(":")[0].split(None, 1)[1] for line in out.splitlines() if "the run goes on" in line]
+    assert shown[:3] == ["web1 -> localhost", "web1 -> db1", "web1"]
+    assert "{{" not in "".join(shown)

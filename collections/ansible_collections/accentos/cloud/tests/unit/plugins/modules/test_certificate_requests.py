@@ -174,3 +174,18 @@ def test_a_host_without_the_library(host: Host, monkeypatch: pytest.MonkeyPatch)
     planned = host.run(check_mode=True)
     assert (planned["changed"], planned["requests"]) == (True, [])
     assert "python3-cryptography" in host.run()["remedy"]
+
+
+@pytest.mark.parametrize("name", ["../../x", "a/b", "/etc/x", "..", "", "-x", "a\n", "x" * 201])
+@pytest.mark.parametrize("library_error", ["", "no cryptography"])
+def test_a_name_that_would_leave_the_folder_is_refused_before_anything_is_written(
+    name: str, library_error: str, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(certificate_requests, "LIBRARY_ERROR", library_error)
+    wanted = [{"name": one, "subject_alternative_names": NAMES, **OWNER} for one in ("host", name)]
+    for check_mode in (True, False):
+        result = host.run(certificates=wanted, check_mode=check_mode)
+        assert result["failed"] is True
+        assert f"The certificate {name!r} has a name that is no plain file name" in result["msg"]
+        assert "pki_certificates" in result["remedy"]
+    assert list(host.folder.parent.iterdir()) == []

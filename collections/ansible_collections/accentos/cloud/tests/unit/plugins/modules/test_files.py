@@ -142,3 +142,21 @@ def test_folders_in_the_way(host: Host) -> None:
     host.old.mkdir()
     assert host.run()["msg"] == f"{host.old} is neither file nor link."
     assert host.run(files=[{"path": f"{host.zone}/x", "content": "a"}])["msg"] == f"{host.zone}/x: Not a directory"
+
+
+def test_a_path_that_goes_up_again_is_refused_before_anything_is_written(host: Host) -> None:
+    good = {"path": str(host.conf), "content": "a\n"}
+    climbing = f"{host.conf.parent}/../x"
+    for options in (
+        {"files": [good, {"path": climbing, "content": "a\n"}]},
+        {"files": [good, {"path": str(host.link), "link": climbing}]},
+        {"files": [good], "absent": [climbing]},
+    ):
+        failed = host.run(**options)
+        assert f"The path {climbing} goes up again" in failed["msg"]
+        assert failed["remedy"]
+        assert not host.conf.exists()
+    # A link may be relative to its own folder.
+    assert host.run(
+        files=[{"path": str(host.conf.parent / "a"), "link": f"../{host.conf.parent.name}"}], check_mode=True
+    )["changed"]

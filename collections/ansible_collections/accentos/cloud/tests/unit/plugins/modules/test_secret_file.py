@@ -143,6 +143,13 @@ def test_bad_options_write_nothing(host: Host, options: dict[str, Any], words: s
     assert list(host.path.parent.iterdir()) == []
 
 
+def test_a_path_that_goes_up_again_is_refused(host: Host) -> None:
+    folder = host.path.parent
+    host.path = folder / ".." / folder.name / "keys"
+    assert host.run()["msg"].startswith(f"The path {host.path} goes up again")
+    assert list(folder.iterdir()) == []
+
+
 def test_a_folder_at_the_place_is_refused(host: Host) -> None:
     host.path.mkdir()
     assert host.run()["msg"] == f"{host.path} is no file."

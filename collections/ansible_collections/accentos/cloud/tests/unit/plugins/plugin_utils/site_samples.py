@@ -77,7 +77,7 @@ site_api_address: 10.1.0.5
     CONTROLLER: """\
 ---
 keystone_workers: 4
-keystone_admin_password: secret-one
+keystone_admin_password: !vault sealed
 keystone_endpoints:
   - name: public
     port: 5000

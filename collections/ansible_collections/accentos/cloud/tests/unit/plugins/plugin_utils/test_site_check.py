@@ -47,8 +47,8 @@ def test_files_that_are_left_alone(tmp_path: Path) -> None:
     names = [
         "README.md",
         "README",
-        "secrets.yml",
-        ".secrets.yml",
+        "secrets/notes",
+        "secrets.txt",
         "pki/ca.pem",
         ".pki/ca.pem",
         ".doctor/report.json",
@@ -58,6 +58,39 @@ def test_files_that_are_left_alone(tmp_path: Path) -> None:
     names += ["hosts.yml~", "hosts.yml.orig", "notes.txt", "vars_plugins/a.py", "group_vars/.gitkeep"]
     names += [".vault_key", ".gitignore", ".gitattributes", ".git/config", ".DS_Store", ".vscode/settings.json"]
     assert lines(check(tmp_path, dict.fromkeys(names, "\x1b not: yaml: ["))) == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["$ANSIBLE_VAULT;1.1;AES256\n6162\n", "", "---\na: !vault |\n  6162\nb: {c: \"{{ lookup('pipe', 'pass c') }}\"}\n"],
+)
+def test_files_of_secrets_that_are_sealed(content: str, tmp_path: Path) -> None:
+    names = (".secrets.yml", "secrets", "secrets.yml", "secrets.json")
+    assert lines(check(tmp_path, dict.fromkeys(names, content))) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "place"),
+    [
+        (".secrets.yml", "---\npki_ca_key: hunter2\n", "2:13"),
+        ("secrets.yml", "a: !vault |\n  6162\nb: |\n  -----BEGIN PRIVATE KEY-----\n  hunter2\n", "3:4"),
+        ("secrets", "-----BEGIN PRIVATE KEY-----\nhunter2\n", "1:1"),
+        ("secrets.json", '["hunter2"]', "1:1"),
+        ("secrets.yaml", b"\xff\xfehunter2", "1:1"),
+    ],
+)
+def test_files_of_secrets_in_plain_text(name: str, content: str | bytes, place: str, tmp_path: Path) -> None:
+    told = single(check(tmp_path, {name: content}))
+    assert told.startswith(f"{name}:{place}: is not sealed, and holds what should be; expected ")
+    assert "hunter2" not in told
+    assert "put it back from a copy" in told if name == ".secrets.yml" else "tools/set-secret SITE NAME" in told
+
+
+def test_a_file_of_secrets_that_cannot_be_read_is_left_to_whoever_uses_it(tmp_path: Path) -> None:
+    write_site(tmp_path)
+    (tmp_path / "secrets.yml").symlink_to("nowhere")
+    os.mkfifo(tmp_path / ".secrets.yml")
+    assert lines(check(tmp_path)) == []
 
 
 FILES: dict[str, tuple[dict[str, str | bytes | None], str]] = {

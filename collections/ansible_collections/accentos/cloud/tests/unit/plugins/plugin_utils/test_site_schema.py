@@ -219,7 +219,7 @@ def test_a_secret_gets_no_suggestion_that_gives_it_away() -> None:
 
 
 def test_a_value_beside_a_secret_is_shown() -> None:
-    (line,) = found("keystone_endpoints: [{name: a, token: b, port: http}]")
+    (line,) = found("keystone_endpoints: [{name: a, token: !vault b, port: http}]")
     assert 'found "http"' in line
 
 
@@ -297,3 +297,174 @@ def test_keys_that_are_none(key: str) -> None:
 def test_an_unreadable_mass_of_mistakes_is_cut() -> None:
     text = "keystone_names: [" + "1," * 5000 + "]"
     assert len(found(text)) == 1000
+
+
+def real(text: str) -> list[str]:
+    """Return what is found with the roles of the collection."""
+    root = load_document(text.encode()).root
+    assert root is not None
+    checking = SiteSchema(read_core_schema(), role_schemas(read_role_specs(REAL_ROLES)))
+    return [str(finding) for finding in checking.check(root, "group", "f.yml").findings]
+
+
+BEYOND_TYPES = [
+    (
+        'pki_certificates: [{name: "../../x", subject_alternative_names: [DNS:a]}]',
+        '1:27: pki_certificates.0.name: is not a plain file name, found "../../x"; expected a plain file name',
+    ),
+    (
+        "base_apt_repositories: [{name: a/b, uris: [], suites: [], components: [], key: a, fingerprint: a}]",
+        "1:32: base_apt_repositories.0.name: is not a plain file name",
+    ),
+    ('base_admins: [{name: "../x", ssh_keys: []}]', "1:22: base_admins.0.name: is not a Unix user name"),
+    ("ceph_keyrings: [{user: ../x, owner: a, group: a}]", "1:24: ceph_keyrings.0.user: is not a plain file name"),
+    (
+        "ceph_users: {../x: {}}",
+        "1:14: ceph_users.../x: the key does not have the right form; expected a plain file name",
+    ),
+    ("host_image_profile_packages: {../x: []}", "1:31: host_image_profile_packages.../x: the key does not"),
+    ("base_timezone: Mars/Olympus", "1:16: base_timezone: is not in the time zone database"),
+    (
+        "pki_certificates: [{name: a, subject_alternative_names: [DNS:a], units: [../x]}]",
+        "1:74: pki_certificates.0.units.0: does not have the right form",
+    ),
+    ("pki_certificates: [{name: a_b, subject_alternative_names: [DNS:a]}]", "1:27: pki_certificates.0.name: does not"),
+    ("base_timezone: ../../shadow", "1:16: base_timezone: "),
+    ('base_sysctl: {"vm.swappiness": [1]}', "1:32: base_sysctl.vm.swappiness: is a list; expected text of one line"),
+    ("base_sysctl: {vm.swappiness: 2025-01-01}", "1:30: base_sysctl.vm.swappiness: is a date"),
+    (
+        'base_sysctl: {"vm.swappiness; rm": 1}',
+        "1:15: base_sysctl.vm.swappiness; rm: the key does not have the right form; expected the name of a kernel",
+    ),
+    ("base_sysctl: {swappiness: 1}", "1:15: base_sysctl.swappiness: the key does not have the right form"),
+    (
+        'base_sysctl_extra: {"net.ipv4.tcp_syncookies": "1\\nkernel.x = 1"}',
+        "1:48: base_sysctl_extra.net.ipv4.tcp_syncookies: has a line break or another control character, found",
+    ),
+    ('mariadb_settings: {"a\\nb": 1}', "1:20: mariadb_settings.a\\nb: the key does not have the right form"),
+    ('rabbitmq_settings: {a: "1\\n"}', "1:24: rabbitmq_settings.a: has a line break"),
+    ('ceph_settings: {osd: {a: "1\\nb = 2"}}', "1:26: ceph_settings.osd.a: has a line break"),
+    ('ceph_settings: {"]\\n[": {}}', "1:17: ceph_settings.]\\n[: the key does not"),
+    ('libvirt_qemu_settings: {"a = 1\\nb": 1}', "1:25: libvirt_qemu_settings.a = 1\\nb: the key does not"),
+]
+
+
+@pytest.mark.parametrize(("text", "words"), BEYOND_TYPES)
+def test_values_of_roles_that_become_files_or_lines(text: str, words: str) -> None:
+    (line,) = real(text)
+    assert line.startswith(f"f.yml:{words}")
+
+
+def test_values_of_roles_that_may_be_so() -> None:
+    text = """
+pki_certificates:
+  - {name: api-2, subject_alternative_names: "{{ names }}", units: ["haproxy.service", "ceph-osd@1.service", "{{ x }}"]}
+  - {name: "{{ x }}", subject_alternative_names: []}
+base_timezone: "{{ zone }}"
+base_sysctl: {vm.x: 10, net.ipv4.conf.eth0/100.rp_filter: "1", -net.ipv6.conf.*.forwarding: true, vm.y: !vault abc}
+base_sysctl_extra: "{{ settings }}"
+ceph_settings: {osd.1: {osd max backfills: 2, osd_pool: "{{ x }}"}}
+libvirt_qemu_settings: {cgroup_device_acl: [/dev/null]}
+"""
+    assert real(text) == []
+
+
+def test_what_is_asked_beyond_types_is_asked_of_options_of_roles() -> None:
+    roles = role_schemas(read_role_specs(REAL_ROLES))
+
+    def compare(more: dict[str, Any], role: dict[str, Any], name: str) -> None:
+        for key, below in more.get("properties", {}).items():
+            assert key in role["properties"], f"{name}.{key}"
+            compare(below, role["properties"][key], f"{name}.{key}")
+        if "items" in more:
+            compare(more["items"], role["items"], name)
+
+    for name, more in read_core_schema()["$defs"]["role"]["properties"].items():
+        assert name in roles, name
+        for role in roles[name].get("anyOf", [roles[name]]):
+            compare(more, role, name)
+
+
+PLAIN_SECRETS = [
+    (
+        "ansible_password: hunter2",
+        "1:19: ansible_password: is a secret in plain text, found (hidden); expected it sealed",
+    ),
+    ("ansible_become_password: 'hunter2'", "1:26: ansible_become_password: is a secret in plain text"),
+    ("ansible_ssh_pass: !unsafe '{{ hunter2'", "1:19: ansible_ssh_pass: is a secret in plain text"),
+    ("base_apt_mirror: http://user:hunter2@m/debian", "1:18: base_apt_mirror: has a password in a URL, found (hidden)"),
+    ("x_mine: [{a: 'see https://user:hunter2@m'}]", "1:14: x_mine.0.a: has a password in a URL, found (hidden)"),
+    (
+        'x_mine: "-----BEGIN OPENSSH PRIVATE KEY-----\\nhunter2"',
+        "1:9: x_mine: is a private key in plain text, found (hidden); expected it sealed with 'ansible-vault",
+    ),
+    ("mariadb_settings: {a: [http://user:hunter2@m]}", "1:23: mariadb_settings.a: is a list"),
+]
+
+
+@pytest.mark.parametrize(("text", "words"), PLAIN_SECRETS)
+def test_secrets_in_plain_text_are_refused_and_not_shown(text: str, words: str) -> None:
+    found_lines = real(text)
+    assert found_lines[0].startswith(f"f.yml:{words}")
+    assert "hunter2" not in "".join(found_lines)
+
+
+def test_a_password_in_the_url_of_the_site_is_refused_and_not_shown() -> None:
+    for url in ("http://user:hunter2@m/debian", "ftp://user:hunter2@m"):
+        (line,) = found(f"site_apt_mirror: {url}", "all")
+        assert "found (hidden)" in line
+        assert "hunter2" not in line
+
+
+def test_secrets_that_are_sealed_looked_up_or_public_knowledge() -> None:
+    text = """
+ansible_password: !vault sealed
+ansible_become_password: "{{ lookup('accentos.cloud.secret', 'sudo', generate=false) }}"
+ansible_ssh_pass: ""
+bmc_hardening_factory_logins: [{user: ADMIN, password: ADMIN}]
+base_apt_mirror: "http://user:{{ password }}@mirror.example.test"
+x_mine: [http://user@m:80/a:b@c, "http://m:80/x@y", "a:b@c"]
+"""
+    assert real(text) == []
+
+
+BROKEN_TEMPLATES = [
+    (
+        'base_packages: "{{ foo"',
+        "1:16: base_packages: is no template that Jinja can read (unexpected end of template, expected 'end of print "
+        'statement\'), found "{{ foo"; expected every {{, {% and {# with its end',
+    ),
+    ('base_timezone: "{{ a b }}"', "1:16: base_timezone: is no template that Jinja can read (expected token 'end of"),
+    ('base_sysctl: {vm.x: "{% if a %}1"}', "1:21: base_sysctl.vm.x: is no template that Jinja can read"),
+    ('x_mine: ["{{ a }}", "{% nosuch %}"]', "1:21: x_mine.1: is no template that Jinja can read (Encountered unknown"),
+    ('ansible_host: "{# a"', "1:15: ansible_host: is no template that Jinja can read (Missing end of comment tag)"),
+    (
+        'ansible_password: "{{ hunter2 hunter2"',
+        "1:19: ansible_password: is no template that Jinja can read, found (hid",
+    ),
+    (f'x_mine: "{{{{ {"(" * 5000}"', "1:9: x_mine: is no template that Jinja can read (it is nested too deeply)"),
+]
+
+
+@pytest.mark.parametrize(("text", "words"), BROKEN_TEMPLATES)
+def test_templates_that_cannot_be_read(text: str, words: str) -> None:
+    (line,) = real(text)
+    assert line.startswith(f"f.yml:{words}")
+    assert "hunter2" not in line
+
+
+def test_templates_that_can_be_read() -> None:
+    text = """
+x_mine:
+  - "{{ a | no_such.filter(b) if lookup('x', y) is no_such.test else {'c': [1]} }}"
+  - "{% for a in b if a %}{% do c.append(a) %}{% break %}{% endfor %}{# nothing #}"
+  - !unsafe "{{ foo"
+  - "#jinja2: variable_start_string: '[['\\n{{ foo"
+  - "{ {a} %}"
+"""
+    assert real(text) == []
+
+
+def test_a_template_in_the_site_has_one_finding() -> None:
+    (line,) = found('site_timezone: "{{ foo"', "all")
+    assert "templates are not allowed here" in line
