@@ -10,7 +10,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from . import machine, packages
-from .engine import EXIT_BUSY, EXIT_FAILED, EXIT_NOT_READY, EXIT_USAGE, BusyError, Run, lock, summarize
+from .engine import (
+    EXIT_BUSY,
+    EXIT_FAILED,
+    EXIT_NOT_READY,
+    EXIT_USAGE,
+    GRACE_SECONDS,
+    BusyError,
+    Run,
+    lock,
+    summarize,
+)
+from .guard import Guard
 from .report import Log, Screen, Stopwatch
 from .verbs import ARGUMENTS, BIN, COLLECTION, Verb, verb
 
@@ -39,11 +50,14 @@ def child_environment(root: Path, environ: Mapping[str, str], name: str, holder:
 def run_verb(name: str, chosen: Verb, root: Path, environ: Mapping[str, str]) -> int:
     """Run the steps of CHOSEN, called NAME, in ROOT and return the exit code. Raises BusyError or OSError."""
     outer = environ.get("ACCENTOS_PID", "")
-    with lock(root / ".cache/run.lock", name, outer) as holder:
+    with (
+        lock(root / ".cache/run.lock", name, outer) as holder,
+        Guard(holder.descriptor, GRACE_SECONDS) as guard,
+    ):
         screen = Screen(sys.stdout, environ)
         log = Log(root / ".cache/logs", name, datetime.now(UTC))
         watch = Stopwatch()
-        run = Run(root, screen, log, child_environment(root, environ, name, holder))
+        run = Run(root, screen, log, child_environment(root, environ, name, holder.pid), guard)
         try:
             outcomes = run.execute(chosen.steps, chosen.keep_going)
             return summarize(run, outcomes, watch.seconds, chosen.counts_tests)
