@@ -62,18 +62,21 @@ class Process:
     start: int
 
 
+def process_of(pid: int) -> Process | None:
+    """Return the process PID, or None where it has ended, even if nobody has waited for it yet."""
+    try:
+        # The name before it may have blanks and parentheses of its own.
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2]
+    except OSError:
+        return None
+    state, parent, group, *rest = text.split()
+    return None if state in "ZX" else Process(pid, int(parent), int(group), int(rest[16]))
+
+
 def processes() -> list[Process]:
-    """Return the processes of the machine, without those that have ended and were not waited for yet."""
-    found = []
-    for entry in os.scandir("/proc"):
-        if not entry.name.isdigit():
-            continue
-        with contextlib.suppress(OSError):
-            # The name before it may have blanks and parentheses of its own.
-            words = Path(entry.path, "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-            if words[0] != "Z":
-                found.append(Process(int(entry.name), int(words[1]), int(words[2]), int(words[19])))
-    return found
+    """Return the processes of the machine."""
+    found = (process_of(int(path.name)) for path in Path("/proc").iterdir() if path.name.isdigit())
+    return [process for process in found if process]
 
 
 class Tree:

@@ -24,7 +24,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Literal, NamedTuple
 
-from .child import InterruptedRunError, Limits, TimedOutError, Watcher, run_child
+from .child import InterruptedRunError, Limits, TimedOutError, Watcher, process_of, run_child
 from .report import Log, Screen, Stopwatch, clock, plain, slowest
 from .results import Counts, UnreadableResultsError, count_files, verdict
 
@@ -58,12 +58,16 @@ class BusyError(Exception):
 
 @dataclass(frozen=True)
 class Needs:
-    """What the machine must have: administrator rights, free disk and memory in MiB, room for containers."""
+    """What the machine must have: administrator rights, free disk and memory in MiB, room for containers.
+
+    plain_path: a path of the checkout without blanks and the like.
+    """
 
     root: bool = False
     disk_mib: int = 0
     memory_mib: int = 0
     containers: bool = False
+    plain_path: bool = True
 
     def __or__(self, other: Needs) -> Needs:
         """Return what satisfies both."""
@@ -72,6 +76,7 @@ class Needs:
             max(self.disk_mib, other.disk_mib),
             max(self.memory_mib, other.memory_mib),
             self.containers or other.containers,
+            self.plain_path or other.plain_path,
         )
 
 
@@ -420,7 +425,7 @@ def take(descriptor: int, path: Path, outer: str) -> bool:
         other = f"make {other or 'another verb'}"
         if pid and pid == outer:
             return False
-        if not pid or Path("/proc", pid).exists():
+        if not pid.isdigit() or process_of(int(pid)):
             raise BusyError(
                 f"{other} is running in this checkout (pid {pid or 'unknown'}). Two at once"
                 " would spoil each other's files. Wait until it ends, or stop it, then run this again."

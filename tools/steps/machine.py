@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import platform
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -104,6 +106,7 @@ class Facts:
     storage: Folder
     writable: bool
     has_apt: bool
+    read_only: str = ""
 
 
 def parse_release(text: str) -> dict[str, str]:
@@ -178,14 +181,34 @@ def check_memory(needed_mib: int, memory_mib: int) -> Problem | None:
     )
 
 
-def check_writable(writable: bool, path: str) -> Problem | None:
-    """Check that the checkout at PATH is WRITABLE."""
+def check_path(path: str) -> Problem | None:
+    """Check that the PATH of the checkout has only characters that all programs take as they are."""
+    others = sorted(set(re.sub(r"[\w/.+@=~-]", "", path)))
+    if not others:
+        return None
+    return Problem(
+        f"The path of the checkout, {path!r}, has {' '.join(map(repr, others))} in it.",
+        "ssh, Ansible, pip or the shell would take that for something else, some of them only after minutes.",
+        "Move the checkout to a path that has only letters, digits and _ . + @ = ~ - in its names.",
+    )
+
+
+def check_writable(writable: bool, read_only: str, path: str) -> Problem | None:
+    """Check that the checkout at PATH is WRITABLE; READ_ONLY is a place of it on a file system mounted so."""
+    why = "The log and the virtual environment are kept there."
+    if read_only:
+        place = shlex.quote(read_only)
+        return Problem(
+            f"{place} is on a file system that is mounted read-only.",
+            why,
+            f"Have it mounted writable (findmnt --target {place} shows how it is now), or use a checkout elsewhere.",
+        )
     if writable:
         return None
     return Problem(
-        f"{path} is not writable for you.",
-        "The log and the virtual environment are kept there.",
-        f'Make it yours: sudo chown -R "$(id -u)" {path}',
+        f"{shlex.quote(path)} is not writable for you.",
+        why,
+        f'Make it yours: sudo chown -R "$(id -u)" {shlex.quote(path)}',
     )
 
 
@@ -211,7 +234,8 @@ def preflight(needs: Needs, packages: Sequence[str], facts: Facts) -> list[Probl
         check_rights(bool(reasons), " and ".join(reasons), facts.euid, facts.sudo),
         *check_disk(needs.disk_mib, folders),
         check_memory(needs.memory_mib, facts.memory_mib),
-        check_writable(facts.writable, facts.checkout.path),
+        check_path(facts.checkout.path) if needs.plain_path else None,
+        check_writable(facts.writable, facts.read_only, facts.checkout.path),
         check_apt(packages, facts.has_apt),
     ]
     return [problem for problem in found if problem is not None]
@@ -290,6 +314,7 @@ def gather(root: Path, rights_needed: bool) -> Facts:
         ),
         writable=sudo or all(os.access(place, os.W_OK) for place in own),
         has_apt=shutil.which("apt-get") is not None,
+        read_only=next((str(place) for place in own if os.statvfs(place).f_flag & os.ST_RDONLY), ""),
     )
 
 

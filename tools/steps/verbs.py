@@ -54,6 +54,8 @@ LAB_OF_TESTS = "prepare"
 # The one verb of the documentation that would take the labs of other steps away.
 LAB_REMOVAL = "lab-down"
 QUICK_NEEDS = Needs(disk_mib=2048)
+# Wherever a lab was made, it can be removed.
+REMOVAL_NEEDS = Needs(root=True, plain_path=False)
 LAB_NEEDS = Needs(root=True, disk_mib=8192, memory_mib=4096, containers=True)
 # Python that mypy reads, and programs without the ending .py that ruff would not find.
 TYPED = (
@@ -422,7 +424,7 @@ def lab_down(root: Path) -> Verb | None:
     default = root / LAB / "lab"
     others = [lab_removal(f"lab {place.name}", place, last=False) for place in lab_folders(root) if place != default]
     files = Step("lab files", "The keys and images of the lab are of no more use.", lab_removed)
-    return Verb((venv.step(), *others, lab_removal("lab hosts", default, last=True), files), needs=Needs(root=True))
+    return Verb((venv.step(), *others, lab_removal("lab hosts", default, last=True), files), needs=REMOVAL_NEEDS)
 
 
 def verb(name: str, arguments: tuple[str, ...], root: Path) -> Verb | None:
