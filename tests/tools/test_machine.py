@@ -197,6 +197,18 @@ def test_checkout_that_cannot_be_written_and_apt_that_is_not_there() -> None:
     assert "podman runc" in message
 
 
+def test_programs_are_looked_for_where_root_finds_them(tmp_path: Path) -> None:
+    path, elsewhere = tmp_path / "bin", tmp_path / "sbin"
+    for place in (path / "podman", elsewhere / "ip"):
+        place.parent.mkdir()
+        place.touch(0o755)
+    programs = {"podman": "podman", "ip": "iproute2", "ssh": "openssh-client"}
+    first, second = map(str, machine.check_programs(programs, str(path), str(elsewhere)))
+    assert first.startswith(f"The program ip is not found in PATH ({path}).")
+    assert first.endswith(f"It is in {elsewhere}: put that into the PATH of root.")
+    assert second.endswith("Bring it back: apt-get install --reinstall openssh-client")
+
+
 def test_all_problems_are_told_at_once() -> None:
     bad = replace(GOOD, architecture="mips", memory_mib=1, checkout=Folder("/a", 0, 1))
     assert len(messages(bad)) == 3

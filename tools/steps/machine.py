@@ -22,6 +22,7 @@ from .engine import Needs
 
 ENVIRONMENT_STAMP = ".venv/.complete"
 LAB = ".lab"
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 RELEASES = ("12", "13")
 ARCHITECTURES = ("x86_64", "aarch64")
 STORAGE = Path("/var/lib/containers")
@@ -221,6 +222,27 @@ def check_apt(packages: Sequence[str], has_apt: bool) -> Problem | None:
         "The following steps run programs from them.",
         "Install them with the tool that this machine has for it.",
     )
+
+
+def check_program(program: str, package: str, path: str, folder: str) -> Problem:
+    """Return what is wrong about PROGRAM of PACKAGE that is not in PATH; FOLDER is where it is, or nothing."""
+    return Problem(
+        f"The program {program} is not found in PATH ({path}).",
+        f"Steps run it; Debian's package {package} brings it.",
+        f"It is in {folder}: put that into the PATH of root."
+        if folder
+        else f"Bring it back: apt-get install --reinstall {package}",
+    )
+
+
+def check_programs(programs: Mapping[str, str], path: str, system: str = SYSTEM_PATH) -> list[Problem]:
+    """Check that PROGRAMS, each with its package, are in PATH; those in the folders of SYSTEM are told to be there."""
+    absent = {name: package for name, package in programs.items() if shutil.which(name, path=path) is None}
+    places = {name: shutil.which(name, path=system) for name in absent}
+    return [
+        check_program(name, package, path, str(Path(place).parent) if (place := places[name]) else "")
+        for name, package in absent.items()
+    ]
 
 
 def preflight(needs: Needs, packages: Sequence[str], facts: Facts) -> list[Problem]:
