@@ -329,20 +329,22 @@ while :; do sleep 1; done
 """
     root = Path(__file__).resolve().parents[2]
     command = [sys.executable, "-c", program, str(tmp_path), script]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=root, start_new_session=True) as process:
-        pids = {name: int(wait_for(tmp_path / name)) for name in ("program", "worker", "daemon")}
-        os.killpg(process.pid, signal.SIGKILL)
-        # It is still there for whoever waits for it, who may never do so.
-        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-        with lock(tmp_path / "run.lock", "lab-down", "") as holder:
-            assert holder.pid == str(os.getpid())
-            assert {name: alive(pid) for name, pid in pids.items()} == {
-                "program": False,
-                "worker": False,
-                # Such as a container's monitor: it neither ends nor holds the lock.
-                "daemon": True,
-            }
-        os.kill(pids["daemon"], signal.SIGKILL)
+    pids: dict[str, int] = {}
+    try:
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=root, start_new_session=True) as process:
+            pids |= {name: int(wait_for(tmp_path / name)) for name in ("program", "worker", "daemon")}
+            os.killpg(process.pid, signal.SIGKILL)
+            # It is still there for whoever waits for it, who may never do so.
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+            with lock(tmp_path / "run.lock", "lab-down", "") as holder:
+                assert holder.pid == str(os.getpid())
+                # A daemon, such as the monitor of a container, neither ends nor holds the lock.
+                left = {name for name, pid in pids.items() if alive(pid)}
+                assert left == {"daemon"}
+    finally:
+        for pid in pids.values():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
     assert capsys.readouterr().out.startswith("make lab was killed in this checkout; waiting")
 
 
