@@ -12,9 +12,10 @@ lab: ## make the lab on this machine: hosts as containers, ready for the playboo
 lab-down: ## remove the lab
 	@tools/accentos lab-down
 
-# The shell has SITE from make's command line or the environment; so it may hold spaces, and nothing in it is run.
+# The shell has SITE from make's command line or the environment; so it may hold spaces, and nothing in it is run. An empty
+# one is handed over, too: it is a mistake that is told.
 check: ## check a site folder without touching a host: make check SITE=inventories/lab
-	@tools/accentos check $${SITE:+"$$SITE"}
+	@tools/accentos check $${SITE+"$$SITE"}
 
 test: ## run all tests, those that need containers included
 	@tools/accentos test

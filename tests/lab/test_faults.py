@@ -365,6 +365,7 @@ def test_interrupted_image_build_leaves_nothing_behind(tmp_path: Path) -> None:
         assert begun
         left = set(tmp_path.glob("build.*"))
         assert build.returncode != 0
+        assert f" {tmp_path}/" not in Path("/proc/self/mounts").read_text()
         assert subprocess.run(["podman", "image", "exists", image], check=False).returncode == 1
     # The killed build could not tidy up; the next one did, and tidied up after itself.
     assert list(tmp_path.glob("build.*")) == []

@@ -7,9 +7,11 @@ import importlib.util
 import json
 import os
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
+import jinja2
 import pytest
 from ansible.config.manager import ConfigManager
 
@@ -196,6 +198,18 @@ def test_nothing_of_a_machine_or_a_registry_is_in_the_tree() -> None:
     assert hits(MACHINE_PATH, among) == []
 
 
+def test_the_folder_of_known_hosts_may_have_any_name() -> None:
+    settings = load(ROOT / "inventories/reference/group_vars/all/connection.yml")
+    assert isinstance(settings, dict)
+    environment = jinja2.Environment(autoescape=False)  # noqa: S701
+    environment.filters["quote"] = shlex.quote
+    # As Ansible splits them; ssh takes the quotes that are left.
+    split = shlex.split(
+        environment.from_string(settings["ansible_ssh_common_args"]).render(inventory_dir="/srv/its o'site")
+    )
+    assert split == ["-o", """UserKnownHostsFile="/srv/its o'site/.known_hosts" ~/.ssh/known_hosts"""]
+
+
 def test_connections_to_lab_hosts_start_from_the_labs_own_bridge() -> None:
     # Otherwise they leave the machine by the default route while the bridge is gone.
     labs = [ROOT / name for name in files() if name.endswith("/group_vars/all/lab.yml")]
@@ -245,7 +259,7 @@ def documents() -> list[str]:
 
 def test_a_step_of_make_test_runs_every_command_of_the_documentation() -> None:
     assert documents()
-    whole = verb("test", (), ROOT)
+    whole = verb("test", (), ROOT, {})
     assert whole is not None
     # The second runs what the first one leaves to it.
     steps = [step for step in whole.steps if not callable(step.action) and step.action[1] == "tools/run-docs"]

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tools.steps.engine import LANES, BusyError, Job, Outcome, Run, Step, digest, lock, next_step, summarize
+from tools.steps import engine
+from tools.steps.engine import LANES, BusyError, Holder, Job, Outcome, Run, Step, digest, lock, next_step, summarize
 from tools.steps.results import Counts
 
 OK = '<testsuites><testsuite><testcase classname="a" name="b"/></testsuite></testsuites>'
@@ -291,15 +292,71 @@ def test_lock_refuses_a_second_run_and_names_the_first(tmp_path: Path) -> None:
     ):
         pass
     with lock(path, "lab", "") as holder:
-        assert holder == str(os.getpid())
+        assert holder.pid == str(os.getpid())
 
 
 def test_lock_admits_a_run_that_is_part_of_the_holder(tmp_path: Path) -> None:
     path = tmp_path / "run.lock"
-    with lock(path, "test", "") as holder, lock(path, "lab", holder) as inner:
-        assert inner == holder
+    with lock(path, "test", "") as holder, lock(path, "lab", holder.pid) as inner:
+        assert inner == Holder(holder.pid, None)
     with lock(path, "test", ""), pytest.raises(BusyError), lock(path, "lab", "1"):
         pass
+
+
+def test_a_killed_run_keeps_its_lock_until_its_programs_have_ended(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = """
+import os, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from tools.steps.engine import Run, Step, lock
+from tools.steps.guard import Guard
+from tools.steps.report import Log, Screen
+root = Path(sys.argv[1])
+with lock(root / "run.lock", "lab", "") as holder, Guard(holder.descriptor, 1.0) as guard:
+    run = Run(root, Screen(sys.stdout, {}), Log(root / "logs", "t", datetime.now(UTC)), dict(os.environ), guard)
+    run.execute([Step("past", "why", ("true",)), Step("long", "why", ("sh", "-c", sys.argv[2]))], True)
+"""
+    # A program that does not end when it is asked to, one in a session of its own, as Ansible has them, and a daemon.
+    script = """
+trap '' TERM
+(setsid sh -c 'echo $$ >daemon; exec sleep 60' >/dev/null 2>&1 &)
+setsid sh -c 'echo $$ >worker; exec sleep 60' &
+while [ ! -s daemon ] || [ ! -s worker ]; do sleep 0.1; done
+echo $$ >program.new; mv program.new program
+while :; do sleep 1; done
+"""
+    root = Path(__file__).resolve().parents[2]
+    command = [sys.executable, "-c", program, str(tmp_path), script]
+    pids: dict[str, int] = {}
+    try:
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=root, start_new_session=True) as process:
+            pids |= {name: int(wait_for(tmp_path / name)) for name in ("program", "worker", "daemon")}
+            os.killpg(process.pid, signal.SIGKILL)
+            # It is still there for whoever waits for it, who may never do so.
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+            with lock(tmp_path / "run.lock", "lab-down", "") as holder:
+                assert holder.pid == str(os.getpid())
+                # A daemon, such as the monitor of a container, neither ends nor holds the lock.
+                left = {name for name, pid in pids.items() if alive(pid)}
+                assert left == {"daemon"}
+    finally:
+        for pid in pids.values():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    assert capsys.readouterr().out.startswith("make lab was killed in this checkout; waiting")
+
+
+def test_a_killed_run_whose_programs_do_not_end_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "KILLED_RUN_SECONDS", 0.3)
+    path = tmp_path / "run.lock"
+    with subprocess.Popen(["true"]) as gone:
+        pass
+    with lock(path, "test", ""):
+        path.write_text(f"{gone.pid} lab\n")
+        with pytest.raises(BusyError, match=rf"make lab was killed .*\(pid {gone.pid}\)"), lock(path, "lab", ""):
+            pass
 
 
 def test_terminal_step_sees_a_terminal_of_the_same_size(tmp_path: Path) -> None:

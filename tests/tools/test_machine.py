@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import os
+import types
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tools.steps import machine
+from tools.steps import machine, verbs
 from tools.steps.engine import Needs
 from tools.steps.machine import Facts, Folder, preflight
 
@@ -151,12 +152,61 @@ def test_memory() -> None:
     assert machine.memory_mib("") == 0
 
 
+@pytest.mark.parametrize(
+    "path", ["/srv/my site", "/srv/o'site", "/srv/a$b", "/srv/a,b", "/srv/a:b", "/srv/a%h", "/srv/a\n"]
+)
+def test_a_path_that_some_program_takes_for_something_else_is_refused(path: str) -> None:
+    facts = replace(GOOD, checkout=Folder(path, 9000, 1))
+    (message,) = messages(facts)
+    (odd,) = {*path} & {*" '$,:%\n"}
+    assert message.startswith(f"The path of the checkout, {path!r}, has {odd!r} in it.")
+    assert "Move the checkout" in message
+    # A lab that was made there before can be removed.
+    assert messages(facts, verbs.REMOVAL_NEEDS) == []
+
+
+@pytest.mark.parametrize("path", ["/srv/accentos-2.0_b+c", "/home/müller/a@b=c~", "/"])
+def test_other_paths_are_good(path: str) -> None:
+    assert messages(replace(GOOD, checkout=Folder(path, 9000, 1))) == []
+
+
+def test_checkout_on_a_read_only_file_system() -> None:
+    (message,) = messages(replace(GOOD, writable=False, read_only="/mnt/a b"), verbs.REMOVAL_NEEDS)
+    assert message.startswith("'/mnt/a b' is on a file system that is mounted read-only.")
+    assert "findmnt --target '/mnt/a b'" in message
+    assert "chown" not in message
+    # With sudo it cannot be written either.
+    assert len(messages(replace(GOOD, writable=True, read_only="/srv/accentos"))) == 1
+
+
+def test_read_only_file_system_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert machine.gather(tmp_path, False).read_only == ""
+    (tmp_path / ".venv").mkdir()
+    real = os.statvfs(tmp_path)
+    found = types.SimpleNamespace(f_flag=real.f_flag | os.ST_RDONLY)
+    monkeypatch.setattr(os, "statvfs", lambda place: found if place == tmp_path / ".venv" else real)
+    assert machine.gather(tmp_path, False).read_only == str(tmp_path / ".venv")
+
+
 def test_checkout_that_cannot_be_written_and_apt_that_is_not_there() -> None:
-    (message,) = messages(replace(GOOD, writable=False))
-    assert "chown" in message
+    (message,) = messages(replace(GOOD, writable=False, checkout=Folder("/srv/a b", 9000, 1)), verbs.REMOVAL_NEEDS)
+    assert message.startswith("'/srv/a b' is not writable for you.")
+    assert message.endswith("chown -R \"$(id -u)\" '/srv/a b'")
     assert messages(replace(GOOD, has_apt=False)) == []
     (message,) = messages(replace(GOOD, has_apt=False), packages=("podman", "runc"))
     assert "podman runc" in message
+
+
+def test_programs_are_looked_for_where_root_finds_them(tmp_path: Path) -> None:
+    path, elsewhere = tmp_path / "bin", tmp_path / "sbin"
+    for place in (path / "podman", elsewhere / "ip"):
+        place.parent.mkdir()
+        place.touch(0o755)
+    programs = {"podman": "podman", "ip": "iproute2", "ssh": "openssh-client"}
+    first, second = map(str, machine.check_programs(programs, str(path), str(elsewhere)))
+    assert first.startswith(f"The program ip is not found in PATH ({path}).")
+    assert first.endswith(f"It is in {elsewhere}: put that into the PATH of root.")
+    assert second.endswith("Bring it back: apt-get install --reinstall openssh-client")
 
 
 def test_all_problems_are_told_at_once() -> None:

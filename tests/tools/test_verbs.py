@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tools.steps import cli, machine, verbs
-from tools.steps.engine import EXIT_BUSY, EXIT_USAGE, Run, Step, StepError, lock
+from tools.steps import cli, labs, machine, verbs
+from tools.steps.engine import EXIT_BUSY, EXIT_FAILED, EXIT_NOT_READY, EXIT_USAGE, Run, Step, StepError, lock
 
 ROOT = Path(__file__).resolve().parents[2]
 VERBS = ("lab", "lab-down", "check", "test", "test-quick", "test-long")
@@ -21,7 +21,7 @@ VERBS = ("lab", "lab-down", "check", "test", "test-quick", "test-long")
 
 def steps_of(name: str) -> tuple[Step, ...]:
     """Return the steps of verb NAME in this checkout, where it has something to do."""
-    found = verbs.verb(name, (), ROOT)
+    found = verbs.verb(name, (), ROOT, {"PATH": ""})
     assert found is not None
     return found.steps
 
@@ -174,23 +174,23 @@ def test_coverage_is_judged_when_all_that_is_measured_has_run() -> None:
 
 
 def test_packages_with_a_service_keep_it_asleep() -> None:
-    found = verbs.verb("test", (), ROOT)
+    found = verbs.verb("test", (), ROOT, {})
     assert found is not None
     assert set(verbs.ASLEEP) <= set(found.packages)
 
 
 def test_check_takes_a_site() -> None:
-    found = verbs.verb("check", ("inventories/reference",), ROOT)
+    found = verbs.verb("check", ("inventories/reference",), ROOT, {})
     assert found is not None
     assert found.steps[-1].action == (".venv/bin/python", "tools/check-site", "--", "inventories/reference")
 
 
 def test_lab_down_has_nothing_to_do_without_a_lab(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["lab-down"], tmp_path, {}) == 0
+    assert cli.main(["lab-down"], tmp_path, {"PATH": "/nothing"}) == 0
     assert capsys.readouterr().out == "nothing to remove\n"
     assert list(tmp_path.iterdir()) == []
     (tmp_path / ".lab").mkdir()
-    found = verbs.verb("lab-down", (), tmp_path)
+    found = verbs.verb("lab-down", (), tmp_path, {"PATH": "/nothing"})
     assert found is not None
     assert [step.name for step in found.steps] == ["python packages", "lab hosts", "lab files"]
 
@@ -214,7 +214,7 @@ def test_lab_down_removes_the_lab_of_every_scenario(run: Run) -> None:
     ansible.write_text(f'#!/bin/sh\nfor word; do printf "%s\\n" "$word"; done >>{run.root}/calls\n')
     ansible.chmod(0o755)
 
-    found = verbs.verb("lab-down", (), run.root)
+    found = verbs.verb("lab-down", (), run.root, {"PATH": "/nothing"})
     assert found is not None
     environment, *steps = found.steps
     assert environment.name == "python packages"
@@ -245,6 +245,78 @@ def test_lab_down_removes_the_lab_of_every_scenario(run: Run) -> None:
     assert not lab.exists()
 
 
+def stand_in_podman(folder: Path, containers: list[object], networks: list[object]) -> dict[str, str]:
+    """Put a podman that lists CONTAINERS and NETWORKS into FOLDER and return the environment in which it is found."""
+    folder.mkdir()
+    for name, rows in (("ps", containers), ("network", networks)):
+        (folder / f"{name}.json").write_text(json.dumps(rows))
+    (folder / "podman").write_text(f'#!/bin/sh\nexec /bin/cat "{folder}/$1.json"\n')
+    (folder / "podman").chmod(0o755)
+    return {"PATH": str(folder)}
+
+
+def test_labs_whose_files_are_gone_are_found_on_the_machine(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = str(run.root / "inventories/lab")
+    scenario = str(run.root / "molecule/gone/inventory")
+    mine = {"accentos_owner": site}
+    environ = stand_in_podman(
+        run.root / "bin",
+        [
+            {"Names": ["accentos-lab-cache"], "Labels": mine},
+            {"Names": ["accentos-lab-compute-1"], "Labels": mine},
+            {"Names": ["accentos-other-cache"], "Labels": {"accentos_owner": f"{run.root}-2/inventories/lab"}},
+            {"Names": ["accentos-foreign-cache"], "Labels": None},
+        ],
+        [
+            {"name": "podman"},
+            {"name": "accentos-two-words-management", "labels": {"accentos_owner": scenario}},
+            {"name": "accentos-two-words-storage", "labels": {"accentos_owner": scenario}},
+        ],
+    )
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert labs.find_labs(run.root, environ) == {"lab": site, "two-words": scenario}
+    found = verbs.verb("lab-down", (), run.root, environ)
+    assert found is not None
+    assert [step.name for step in found.steps] == ["python packages", "lab two-words", "lab hosts", "lab files"]
+    # Without its note and its site folder a lab is known by what is on the machine.
+    folder = run.root / ".lab/two-words"
+    assert verbs.lab_note(folder, run.root, labs.find_labs(run.root, environ)) == {
+        "lab_name": "two-words",
+        "lab_owner": scenario,
+    }
+    # Labs are root's, so only root can say that there is none.
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    asked = verbs.verb("lab-down", (), run.root, environ)
+    assert asked is not None
+    assert asked.needs.root
+
+
+def test_a_machine_without_labs_of_this_checkout_has_nothing_to_remove(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    root = tmp_path / "checkout"
+    root.mkdir()
+    environ = stand_in_podman(
+        tmp_path / "bin", [{"Names": ["accentos-lab-cache"], "Labels": {"accentos_owner": "/elsewhere"}}], []
+    )
+    assert cli.main(["lab-down"], root, environ) == 0
+    assert capsys.readouterr().out == "nothing to remove\n"
+    (tmp_path / "bin/podman").write_text("#!/bin/sh\necho broken storage >&2\nexit 125\n")
+    assert cli.main(["lab-down"], root, environ) == EXIT_FAILED
+    assert "podman does not say which labs there are: broken storage." in capsys.readouterr().err
+
+
+def test_programs_that_are_not_in_the_path_of_root_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    (tmp_path / ".lab").mkdir()
+    assert cli.main(["lab-down"], tmp_path, {"PATH": "/nothing"}) == EXIT_NOT_READY
+    assert "The program podman is not found in PATH (/nothing)." in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == [".lab"]
+
+
 @pytest.mark.parametrize(
     "note",
     [
@@ -259,7 +331,7 @@ def test_lab_down_removes_the_lab_of_every_scenario(run: Run) -> None:
 def test_wrong_note_of_a_lab_is_refused(note: str, tmp_path: Path) -> None:
     (tmp_path / "lab.json").write_text(note)
     with pytest.raises(StepError, match=r"lab\.json is no note of a lab\. Remove it"):
-        verbs.lab_note(tmp_path, ROOT)
+        verbs.lab_note(tmp_path, ROOT, {})
 
 
 @pytest.mark.parametrize("arguments", [[], ["frobnicate"]])
@@ -348,6 +420,19 @@ def entry(tmp_path: Path, *arguments: str, path: str) -> subprocess.CompletedPro
     )
 
 
+def test_lab_down_asks_podman_where_the_files_of_a_lab_are_gone(tmp_path: Path) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("dirname", "python3"):
+        (programs / name).symlink_to(f"/usr/bin/{name}")
+    (programs / "podman").write_text("#!/bin/sh\nexit 0\n")
+    (programs / "podman").chmod(0o755)
+    # The entry is alone in this checkout, so the steps cannot be there: it has handed over to them.
+    asked = entry(tmp_path, "lab-down", path=str(programs))
+    assert (asked.returncode, asked.stdout) == (1, "")
+    assert "tools.steps" in asked.stderr
+
+
 def test_help_and_lab_down_need_no_python(tmp_path: Path) -> None:
     programs = tmp_path / "bin"
     programs.mkdir()
@@ -394,7 +479,7 @@ def recipe(target: str) -> str:
     ("site", "expected"),
     [
         (None, ["check"]),
-        ("", ["check"]),
+        ("", ["check", ""]),
         ("inventories/lab", ["check", "inventories/lab"]),
         ("a b", ["check", "a b"]),
         ("--help", ["check", "--help"]),
@@ -416,8 +501,15 @@ def test_the_makefile_hands_over_the_site_as_one_word_or_none(
     assert not (tmp_path / "made").exists()
 
 
+@pytest.mark.parametrize("site", ["", " ", "\t"])
+def test_an_empty_site_is_a_mistake_not_the_lab(site: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["check", site], tmp_path, {}) == EXIT_USAGE
+    assert capsys.readouterr().err.startswith("make check: the site is empty.")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_site_that_is_called_as_an_option_is_a_folder() -> None:
-    found = verbs.verb("check", ("--help",), ROOT)
+    found = verbs.verb("check", ("--help",), ROOT, {})
     assert found is not None
     action = found.steps[-1].action
     assert not callable(action)

@@ -15,8 +15,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 POLL_SECONDS = 0.1
+KILL_SECONDS = 5.0
 
 
 class TimedOutError(Exception):
@@ -50,31 +52,110 @@ def set_terminal_size(descriptor: int, size: tuple[int, int]) -> None:
     fcntl.ioctl(descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
 
 
-def group_exists(group: int) -> bool:
-    """Tell whether a process of process group GROUP is left."""
+@dataclass(frozen=True)
+class Process:
+    """A process as /proc tells of it; START, in ticks since boot, tells it from a later one with its PID."""
+
+    pid: int
+    parent: int
+    group: int
+    start: int
+
+
+def process_of(pid: int) -> Process | None:
+    """Return the process PID, or None where it has ended, even if nobody has waited for it yet."""
     try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
+        # The name before it may have blanks and parentheses of its own.
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2]
+    except OSError:
+        return None
+    state, parent, group, *rest = text.split()
+    return None if state in "ZX" else Process(pid, int(parent), int(group), int(rest[16]))
 
 
-def end_group(process: subprocess.Popen[bytes], grace: Callable[[], float], drain: Callable[[], bool]) -> None:
-    """Ask the group of PROCESS to end, then kill what is left of it after GRACE seconds.
+def processes() -> list[Process]:
+    """Return the processes of the machine."""
+    found = (process_of(int(path.name)) for path in Path("/proc").iterdir() if path.name.isdigit())
+    return [process for process in found if process]
 
-    DRAIN reads waiting output and is called meanwhile, because a program that cannot write cannot end.
+
+class Tree:
+    """A program with its process group and its descendants, whatever session they are in.
+
+    A daemon, which its parent gave away before the first look, is none of them.
+    """
+
+    def __init__(self, root: int) -> None:
+        """Begin with the program ROOT, the leader of a process group."""
+        self._root = root
+        self._known: dict[int, int] = {}
+
+    def look(self) -> list[int]:
+        """Return the pids of those that there are now, and remember them."""
+        now = processes()
+        # A pid that another process has got since is of no interest.
+        alive = {process.pid for process in now if self._known.get(process.pid) == process.start}
+        alive |= {process.pid for process in now if self._root in (process.pid, process.group)}
+        size = -1
+        while size != len(alive):
+            size = len(alive)
+            alive |= {process.pid for process in now if process.parent in alive}
+        self._known |= {process.pid: process.start for process in now if process.pid in alive}
+        return sorted(alive)
+
+
+def end_tree(root: int, grace: Callable[[], float], pause: Callable[[], None]) -> None:
+    """Ask the group of program ROOT to end, then kill what is left of it and its descendants after GRACE seconds.
+
+    A group is asked because its programs ask what they have started in other sessions, as Ansible does. PAUSE is called
+    meanwhile and takes a moment.
     """
     start = time.monotonic()
+    tree = Tree(root)
+    tree.look()
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
-    while time.monotonic() - start < grace():
-        process.poll()
-        if not group_exists(process.pid):
-            break
-        drain()
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+        os.killpg(root, signal.SIGTERM)
+    while time.monotonic() - start < grace() and tree.look():
+        pause()
+    # What others still start is met by the next look. A process in the midst of input or output ends later.
+    start = time.monotonic()
+    while (left := tree.look()) and time.monotonic() - start < KILL_SECONDS:
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        pause()
+
+
+class Watcher(Protocol):
+    """Whoever has to know which programs there are."""
+
+    def started(self, pid: int) -> None:
+        """Note that program PID is there."""
+
+    def ended(self, pid: int) -> None:
+        """Note that program PID has ended."""
+
+
+def start(
+    argv: tuple[str, ...], cwd: Path, env: Mapping[str, str], size: tuple[int, int] | None
+) -> tuple[subprocess.Popen[bytes], int]:
+    """Start ARGV as leader of a session; return it and the descriptor that has its output.
+
+    With SIZE, rows and columns, that is a terminal. Raises OSError.
+    """
+    reader, writer = os.pipe() if size is None else os.openpty()
+    try:
+        if size is not None:
+            set_terminal_size(writer, size)
+        process = subprocess.Popen(
+            argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=writer, stderr=writer, start_new_session=True
+        )
+    except OSError:
+        os.close(reader)
+        raise
+    finally:
+        os.close(writer)
+    return process, reader
 
 
 def run_child(
@@ -84,24 +165,19 @@ def run_child(
     sink: Callable[[bytes], None],
     limits: Limits,
     terminal: int | None = None,
+    watcher: Watcher | None = None,
 ) -> int:
     """Run ARGV and return its exit code; its standard output and error go to SINK piece by piece.
 
     With TERMINAL, the descriptor of a terminal, the program sees a terminal of that size, followed when it changes.
+    WATCHER is told when it starts and when it has ended.
     Raises TimedOutError, InterruptedRunError, or OSError when the program cannot be started.
     """
-    size = (0, 0)
-    reader, writer = os.openpty() if terminal is not None else os.pipe()
+    size = terminal_size(terminal) if terminal is not None else (0, 0)
+    process, reader = start(argv, cwd, env, None if terminal is None else size)
+    if watcher:
+        watcher.started(process.pid)
     try:
-        try:
-            if terminal is not None:
-                size = terminal_size(terminal)
-                set_terminal_size(writer, size)
-            process = subprocess.Popen(
-                argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=writer, stderr=writer, start_new_session=True
-            )
-        finally:
-            os.close(writer)
         at_end = False
 
         def drain() -> bool:
@@ -122,19 +198,31 @@ def run_child(
                 sink(data)
             return bool(data)
 
+        def drain_a_moment() -> None:
+            """Hand on what is waiting: a program that cannot write cannot end."""
+            end = time.monotonic() + POLL_SECONDS
+            while drain() and time.monotonic() < end:
+                pass
+
+        def end() -> None:
+            end_tree(process.pid, limits.grace, drain_a_moment)
+            process.wait()
+
         while True:
             some = drain()
             # A daemon left behind may keep the pipe open, so the end of the program counts, not that of the pipe.
             if not some and process.poll() is not None:
                 return process.returncode
             if limits.interrupted():
-                end_group(process, limits.grace, drain)
+                end()
                 raise InterruptedRunError
             if time.monotonic() > limits.deadline:
-                end_group(process, limits.grace, drain)
+                end()
                 raise TimedOutError
             if terminal is not None and terminal_size(terminal) != size:
                 size = terminal_size(terminal)
                 set_terminal_size(reader, size)
     finally:
+        if watcher:
+            watcher.ended(process.pid)
         os.close(reader)

@@ -10,9 +10,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from . import machine, packages
-from .engine import EXIT_BUSY, EXIT_FAILED, EXIT_NOT_READY, EXIT_USAGE, BusyError, Run, lock, summarize
+from .engine import (
+    EXIT_BUSY,
+    EXIT_FAILED,
+    EXIT_NOT_READY,
+    EXIT_USAGE,
+    GRACE_SECONDS,
+    BusyError,
+    Run,
+    lock,
+    summarize,
+)
+from .guard import Guard
 from .report import Log, Screen, Stopwatch
-from .verbs import ARGUMENTS, BIN, COLLECTION, Verb, verb
+from .verbs import ARGUMENTS, BIN, COLLECTION, DEFAULT_SITE, Verb, verb
 
 # What make and the caller's own Python or Ansible would bring into the steps.
 DROPPED = ("MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS", "PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV")
@@ -39,11 +50,14 @@ def child_environment(root: Path, environ: Mapping[str, str], name: str, holder:
 def run_verb(name: str, chosen: Verb, root: Path, environ: Mapping[str, str]) -> int:
     """Run the steps of CHOSEN, called NAME, in ROOT and return the exit code. Raises BusyError or OSError."""
     outer = environ.get("ACCENTOS_PID", "")
-    with lock(root / ".cache/run.lock", name, outer) as holder:
+    with (
+        lock(root / ".cache/run.lock", name, outer) as holder,
+        Guard(holder.descriptor, GRACE_SECONDS) as guard,
+    ):
         screen = Screen(sys.stdout, environ)
         log = Log(root / ".cache/logs", name, datetime.now(UTC))
         watch = Stopwatch()
-        run = Run(root, screen, log, child_environment(root, environ, name, holder))
+        run = Run(root, screen, log, child_environment(root, environ, name, holder.pid), guard)
         try:
             outcomes = run.execute(chosen.steps, chosen.keep_going)
             return summarize(run, outcomes, watch.seconds, chosen.counts_tests)
@@ -62,19 +76,27 @@ class NotReadyError(Exception):
 
 
 def choose(arguments: list[str], root: Path, environ: Mapping[str, str]) -> tuple[str, Verb | None]:
-    """Return the name of the verb in ARGUMENTS and the verb, None when it has nothing to do. Raises UsageError."""
+    """Return the name of the verb in ARGUMENTS and the verb, None when it has nothing to do.
+
+    Raises UsageError, or OSError where the machine does not tell.
+    """
     if not arguments:
         raise UsageError("usage: tools/accentos VERB [ARGUMENT...]; `make help` lists the verbs")
     name, *rest = arguments
     if environ.get("ACCENTOS_VERB") == name and name in ("test", "test-quick"):
         raise UsageError(f"make {name} was started from inside make {name}; it would never end.")
     try:
-        chosen = verb(name, tuple(rest), root)
+        chosen = verb(name, tuple(rest), root, environ)
     except KeyError:
         raise UsageError(f"{name} is no verb; `make help` lists them") from None
     wanted = ARGUMENTS.get(name, ())
     if len(rest) > len(wanted):
         raise UsageError(f"usage: {' '.join(('tools/accentos', name, *wanted))}; nothing was done")
+    if not all(word.strip() for word in rest):
+        raise UsageError(
+            f"make {name}: the site is empty. Name a folder, as in `make {name} SITE={DEFAULT_SITE}`, or leave SITE out"
+            " for that one. make takes what follows a dollar sign for a variable of its own: two of them, $$, are one."
+        )
     return name, chosen
 
 
@@ -86,6 +108,10 @@ def run_rightly(name: str, chosen: Verb, arguments: list[str], root: Path, envir
     lacking = packages.missing(chosen.packages)
     rights = chosen.needs.root or bool(lacking)
     problems = machine.preflight(chosen.needs, lacking, machine.gather(root, rights))
+    if os.geteuid() == 0:
+        # What is still to be installed is not asked for, and whoever has yet to become root has another PATH.
+        programs = {name: package for name, package in chosen.programs.items() if package not in lacking}
+        problems += machine.check_programs(programs, environ.get("PATH", os.defpath))
     if problems:
         raise NotReadyError("\n".join(str(problem) for problem in problems))
     if rights and os.geteuid() != 0:

@@ -22,9 +22,9 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from types import FrameType
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from .child import InterruptedRunError, Limits, TimedOutError, run_child
+from .child import InterruptedRunError, Limits, TimedOutError, Watcher, process_of, run_child
 from .report import Log, Screen, Stopwatch, clock, plain, slowest
 from .results import Counts, UnreadableResultsError, count_files, verdict
 
@@ -33,6 +33,8 @@ LANES = 2
 TAIL_LINES = 40
 LONGEST_NAME = 300
 GRACE_SECONDS = 10.0
+# More than the guard of a killed run takes to end its programs.
+KILLED_RUN_SECONDS = 30.0
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_NOT_READY = 3
@@ -56,12 +58,16 @@ class BusyError(Exception):
 
 @dataclass(frozen=True)
 class Needs:
-    """What the machine must have: administrator rights, free disk and memory in MiB, room for containers."""
+    """What the machine must have: administrator rights, free disk and memory in MiB, room for containers.
+
+    plain_path: a path of the checkout without blanks and the like.
+    """
 
     root: bool = False
     disk_mib: int = 0
     memory_mib: int = 0
     containers: bool = False
+    plain_path: bool = True
 
     def __or__(self, other: Needs) -> Needs:
         """Return what satisfies both."""
@@ -70,6 +76,7 @@ class Needs:
             max(self.disk_mib, other.disk_mib),
             max(self.memory_mib, other.memory_mib),
             self.containers or other.containers,
+            self.plain_path or other.plain_path,
         )
 
 
@@ -146,6 +153,7 @@ class Job:
                 self._take,
                 limits,
                 self._run.screen.terminal if own_terminal else None,
+                self._run.watcher,
             )
         except OSError as error:
             raise StepError(f"cannot start {argv[0]}: {error.strerror}") from error
@@ -218,12 +226,18 @@ def next_step(waiting: Sequence[Step], running: Collection[Step]) -> Step | None
 class Run:
     """One run of a verb."""
 
-    def __init__(self, root: Path, screen: Screen, log: Log, env: Mapping[str, str]) -> None:
-        """Run steps in checkout ROOT with environment ENV, shown on SCREEN and kept in LOG."""
+    def __init__(
+        self, root: Path, screen: Screen, log: Log, env: Mapping[str, str], watcher: Watcher | None = None
+    ) -> None:
+        """Run steps in checkout ROOT with environment ENV, shown on SCREEN and kept in LOG.
+
+        WATCHER hears of the programs that are started.
+        """
         self.root = root
         self.screen = screen
         self.log = log
         self.env = env
+        self.watcher = watcher
         self.grace = GRACE_SECONDS
         self.signal: int | None = None
         self._total = 0
@@ -387,9 +401,49 @@ def summarize(run: Run, outcomes: Sequence[Outcome], seconds: float, counts_test
     return EXIT_FAILED if failed or left or nothing else 0
 
 
+class Holder(NamedTuple):
+    """Who holds a lock: the pid of the run, and the descriptor, None where it is a run that this one is part of."""
+
+    pid: str
+    descriptor: int | None
+
+
+def take(descriptor: int, path: Path, outer: str) -> bool:
+    """Lock DESCRIPTOR of the lock file PATH, or return False where the run OUTER has it. Raises BusyError.
+
+    Where the run that had it was killed, its guard is ending its programs, which is waited for.
+    """
+    end = time.monotonic() + KILLED_RUN_SECONDS
+    said = False
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pid, _, other = path.read_text(encoding="utf-8").strip().partition(" ")
+        else:
+            return True
+        other = f"make {other or 'another verb'}"
+        if pid and pid == outer:
+            return False
+        if not pid.isdigit() or process_of(int(pid)):
+            raise BusyError(
+                f"{other} is running in this checkout (pid {pid or 'unknown'}). Two at once"
+                " would spoil each other's files. Wait until it ends, or stop it, then run this again."
+            )
+        if time.monotonic() > end:
+            raise BusyError(
+                f"{other} was killed in this checkout (pid {pid}), and programs that it started do not end."
+                " Find them with `ps -ef`, end them, then run this again."
+            )
+        if not said:
+            print(f"{other} was killed in this checkout; waiting until its programs have ended ...", flush=True)
+            said = True
+        time.sleep(0.1)
+
+
 @contextlib.contextmanager
-def lock(path: Path, verb: str, outer: str) -> Iterator[str]:
-    """Hold the lock file PATH for VERB and give the pid that holds it.
+def lock(path: Path, verb: str, outer: str) -> Iterator[Holder]:
+    """Hold the lock file PATH for VERB and give who holds it.
 
     A run starts others when it runs the commands of the documentation: they are part of it, and pass its pid as OUTER.
     Raises BusyError when any other run holds the lock, OSError when the file cannot be written.
@@ -397,20 +451,12 @@ def lock(path: Path, verb: str, outer: str) -> Iterator[str]:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            pid, _, other = path.read_text(encoding="utf-8").strip().partition(" ")
-            if not (pid and pid == outer):
-                raise BusyError(
-                    f"make {other or 'another verb'} is running in this checkout (pid {pid or 'unknown'}). Two at once"
-                    " would spoil each other's files. Wait until it ends, or stop it, then run this again."
-                ) from None
-            yield outer
+        if not take(descriptor, path, outer):
+            yield Holder(outer, None)
             return
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()} {verb}\n".encode(), 0)
-        yield str(os.getpid())
+        yield Holder(str(os.getpid()), descriptor)
         os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)

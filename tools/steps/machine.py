@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import platform
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -20,6 +22,7 @@ from .engine import Needs
 
 ENVIRONMENT_STAMP = ".venv/.complete"
 LAB = ".lab"
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 RELEASES = ("12", "13")
 ARCHITECTURES = ("x86_64", "aarch64")
 STORAGE = Path("/var/lib/containers")
@@ -104,6 +107,7 @@ class Facts:
     storage: Folder
     writable: bool
     has_apt: bool
+    read_only: str = ""
 
 
 def parse_release(text: str) -> dict[str, str]:
@@ -178,14 +182,34 @@ def check_memory(needed_mib: int, memory_mib: int) -> Problem | None:
     )
 
 
-def check_writable(writable: bool, path: str) -> Problem | None:
-    """Check that the checkout at PATH is WRITABLE."""
+def check_path(path: str) -> Problem | None:
+    """Check that the PATH of the checkout has only characters that all programs take as they are."""
+    others = sorted(set(re.sub(r"[\w/.+@=~-]", "", path)))
+    if not others:
+        return None
+    return Problem(
+        f"The path of the checkout, {path!r}, has {' '.join(map(repr, others))} in it.",
+        "ssh, Ansible, pip or the shell would take that for something else, some of them only after minutes.",
+        "Move the checkout to a path that has only letters, digits and _ . + @ = ~ - in its names.",
+    )
+
+
+def check_writable(writable: bool, read_only: str, path: str) -> Problem | None:
+    """Check that the checkout at PATH is WRITABLE; READ_ONLY is a place of it on a file system mounted so."""
+    why = "The log and the virtual environment are kept there."
+    if read_only:
+        place = shlex.quote(read_only)
+        return Problem(
+            f"{place} is on a file system that is mounted read-only.",
+            why,
+            f"Have it mounted writable (findmnt --target {place} shows how it is now), or use a checkout elsewhere.",
+        )
     if writable:
         return None
     return Problem(
-        f"{path} is not writable for you.",
-        "The log and the virtual environment are kept there.",
-        f'Make it yours: sudo chown -R "$(id -u)" {path}',
+        f"{shlex.quote(path)} is not writable for you.",
+        why,
+        f'Make it yours: sudo chown -R "$(id -u)" {shlex.quote(path)}',
     )
 
 
@@ -200,6 +224,27 @@ def check_apt(packages: Sequence[str], has_apt: bool) -> Problem | None:
     )
 
 
+def check_program(program: str, package: str, path: str, folder: str) -> Problem:
+    """Return what is wrong about PROGRAM of PACKAGE that is not in PATH; FOLDER is where it is, or nothing."""
+    return Problem(
+        f"The program {program} is not found in PATH ({path}).",
+        f"Steps run it; Debian's package {package} brings it.",
+        f"It is in {folder}: put that into the PATH of root."
+        if folder
+        else f"Bring it back: apt-get install --reinstall {package}",
+    )
+
+
+def check_programs(programs: Mapping[str, str], path: str, system: str = SYSTEM_PATH) -> list[Problem]:
+    """Check that PROGRAMS, each with its package, are in PATH; those in the folders of SYSTEM are told to be there."""
+    absent = {name: package for name, package in programs.items() if shutil.which(name, path=path) is None}
+    places = {name: shutil.which(name, path=system) for name in absent}
+    return [
+        check_program(name, package, path, str(Path(place).parent) if (place := places[name]) else "")
+        for name, package in absent.items()
+    ]
+
+
 def preflight(needs: Needs, packages: Sequence[str], facts: Facts) -> list[Problem]:
     """Return all that keeps a verb with NEEDS, for which PACKAGES have to be installed, from running."""
     reasons = ["to make containers and networks"] if needs.root else []
@@ -211,7 +256,8 @@ def preflight(needs: Needs, packages: Sequence[str], facts: Facts) -> list[Probl
         check_rights(bool(reasons), " and ".join(reasons), facts.euid, facts.sudo),
         *check_disk(needs.disk_mib, folders),
         check_memory(needs.memory_mib, facts.memory_mib),
-        check_writable(facts.writable, facts.checkout.path),
+        check_path(facts.checkout.path) if needs.plain_path else None,
+        check_writable(facts.writable, facts.read_only, facts.checkout.path),
         check_apt(packages, facts.has_apt),
     ]
     return [problem for problem in found if problem is not None]
@@ -290,6 +336,7 @@ def gather(root: Path, rights_needed: bool) -> Facts:
         ),
         writable=sudo or all(os.access(place, os.W_OK) for place in own),
         has_apt=shutil.which("apt-get") is not None,
+        read_only=next((str(place) for place in own if os.statvfs(place).f_flag & os.ST_RDONLY), ""),
     )
 
 

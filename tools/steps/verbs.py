@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import re
+import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from . import packages, venv
+from . import labs, packages, venv
 from .engine import Job, Needs, Step, StepError
 from .machine import LAB, lab_folders, read
 
@@ -36,6 +38,7 @@ LAB_PACKAGES = (
     # Tries whether KVM works; emulates bare metal where it does not.
     "qemu-system-arm" if platform.machine() == "aarch64" else "qemu-system-x86",
 )
+LAB_PROGRAMS = {"podman": "podman", "mmdebstrap": "mmdebstrap", "ssh": "openssh-client", "ip": "iproute2"}
 # zstd and e2fsprogs are for the tests of the ramdisk agent, the last two for signatures of a release.
 QUICK_PACKAGES = ("shellcheck", "zstd", "e2fsprogs", "gpg", "gpg-agent")
 # Hardware for the tests of module power: outlets behind SNMP, and a controller with bad habits. The tests start their
@@ -54,6 +57,8 @@ LAB_OF_TESTS = "prepare"
 # The one verb of the documentation that would take the labs of other steps away.
 LAB_REMOVAL = "lab-down"
 QUICK_NEEDS = Needs(disk_mib=2048)
+# Wherever a lab was made, it can be removed.
+REMOVAL_NEEDS = Needs(root=True, plain_path=False)
 LAB_NEEDS = Needs(root=True, disk_mib=8192, memory_mib=4096, containers=True)
 # Python that mypy reads, and programs without the ending .py that ruff would not find.
 TYPED = (
@@ -74,10 +79,14 @@ ARGUMENTS = {"check": ("[SITE]",)}
 
 @dataclass(frozen=True)
 class Verb:
-    """One target of the Makefile: its steps, the Debian packages they use, and how its end is judged."""
+    """One target of the Makefile: its steps, the Debian packages they use, and how its end is judged.
+
+    programs: those that the steps run as root, with their packages; they have to be in root's PATH.
+    """
 
     steps: tuple[Step, ...]
     packages: tuple[str, ...] = ()
+    programs: Mapping[str, str] = field(default_factory=dict)
     needs: Needs = field(default_factory=Needs)
     keep_going: bool = False
     counts_tests: bool = False
@@ -119,15 +128,15 @@ def lab_removed(job: Job) -> None:
     job.say(f"{LAB}/ is removed")
 
 
-def lab_note(folder: Path, root: Path) -> dict[str, str]:
+def lab_note(folder: Path, root: Path, found: Mapping[str, str]) -> dict[str, str]:
     """Return name and owner, its site folder, of the lab that keeps its files in FOLDER of checkout ROOT.
 
-    Both stand in the note that create.yml wrote there. Without one, as in labs of before, they are found by the name.
-    Raises StepError.
+    Both stand in the note that create.yml wrote there. Where it is gone they are found by the name: in FOUND, the
+    owners of what is on the machine, or as site folder of that name. Raises StepError.
     """
-    name, owner = folder.name, str(folder)
+    name, owner = folder.name, found.get(folder.name, str(folder))
     for site in (root / DEFAULT_SITE, *sorted(root.glob("molecule/*/inventory"))):
-        if f"lab_name: {name}" in read(site / "group_vars/all/lab.yml").splitlines():
+        if name not in found and f"lab_name: {name}" in read(site / "group_vars/all/lab.yml").splitlines():
             owner = str(site.resolve())
     if note := read(folder / LAB_NOTE):
         try:
@@ -141,11 +150,14 @@ def lab_note(folder: Path, root: Path) -> dict[str, str]:
     return {"lab_name": name, "lab_owner": owner}
 
 
-def lab_removal(name: str, folder: Path, last: bool) -> Step:
-    """Return step NAME, which removes hosts and networks of the lab in FOLDER; the LAST one also what labs share."""
+def lab_removal(name: str, folder: Path, found: Mapping[str, str], last: bool) -> Step:
+    """Return step NAME, which removes hosts and networks of the lab in FOLDER; the LAST one also what labs share.
+
+    FOUND has the owners of the labs that are on the machine.
+    """
 
     def action(job: Job) -> None:
-        known = {**lab_note(folder, job.root), "lab_state_dir": str(folder), "lab_remove_caches": last}
+        known = {**lab_note(folder, job.root, found), "lab_state_dir": str(folder), "lab_remove_caches": last}
         # The site folder may be broken or gone, so nothing is asked of it.
         playbook = (f"{BIN}/ansible-playbook", "--inventory=localhost,", "molecule/shared/destroy.yml")
         job.call(*playbook, f"--extra-vars={json.dumps(known)}")
@@ -412,35 +424,47 @@ def lab_steps() -> tuple[Step, ...]:
     )
 
 
-def lab_down(root: Path) -> Verb | None:
-    """Return the verb that removes all labs of ROOT, or None when there is nothing to remove.
+def lab_down(root: Path, environ: Mapping[str, str]) -> Verb | None:
+    """Return the verb that removes all labs of ROOT, or None when there is nothing to remove. Raises OSError.
 
-    An interrupted test leaves the lab of its scenario, so every folder that a lab made counts.
+    An interrupted test leaves the lab of its scenario, so every folder that a lab made counts; and every lab on the
+    machine, since its folder may be gone. Only root sees those, so anybody else has to become root to know.
     """
-    if not (root / LAB).exists():
+    folders = (root / LAB).exists()
+    found = labs.find_labs(root, environ) if os.geteuid() == 0 else {}
+    if (
+        not folders
+        and not found
+        and (os.geteuid() == 0 or shutil.which("podman", path=environ.get("PATH", os.defpath)) is None)
+    ):
         return None
     default = root / LAB / "lab"
-    others = [lab_removal(f"lab {place.name}", place, last=False) for place in lab_folders(root) if place != default]
+    places = {*lab_folders(root), *(root / LAB / name for name in found)} - {default}
+    others = [lab_removal(f"lab {place.name}", place, found, last=False) for place in sorted(places)]
     files = Step("lab files", "The keys and images of the lab are of no more use.", lab_removed)
-    return Verb((venv.step(), *others, lab_removal("lab hosts", default, last=True), files), needs=Needs(root=True))
+    hosts = lab_removal("lab hosts", default, found, last=True)
+    return Verb((venv.step(), *others, hosts, files), needs=REMOVAL_NEEDS, programs={"podman": "podman"})
 
 
-def verb(name: str, arguments: tuple[str, ...], root: Path) -> Verb | None:
-    """Return verb NAME with ARGUMENTS for checkout ROOT, or None when it has nothing to do. Raises KeyError."""
+def verb(name: str, arguments: tuple[str, ...], root: Path, environ: Mapping[str, str]) -> Verb | None:
+    """Return verb NAME with ARGUMENTS for checkout ROOT, or None when it has nothing to do.
+
+    Raises KeyError, or OSError where the machine does not tell.
+    """
     match name:
         case "lab":
-            return Verb((apt_step(LAB_PACKAGES), venv.step(), *lab_steps()), LAB_PACKAGES, LAB_NEEDS)
+            return Verb((apt_step(LAB_PACKAGES), venv.step(), *lab_steps()), LAB_PACKAGES, LAB_PROGRAMS, LAB_NEEDS)
         case "lab-down":
-            return lab_down(root)
+            return lab_down(root, environ)
         case "check":
             site = arguments[0] if arguments else DEFAULT_SITE
             return Verb((venv.step(), site_check(site)), needs=QUICK_NEEDS)
         case "test-quick":
             steps = (apt_step(QUICK_PACKAGES), venv.step(), *quality_steps(coverage=False))
-            return Verb(steps, QUICK_PACKAGES, QUICK_NEEDS, keep_going=True, counts_tests=True)
+            return Verb(steps, QUICK_PACKAGES, needs=QUICK_NEEDS, keep_going=True, counts_tests=True)
         case "test-long":
             steps = (apt_step(LAB_PACKAGES), venv.step(), *long_test_steps(root))
-            return Verb(steps, LAB_PACKAGES, LAB_NEEDS, keep_going=True, counts_tests=True)
+            return Verb(steps, LAB_PACKAGES, LAB_PROGRAMS, LAB_NEEDS, keep_going=True, counts_tests=True)
         case "test":
             wanted = LAB_PACKAGES + QUICK_PACKAGES + POWER_PACKAGES
             steps = (
@@ -453,5 +477,5 @@ def verb(name: str, arguments: tuple[str, ...], root: Path) -> Verb | None:
                     root, LAB_REMOVAL, "The guide's last command leaves no lab.", f"--only={LAB_REMOVAL}"
                 ),
             )
-            return Verb(steps, wanted, LAB_NEEDS, keep_going=True, counts_tests=True)
+            return Verb(steps, wanted, LAB_PROGRAMS, LAB_NEEDS, keep_going=True, counts_tests=True)
     raise KeyError(name)

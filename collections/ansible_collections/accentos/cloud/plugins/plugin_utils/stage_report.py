@@ -105,8 +105,9 @@ REMEDIES = (
         "Nothing answers as expected at that address. Check that the machine or service is up, its address and "
         "port, and the firewalls on the way.",
     ),
+    # Paths and settings have names such as open_timeout: those say nothing of what happened.
     _known(
-        r"timed out|timeout|time-out",
+        r"(?<![\w/-])(timed[ -]out|time-out|[a-z]*timeout(s|error|expired|exception)?)(?![\w/=-])",
         "The step took longer than it may. Check the load of the host and what it waits for, then run again.",
     ),
     _known(
