@@ -73,6 +73,8 @@ class Runner:
 
         Raises MissingError or InterruptedRunError.
         """
+        if self.signal is not None:
+            raise InterruptedRunError
         argv = (sys.executable, str(self.programs / benchmark.program), *arguments)
 
         def show(data: bytes) -> None:
@@ -155,7 +157,7 @@ def listing(benchmarks: Sequence[Benchmark]) -> list[str]:
     return record.aligned(rows)
 
 
-def keep(runner: Runner, told: Session, results: Sequence[Result], report: Path, past: Path) -> None:
+def keep(told: Session, results: Sequence[Result], report: Path, past: Path) -> None:
     """Write all RESULTS so far to REPORT and add rows of the last one to the history PAST. Raises OSError."""
     report.parent.mkdir(parents=True, exist_ok=True)
     report.write_text(json.dumps(record.report(told, results), indent=2) + "\n", encoding="utf-8")
@@ -180,7 +182,7 @@ def run_all(runner: Runner, chosen: Sequence[Benchmark], report: Path, past: Pat
             sys.stdout.write(f"\n[{number + 1}/{len(chosen)}] {one.name}, about {one.minutes} min: {one.measures}\n")
             # What the one before left running counts as other work, too.
             results.append(runner.run(one, runner.busy() if number else busy))
-            keep(runner, told, results, report, past)
+            keep(told, results, report, past)
     except InterruptedRunError:
         rest = ", ".join(one.name for one in chosen[len(results) :])
         tidy = " ".join(

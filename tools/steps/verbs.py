@@ -69,7 +69,7 @@ SCRIPTS = ("tools/ansible-test", "tools/build-collections", "tools/check-site", 
 
 
 # Words that may follow a verb; no others take any.
-ARGUMENTS = {"check": ("[SITE]",)}
+ARGUMENTS = {"check": ("[SITE]",), "bench": ("[NAME]",)}
 
 
 @dataclass(frozen=True)
@@ -403,6 +403,19 @@ def long_test_steps(root: Path) -> tuple[Step, ...]:
     )
 
 
+def benchmarks_step(names: tuple[str, ...]) -> Step:
+    """Return the step that runs the benchmarks NAMES, without any those that an evening has time for."""
+    return Step(
+        "benchmarks",
+        "Figures beside their floors and bars; rows for docs/benchmarks.md.",
+        (PYTHON, "-m", "tests.benchmark", *(f"--only={name}" for name in names)),
+        # It ends a program that takes much too long itself.
+        timeout=86400,
+        remedy="Its last lines tell what failed or which bar was not met; the others are measured and kept all the same.",
+        terminal=True,
+    )
+
+
 def lab_steps() -> tuple[Step, ...]:
     """Return what makes the lab, once the packages are there."""
     return (
@@ -441,6 +454,9 @@ def verb(name: str, arguments: tuple[str, ...], root: Path) -> Verb | None:
         case "test-long":
             steps = (apt_step(LAB_PACKAGES), venv.step(), *long_test_steps(root))
             return Verb(steps, LAB_PACKAGES, LAB_NEEDS, keep_going=True, counts_tests=True)
+        case "bench":
+            steps = (apt_step(LAB_PACKAGES), venv.step(), benchmarks_step(arguments))
+            return Verb(steps, LAB_PACKAGES, LAB_NEEDS)
         case "test":
             wanted = LAB_PACKAGES + QUICK_PACKAGES + POWER_PACKAGES
             steps = (
