@@ -5,7 +5,7 @@
 
 The clients run on the deploy host itself and reach it over loopback, kernel and ramdisk by HTTP and the image by HTTPS,
 as machines do. Each file must arrive whole. Where only bandwidth limits them, the bytes per second stay the same
-however many they are. It measures and judges nothing, so it is no test.
+however many they are. It is no test: no change is judged by it.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
     .venv/bin/python tests/benchmark/cobbler_systems.py --inventory <site folder> [--count 100] [-e name=value]...
         [--json FILE]
 
-It measures a running Cobbler and judges nothing, so it is no test.
+It measures a running Cobbler and is no test: no change is judged by it.
 """
 
 from __future__ import annotations

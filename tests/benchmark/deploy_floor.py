@@ -31,7 +31,7 @@ What the floor leaves out, to its own advantage: it makes no certificates, keys 
 since it has those of the first lab; bridges come as the database of Open vSwitch; it asks no host for its clock and
 tries no kernel under KVM; and it could not be run again. Both leave out Ceph, the volume service, preparation of the
 hosts, and building the guest's disk. The first run fills the package cache for the second: for a measurement run all of
-it once more, with --again create. It measures and judges nothing, so it is no test.
+it once more, with --again create. It is no test: no change is judged by it.
 """
 
 from __future__ import annotations

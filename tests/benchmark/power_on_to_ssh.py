@@ -6,7 +6,7 @@
 
 The site is a lab with a rack whose machines have been provisioned, such as that of the scenario "provision". The
 machine is made blank and installed by playbooks/provision.yml; then it is made blank again, and the floor is run on it,
-without firmware: QEMU loads the kernel. Both end when ssh answers. It measures and judges nothing, so it is no test.
+without firmware: QEMU loads the kernel. Both end when ssh answers. It is no test: no change is judged by it.
 Of several runs the medians are shown, since other work on the machine spoils a single one.
 
 Firmware's own time is what passes until its network program asks for a kernel; the ratio leaves it out. The installed

@@ -13,7 +13,7 @@ Sampler is that of ansible-playbook and all its children, with shared pages coun
 machine's files read-only, but for a folder of its own, and has no network. It needs util-linux's unshare, and root or
 user namespaces.
 
-It measures and judges nothing, so it is no test.
+It is no test: no change is judged by it.
 """
 
 from __future__ import annotations

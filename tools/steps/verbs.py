@@ -411,7 +411,7 @@ def benchmarks_step(names: tuple[str, ...]) -> Step:
         (PYTHON, "-m", "tests.benchmark", *(f"--only={name}" for name in names)),
         # It ends a program that takes much too long itself.
         timeout=86400,
-        remedy="Its last lines tell what failed or which bar was not met; the others are measured and kept all the same.",
+        remedy="Its last lines tell what failed or which bar was not met; all others were measured and kept.",
         terminal=True,
     )
 
@@ -441,8 +441,9 @@ def lab_down(root: Path) -> Verb | None:
 def verb(name: str, arguments: tuple[str, ...], root: Path) -> Verb | None:
     """Return verb NAME with ARGUMENTS for checkout ROOT, or None when it has nothing to do. Raises KeyError."""
     match name:
-        case "lab":
-            return Verb((apt_step(LAB_PACKAGES), venv.step(), *lab_steps()), LAB_PACKAGES, LAB_NEEDS)
+        case "lab" | "bench":
+            own = lab_steps() if name == "lab" else (benchmarks_step(arguments),)
+            return Verb((apt_step(LAB_PACKAGES), venv.step(), *own), LAB_PACKAGES, LAB_NEEDS)
         case "lab-down":
             return lab_down(root)
         case "check":
@@ -454,9 +455,6 @@ def verb(name: str, arguments: tuple[str, ...], root: Path) -> Verb | None:
         case "test-long":
             steps = (apt_step(LAB_PACKAGES), venv.step(), *long_test_steps(root))
             return Verb(steps, LAB_PACKAGES, LAB_NEEDS, keep_going=True, counts_tests=True)
-        case "bench":
-            steps = (apt_step(LAB_PACKAGES), venv.step(), benchmarks_step(arguments))
-            return Verb(steps, LAB_PACKAGES, LAB_NEEDS)
         case "test":
             wanted = LAB_PACKAGES + QUICK_PACKAGES + POWER_PACKAGES
             steps = (
