@@ -1,7 +1,7 @@
 # The verbs that a newcomer types. Each hands over to tools/accentos; `make help` lists them.
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help lab lab-down check test test-quick test-long
+.PHONY: help lab lab-down check test test-quick test-long bench
 
 help: ## show this list
 	@tools/accentos help
@@ -25,3 +25,7 @@ test-quick: ## run the tests that need neither containers nor much time, in less
 
 test-long: ## run the tests of clouds and bare machines that take too long for every change
 	@tools/accentos test-long
+
+# ONLY goes the way of SITE.
+bench: ## measure on a quiet machine and add the figures to docs/benchmarks.md: make bench ONLY=lab
+	@tools/accentos bench $${ONLY+"$$ONLY"}

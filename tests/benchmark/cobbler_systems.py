@@ -2,8 +2,9 @@
 """Compares defining many systems of Cobbler in one call with a loop over community.general's module, in the same run.
 
     .venv/bin/python tests/benchmark/cobbler_systems.py --inventory <site folder> [--count 100] [-e name=value]...
+        [--json FILE]
 
-It measures a running Cobbler and judges nothing, so it is no test.
+It measures a running Cobbler and is no test: no change is judged by it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,10 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from tests.benchmark.catalogue import judged
+from tests.benchmark.figures import Figure, write
 
 ROOT = Path(__file__).parents[2]
 PLAYBOOK = ROOT / "tests" / "benchmark" / "cobbler_systems.yml"
@@ -59,15 +64,27 @@ def table(seconds: dict[str, float], count: int) -> str:
     return "\n".join(lines)
 
 
+def results(seconds: dict[str, float]) -> list[Figure]:
+    """Return the comparison as figures in the common form; the loop is the peer."""
+    rows = []
+    for title, ours, theirs in ROWS:
+        one, loop = (sum(seconds[name] for name in names) for names in (ours, theirs))
+        rows.append(Figure(title, one, "s", ("loop", loop)))
+    return judged("cobbler_systems", rows)
+
+
 def main() -> None:
     """Run the benchmark and print its table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--inventory", required=True)
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("-e", "--extra-vars", action="append", default=[])
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures for machines, too")
     options = parser.parse_args()
     seconds = seconds_of(run(options.inventory, options.count, options.extra_vars))
     sys.stdout.write(f"{table(seconds, options.count)}\n")
+    if options.json:
+        write(options.json, results(seconds), {"systems": options.count, "seconds": seconds})
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Compares a deployment with its floor: a plain shell script that does the same, one step after another.
 
-    .venv/bin/python tests/benchmark/deploy_floor.py [--until STAGE] [--again STAGE] [--remove]
+    .venv/bin/python tests/benchmark/deploy_floor.py [--until STAGE] [--again STAGE] [--json FILE] [--remove]
 
 It makes a lab of its own, like that of the scenario "openstack" but without Ceph, twice. On the first one it runs
 playbooks/deploy.yml, then runs it again, which must change nothing, and starts a guest. On the second one the script
@@ -31,7 +31,7 @@ What the floor leaves out, to its own advantage: it makes no certificates, keys 
 since it has those of the first lab; bridges come as the database of Open vSwitch; it asks no host for its clock and
 tries no kernel under KVM; and it could not be run again. Both leave out Ceph, the volume service, preparation of the
 hosts, and building the guest's disk. The first run fills the package cache for the second: for a measurement run all of
-it once more, with --again create. It measures and judges nothing, so it is no test.
+it once more, with --again create. It is no test: no change is judged by it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import shlex
 import shutil
 import subprocess
@@ -53,6 +52,10 @@ from typing import Any
 import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
+from tests.benchmark import figures
+from tests.benchmark.catalogue import COMPUTE_TASKS, REPEAT_CHANGES, judged
+from tests.benchmark.figures import Figure
+from tests.benchmark.sites import moved
 from tests.benchmark.thousand_computes import per_host, read_tasks
 
 ROOT = Path(__file__).parents[2]
@@ -262,9 +265,7 @@ def discover(computes: int) -> str:
 
 def benchmark_site(text: str) -> str:
     """Return a file of the scenario's site with networks and a name that collide with no other lab's."""
-    moved = text.replace("10.94.", "10.97.").replace('"02:94:', '"02:97:')
-    moved = re.sub(r"(?m)^(lab_name|site_name): .*$", r"\1: deployfloor", moved)
-    return re.sub(r"(?m)^site_domain: .*$", "site_domain: deployfloor.example.test", moved)
+    return moved(text, "10.94.", "10.97.", "deployfloor")
 
 
 def write_site(folder: Path, secrets: Path) -> None:
@@ -481,13 +482,32 @@ def report(done: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def results(done: Mapping[str, Any]) -> list[Figure]:
+    """Return the comparison as figures in the common form."""
+    deployed, floor = done["deploy"]["seconds"], sum(done["floor"].values())
+    whole, by_hand = deployed + done["guest"], floor + done["floor_guest"]
+    rows = [
+        Figure("deployment with a guest", whole, "s", ("floor with a guest", by_hand)),
+        Figure("deployment", deployed, "s", ("floor", floor)),
+        Figure("guest until ssh answers", done["guest"], "s", ("on the floor", done["floor_guest"])),
+        Figure("second deployment", done["repeat"]["seconds"], "s", ("first deployment", deployed)),
+        Figure(REPEAT_CHANGES, done["repeat"]["changed"], "changes"),
+        Figure(COMPUTE_TASKS, done["deploy"]["tasks of a compute"], "tasks"),
+        Figure("tasks of a controller", done["deploy"]["tasks of a controller"], "tasks"),
+    ]
+    return judged("deploy_floor", rows)
+
+
 def main() -> None:
     """Do what is not done yet."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--until", choices=STAGES, default="report", help="the last stage")
     parser.add_argument("--again", choices=STAGES, help="begin anew with this stage")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures for machines, too")
     parser.add_argument("--remove", action="store_true", help="remove the lab, and do nothing else")
     arguments = parser.parse_args()
+    if arguments.json and arguments.until != "report":
+        parser.error("--json has figures of all stages, so --until must not leave any out")
     lab = Lab()
     if arguments.remove:
         lab.remove()
@@ -501,6 +521,8 @@ def main() -> None:
             result = run()
             if stage != "report":
                 lab.remember(stage, result)
+    if arguments.json:
+        figures.write(arguments.json, results(lab.done), lab.done)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,11 @@
 """Compares an installation with its floor: the same kernel, ramdisk and image in the same machine, piped by hand.
 
     .venv/bin/python tests/benchmark/power_on_to_ssh.py --inventory <site folder> [--machine metal-bios-1] [--runs 3]
+        [--json FILE]
 
 The site is a lab with a rack whose machines have been provisioned, such as that of the scenario "provision". The
 machine is made blank and installed by playbooks/provision.yml; then it is made blank again, and the floor is run on it,
-without firmware: QEMU loads the kernel. Both end when ssh answers. It measures and judges nothing, so it is no test.
+without firmware: QEMU loads the kernel. Both end when ssh answers. It is no test: no change is judged by it.
 Of several runs the medians are shown, since other work on the machine spoils a single one.
 
 Firmware's own time is what passes until its network program asks for a kernel; the ratio leaves it out. The installed
@@ -24,6 +25,10 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from tests.benchmark.catalogue import judged
+from tests.benchmark.figures import Figure, write
 
 ROOT = Path(__file__).parents[2]
 FLOOR = "/var/lib/rack/floor"
@@ -240,12 +245,24 @@ def table(marks: dict[str, float], by_hand: dict[str, float]) -> str:
     return "\n".join(lines)
 
 
+def results(marks: dict[str, float], by_hand: dict[str, float]) -> list[Figure]:
+    """Return the comparison as figures in the common form."""
+    firmware, whole = marks[MARKS[0][0]], marks["ssh answers"]
+    rows = [
+        Figure("power-on to ssh without firmware", whole - firmware, "s", ("floor", by_hand["floor"])),
+        Figure("power-on to ssh", whole, "s"),
+        Figure("firmware", firmware, "s"),
+    ]
+    return judged("power_on_to_ssh", rows)
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--inventory", required=True)
     parser.add_argument("--machine", default="metal-bios-1")
     parser.add_argument("--runs", type=int, default=1)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures for machines, too")
     arguments = parser.parse_args()
     site = read_site(arguments.inventory, arguments.machine)
     installed, by_hand = [], []
@@ -254,6 +271,9 @@ def main() -> None:
         by_hand.append(floor(site))
         sys.stderr.write(f"run {run + 1}: {json.dumps([installed[-1], by_hand[-1]])}\n")
     sys.stdout.write(table(medians(installed), medians(by_hand)) + "\n")
+    if arguments.json:
+        details = [{"marks": marks, "floor": floor} for marks, floor in zip(installed, by_hand, strict=True)]
+        write(arguments.json, results(medians(installed), medians(by_hand)), details)
 
 
 if __name__ == "__main__":

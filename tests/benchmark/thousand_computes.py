@@ -2,6 +2,7 @@
 """Measures what the control node needs to deploy many computes: memory, and time for each task.
 
     .venv/bin/python tests/benchmark/thousand_computes.py [--hosts 1000] [--done] [--only TASKS] [--profile FILE]
+        [--json FILE]
 
 playbooks/deploy.yml runs as it is, with the forks of ansible.cfg, limited to the computes of a site like that of the
 scenario "openstack". The computes are not there: a connection plug-in of the folder stand_in answers in their place at
@@ -12,7 +13,7 @@ Sampler is that of ansible-playbook and all its children, with shared pages coun
 machine's files read-only, but for a folder of its own, and has no network. It needs util-linux's unshare, and root or
 user namespaces.
 
-It measures and judges nothing, so it is no test.
+It is no test: no change is judged by it.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ import bisect
 import contextlib
 import datetime
 import ipaddress
-import json
 import os
 import re
 import resource
@@ -41,6 +41,10 @@ from typing import Any
 import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from tests.benchmark.catalogue import COMPUTE_TASKS, judged
+from tests.benchmark.figures import Figure, write
 
 ROOT = Path(__file__).parents[2]
 MODEL = ROOT / "molecule/openstack/inventory"
@@ -348,6 +352,26 @@ def figures(ended: Run, hosts: int) -> list[str]:
     return lines
 
 
+def results(ended: Run, hosts: int, *, whole: bool, done: bool) -> list[Figure]:
+    """Return the figures of a run over so many HOSTS in the common form.
+
+    Those that only a WHOLE run has are left out of one that ended early; of hosts that were DONE it is the second run.
+    """
+    many = [task for task in ended.tasks if len(task.hosts) == hosts]
+    over = f"over {hosts} computes{', second run' if done else ''}{'' if whole else ', first tasks'}"
+    rows = [Figure(f"peak memory {over}", ended.memory.peak_kib / 1024, "MiB")]
+    if many:
+        share = len(many) * hosts / 100
+        spent, computed = (sum(getattr(task, name) for task in many) for name in ("seconds", "computed"))
+        rows.append(Figure(f"task for 100 hosts {over}", spent / share, "s"))
+        rows.append(Figure(f"task for 100 hosts {over}, computed", computed / share, "s"))
+    if whole:
+        rows.append(Figure(f"whole run {over}", ended.seconds, "s"))
+        rows.append(Figure(f"whole run {over}, computed", ended.computed, "s"))
+        rows.append(Figure(COMPUTE_TASKS, per_host(ended.tasks), "tasks"))
+    return judged("thousand_computes", rows)
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -375,7 +399,8 @@ def main() -> None:
         ]
         told = {"hosts": arguments.hosts, "seconds": ended.seconds, "computed": ended.computed}
         told |= {"peak_mib": ended.memory.peak_kib / 1024, "tasks": rows}
-        Path(arguments.json).write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+        measured = results(ended, arguments.hosts, whole=not arguments.only, done=arguments.done)
+        write(Path(arguments.json), measured, told)
 
 
 if __name__ == "__main__":

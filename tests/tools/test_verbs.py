@@ -16,7 +16,7 @@ from tools.steps import cli, labs, machine, verbs
 from tools.steps.engine import EXIT_BUSY, EXIT_FAILED, EXIT_NOT_READY, EXIT_USAGE, Run, Step, StepError, lock
 
 ROOT = Path(__file__).resolve().parents[2]
-VERBS = ("lab", "lab-down", "check", "test", "test-quick", "test-long")
+VERBS = ("lab", "lab-down", "check", "test", "test-quick", "test-long", "bench")
 
 
 def steps_of(name: str) -> tuple[Step, ...]:
@@ -33,7 +33,7 @@ def test_makefile_offers_exactly_the_verbs() -> None:
         assert f"@tools/accentos {name}" in text
 
 
-@pytest.mark.parametrize("name", ["lab", "check", "test", "test-quick", "test-long"])
+@pytest.mark.parametrize("name", ["lab", "check", "test", "test-quick", "test-long", "bench"])
 def test_every_verb_makes_the_environment_before_it_uses_it(name: str) -> None:
     steps = steps_of(name)
     names = [step.name for step in steps]
@@ -183,6 +183,18 @@ def test_check_takes_a_site() -> None:
     found = verbs.verb("check", ("inventories/reference",), ROOT, {})
     assert found is not None
     assert found.steps[-1].action == (".venv/bin/python", "tools/check-site", "--", "inventories/reference")
+
+
+def test_bench_takes_a_benchmark_and_is_no_part_of_the_tests() -> None:
+    for names, words in (((), ()), (("lab",), ("--only=lab",)), (("--help",), ("--only=--help",))):
+        found = verbs.verb("bench", names, ROOT, {})
+        assert found is not None
+        assert found.steps[-1].action == (".venv/bin/python", "-m", "tests.benchmark", *words)
+        assert not found.counts_tests
+    # A figure depends on what else the machine does, so no change is judged by one.
+    for name in ("test", "test-quick", "test-long"):
+        assert "benchmarks" not in {step.name for step in steps_of(name)}
+        assert not [step for step in steps_of(name) if not callable(step.action) and "tests.benchmark" in step.action]
 
 
 def test_lab_down_has_nothing_to_do_without_a_lab(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -343,10 +355,10 @@ def test_wrong_command_line(arguments: list[str], tmp_path: Path) -> None:
 def test_a_word_too_many_is_refused_and_nothing_done(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["a", "b"] if name == "check" else ["anything"]
+    word = {"check": " [SITE]", "bench": " [NAME]"}.get(name, "")
+    words = ["a", "b"] if word else ["anything"]
     assert cli.main([name, *words], tmp_path, {}) == EXIT_USAGE
-    usage = f"tools/accentos {name}{' [SITE]' if name == 'check' else ''}"
-    assert capsys.readouterr().err == f"usage: {usage}; nothing was done\n"
+    assert capsys.readouterr().err == f"usage: tools/accentos {name}{word}; nothing was done\n"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -449,12 +461,15 @@ def test_help_and_lab_down_need_no_python(tmp_path: Path) -> None:
         "test",
         "test-quick",
         "test-long",
+        "bench",
     ]
     down = entry(tmp_path, "lab-down", path=str(programs))
     assert (down.returncode, down.stdout) == (0, "nothing to remove\n")
 
 
-@pytest.mark.parametrize("words", [("lab", "anything"), ("lab-down", "x"), ("help", "x"), ("check", "a", "b")])
+@pytest.mark.parametrize(
+    "words", [("lab", "anything"), ("lab-down", "x"), ("help", "x"), ("check", "a", "b"), ("bench", "a", "b")]
+)
 def test_the_shell_entry_refuses_a_word_too_many_before_it_looks_for_python(
     words: tuple[str, ...], tmp_path: Path
 ) -> None:
@@ -504,8 +519,12 @@ def test_the_makefile_hands_over_the_site_as_one_word_or_none(
 @pytest.mark.parametrize("site", ["", " ", "\t"])
 def test_an_empty_site_is_a_mistake_not_the_lab(site: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["check", site], tmp_path, {}) == EXIT_USAGE
-    assert capsys.readouterr().err.startswith("make check: the site is empty.")
+    assert capsys.readouterr().err.startswith("make check: SITE is empty.")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_makefile_hands_over_the_benchmark_in_the_same_way() -> None:
+    assert recipe("bench") == recipe("check").replace("check", "bench").replace("SITE", "ONLY")
 
 
 def test_a_site_that_is_called_as_an_option_is_a_folder() -> None:

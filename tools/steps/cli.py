@@ -93,9 +93,10 @@ def choose(arguments: list[str], root: Path, environ: Mapping[str, str]) -> tupl
     if len(rest) > len(wanted):
         raise UsageError(f"usage: {' '.join(('tools/accentos', name, *wanted))}; nothing was done")
     if not all(word.strip() for word in rest):
+        variable = wanted[0].strip("[]")
         raise UsageError(
-            f"make {name}: the site is empty. Name a folder, as in `make {name} SITE={DEFAULT_SITE}`, or leave SITE out"
-            " for that one. make takes what follows a dollar sign for a variable of its own: two of them, $$, are one."
+            f"make {name}: {variable} is empty. Give it a value, or leave `{variable}=` out. make takes what follows a"
+            " dollar sign for a variable of its own: two of them, $$, are one."
         )
     return name, chosen
 

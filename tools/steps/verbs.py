@@ -74,7 +74,7 @@ SCRIPTS = ("tools/ansible-test", "tools/build-collections", "tools/check-site", 
 
 
 # Words that may follow a verb; no others take any.
-ARGUMENTS = {"check": ("[SITE]",)}
+ARGUMENTS = {"check": ("[SITE]",), "bench": ("[NAME]",)}
 
 
 @dataclass(frozen=True)
@@ -415,6 +415,19 @@ def long_test_steps(root: Path) -> tuple[Step, ...]:
     )
 
 
+def benchmarks_step(names: tuple[str, ...]) -> Step:
+    """Return the step that runs the benchmarks NAMES, without any those that an evening has time for."""
+    return Step(
+        "benchmarks",
+        "Figures beside their floors and bars; rows for docs/benchmarks.md.",
+        (PYTHON, "-m", "tests.benchmark", *(f"--only={name}" for name in names)),
+        # It ends a program that takes much too long itself.
+        timeout=86400,
+        remedy="Its last lines tell what failed or which bar was not met; all others were measured and kept.",
+        terminal=True,
+    )
+
+
 def lab_steps() -> tuple[Step, ...]:
     """Return what makes the lab, once the packages are there."""
     return (
@@ -452,8 +465,9 @@ def verb(name: str, arguments: tuple[str, ...], root: Path, environ: Mapping[str
     Raises KeyError, or OSError where the machine does not tell.
     """
     match name:
-        case "lab":
-            return Verb((apt_step(LAB_PACKAGES), venv.step(), *lab_steps()), LAB_PACKAGES, LAB_PROGRAMS, LAB_NEEDS)
+        case "lab" | "bench":
+            own = lab_steps() if name == "lab" else (benchmarks_step(arguments),)
+            return Verb((apt_step(LAB_PACKAGES), venv.step(), *own), LAB_PACKAGES, LAB_PROGRAMS, LAB_NEEDS)
         case "lab-down":
             return lab_down(root, environ)
         case "check":

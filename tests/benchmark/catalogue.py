@@ -1,0 +1,107 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The benchmarks as data: what each measures, how it is run, what it needs, and what its figures are held against."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from tests.benchmark.figures import RATIO, Bar, Figure
+
+HOSTS_AGAIN = "hosts made again, caches warm"
+LAB_AGAIN_CHANGES = "make lab again, things changed"
+REPEAT_CHANGES = "second deployment, things changed"
+COMPUTE_TASKS = "tasks of a compute"
+PROVISIONED = "molecule/provision/inventory"
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A benchmark.
+
+    program: file in tests/benchmark, given `arguments`; with `before` and `after`, each the arguments of one more run,
+    it makes ready and tidies up, the latter also when something failed. minutes: about how long all of that takes.
+    needs: what must be there, in words. lab: the lab that must stand for it, by the name of its folder in .lab; such a
+    benchmark is left out of an evening's run when it does not. bars: by what the figures are called.
+    """
+
+    name: str
+    measures: str
+    program: str
+    minutes: int
+    needs: str
+    arguments: tuple[str, ...] = ()
+    before: tuple[tuple[str, ...], ...] = ()
+    after: tuple[tuple[str, ...], ...] = ()
+    lab: str = ""
+    bars: Mapping[str, Bar] = field(default_factory=dict)
+
+
+# In the order in which they run: what fills caches comes after the one that measures without.
+BENCHMARKS = (
+    Benchmark(
+        "lab",
+        "a newcomer's way: make lab, make lab again, and its hosts made a second time",
+        "lab.py",
+        10,
+        "what make lab needs",
+        after=(("--remove",),),
+        bars={HOSTS_AGAIN: Bar(60, "s"), LAB_AGAIN_CHANGES: Bar(0, "changes")},
+    ),
+    Benchmark(
+        "thousand_computes",
+        "what the control node needs to deploy 1000 computes that are not there: memory, and seconds for each task",
+        "thousand_computes.py",
+        60,
+        "util-linux's unshare, and root or user namespaces",
+        arguments=("--hosts", "1000"),
+        bars={COMPUTE_TASKS: Bar(60, "tasks")},
+    ),
+    Benchmark(
+        "deploy_floor",
+        "the deployment of a cloud beside a plain script that does the same, and a second one that changes nothing",
+        "deploy_floor.py",
+        90,
+        "what make lab needs, and 10.97.0.0/16",
+        arguments=("--again", "create"),
+        # Fills the package cache, from which both sides then take their packages.
+        before=(("--again", "create", "--until", "deploy"),),
+        after=(("--remove",),),
+        bars={COMPUTE_TASKS: Bar(60, "tasks"), REPEAT_CHANGES: Bar(0, "changes")},
+    ),
+    Benchmark(
+        "power_on_to_ssh",
+        "the installation of a machine beside the same image piped onto the same machine by hand",
+        "power_on_to_ssh.py",
+        60,
+        "the lab of the scenario provision with its rack",
+        arguments=("--inventory", PROVISIONED, "--runs", "3"),
+        lab="provision",
+    ),
+    Benchmark(
+        "boot_clients",
+        "up to 200 machines that fetch kernel, ramdisk and image at the same moment beside one",
+        "boot_clients.py",
+        10,
+        "the lab of the scenario provision with its images",
+        arguments=("--inventory", PROVISIONED),
+        lab="provision",
+    ),
+    Benchmark(
+        "cobbler_systems",
+        "100 systems of Cobbler in one call beside a loop over community.general's module",
+        "cobbler_systems.py",
+        10,
+        "the lab of the scenario provision with its Cobbler",
+        arguments=("--inventory", PROVISIONED),
+        lab="provision",
+        # Who is slower than the loop has no reason to be.
+        bars={"define": Bar(1, RATIO), "define and sync": Bar(1, RATIO), "repeat, nothing to do": Bar(1, RATIO)},
+    ),
+)
+
+
+def judged(name: str, figures: Iterable[Figure]) -> list[Figure]:
+    """Return the FIGURES of benchmark NAME with their bars. Raises KeyError when there is no such benchmark."""
+    bars = {one.name: one.bars for one in BENCHMARKS}[name]
+    return [replace(figure, bar=bars.get(figure.what)) for figure in figures]
