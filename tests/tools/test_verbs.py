@@ -355,7 +355,7 @@ def test_wrong_command_line(arguments: list[str], tmp_path: Path) -> None:
 def test_a_word_too_many_is_refused_and_nothing_done(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    word = {"check": " [SITE]", "bench": " [NAME]"}.get(name, "")
+    word = {"check": " [SITE]", "bench": " [ONLY]"}.get(name, "")
     words = ["a", "b"] if word else ["anything"]
     assert cli.main([name, *words], tmp_path, {}) == EXIT_USAGE
     assert capsys.readouterr().err == f"usage: tools/accentos {name}{word}; nothing was done\n"

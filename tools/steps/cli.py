@@ -23,7 +23,7 @@ from .engine import (
 )
 from .guard import Guard
 from .report import Log, Screen, Stopwatch
-from .verbs import ARGUMENTS, BIN, COLLECTION, DEFAULT_SITE, Verb, verb
+from .verbs import ARGUMENTS, BIN, COLLECTION, Verb, verb
 
 # What make and the caller's own Python or Ansible would bring into the steps.
 DROPPED = ("MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS", "PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV")

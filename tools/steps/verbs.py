@@ -74,7 +74,7 @@ SCRIPTS = ("tools/ansible-test", "tools/build-collections", "tools/check-site", 
 
 
 # Words that may follow a verb; no others take any.
-ARGUMENTS = {"check": ("[SITE]",), "bench": ("[NAME]",)}
+ARGUMENTS = {"check": ("[SITE]",), "bench": ("[ONLY]",)}
 
 
 @dataclass(frozen=True)

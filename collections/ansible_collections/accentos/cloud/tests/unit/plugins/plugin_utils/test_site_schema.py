@@ -432,8 +432,9 @@ BROKEN_TEMPLATES = [
     (
         'base_packages: "{{ foo"',
         (
-            "1:16: base_packages: is no template that Jinja can read (unexpected end of template, expected 'end of print "
-            'statement\'), found "{{ foo"; expected every {{, {% and {# with its end'
+            "1:16: base_packages: is no template that Jinja can read (unexpected end of template, expected "
+            "'end of print statement'), found"
+            ' "{{ foo"; expected every {{, {% and {# with its end'
         ),
     ),
     ('base_timezone: "{{ a b }}"', "1:16: base_timezone: is no template that Jinja can read (expected token 'end of"),
