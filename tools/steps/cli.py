@@ -93,7 +93,7 @@ def choose(arguments: list[str], root: Path, environ: Mapping[str, str]) -> tupl
     if len(rest) > len(wanted):
         raise UsageError(f"usage: {' '.join(('tools/accentos', name, *wanted))}; nothing was done")
     if not all(word.strip() for word in rest):
-        variable = wanted[0].strip("[]")
+        variable = "".join(wanted).strip("[]")
         raise UsageError(
             f"make {name}: {variable} is empty. Give it a value, or leave `{variable}=` out. make takes what follows a"
             " dollar sign for a variable of its own: two of them, $$, are one."
