@@ -678,7 +678,8 @@ class _Checking:
             self.result.findings.append(self.schema.missing(place, self.scope, (*path, key)))
 
     def _wrong_key(self, path: Path_, error: ValidationError) -> None:
-        key, schema = str(error.instance), dict(error.schema)
+        schema: Any = error.schema
+        key = str(error.instance)
         node = self._key_node((*path, key))
         if node is None or (*path, key) in self.seen:
             return
