@@ -120,10 +120,15 @@ def are_cached() -> bool:
 
 
 def clone_checkout(root: Path, clone: Path) -> None:
-    """Clone the commit of ROOT to CLONE, and give its lab a name and networks of its own. Raises SystemExit."""
+    """Clone the commit of ROOT to CLONE, and move its lab out of the way of others. Raises SystemExit."""
     clone.parent.mkdir(parents=True, exist_ok=True)
     call(root, "git", "clone", "--quiet", "--no-hardlinks", str(root), str(clone))
-    for file in (clone / SITE).rglob("*.yml"):
+    move_site(clone / SITE)
+
+
+def move_site(folder: Path) -> None:
+    """Give the lab of the site FOLDER a name and networks of its own."""
+    for file in folder.rglob("*.yml"):
         content = file.read_text(encoding="utf-8")
         file.write_text(moved(content, "10.90.", "10.98.", "benchmark"), encoding="utf-8")
 
