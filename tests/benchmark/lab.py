@@ -99,9 +99,15 @@ def settings(environ: Mapping[str, str], clone: Path) -> dict[str, str]:
 def call(clone: Path, *argv: str) -> float:
     """Run ARGV in CLONE and return its seconds. Raises SystemExit."""
     began = time.monotonic()
-    done = subprocess.run(argv, cwd=clone, env=settings(os.environ, clone), stdin=subprocess.DEVNULL, check=False)
-    if done.returncode:
-        sys.exit(f"{' '.join(argv)} in {clone} ended with exit code {done.returncode}; what it said stands above")
+    with subprocess.Popen(argv, cwd=clone, env=settings(os.environ, clone), stdin=subprocess.DEVNULL) as process:
+        try:
+            code = process.wait()
+        except BaseException:
+            # A verb that is killed would leave its own programs behind, which then spoil the removal.
+            process.terminate()
+            raise
+    if code:
+        sys.exit(f"{' '.join(argv)} in {clone} ended with exit code {code}; what it said stands above")
     return time.monotonic() - began
 
 

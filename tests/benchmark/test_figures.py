@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -342,3 +344,21 @@ def test_a_lab_that_is_not_removed_keeps_its_folder(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=r"destroy\.yml in .* ended with exit code 1"):
         lab.remove(clone, caches=False)
     assert clone.exists()
+
+
+def test_a_verb_is_asked_to_end_and_waited_for(tmp_path: Path) -> None:
+    verb = "trap 'sleep 1; touch ended; exit 1' TERM; touch began; while :; do sleep 0.1; done"
+    script = (
+        "import signal, sys; from pathlib import Path; from tests.benchmark import lab\n"
+        "signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))\n"
+        f"lab.call(Path({str(tmp_path)!r}), 'sh', '-c', {verb!r})\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], cwd=lab.ROOT) as process:
+        end = time.monotonic() + 60
+        while not (tmp_path / "began").exists():
+            assert time.monotonic() < end
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.terminate()
+        assert process.wait(60) == 128 + signal.SIGTERM
+        assert (tmp_path / "ended").exists()
