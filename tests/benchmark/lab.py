@@ -99,9 +99,15 @@ def settings(environ: Mapping[str, str], clone: Path) -> dict[str, str]:
 def call(clone: Path, *argv: str) -> float:
     """Run ARGV in CLONE and return its seconds. Raises SystemExit."""
     began = time.monotonic()
-    done = subprocess.run(argv, cwd=clone, env=settings(os.environ, clone), stdin=subprocess.DEVNULL, check=False)
-    if done.returncode:
-        sys.exit(f"{' '.join(argv)} in {clone} ended with exit code {done.returncode}; what it said stands above")
+    with subprocess.Popen(argv, cwd=clone, env=settings(os.environ, clone), stdin=subprocess.DEVNULL) as process:
+        try:
+            code = process.wait()
+        except BaseException:
+            # A verb that is killed would leave its own programs behind, which then spoil the removal.
+            process.terminate()
+            raise
+    if code:
+        sys.exit(f"{' '.join(argv)} in {clone} ended with exit code {code}; what it said stands above")
     return time.monotonic() - began
 
 
@@ -120,10 +126,15 @@ def are_cached() -> bool:
 
 
 def clone_checkout(root: Path, clone: Path) -> None:
-    """Clone the commit of ROOT to CLONE, and give its lab a name and networks of its own. Raises SystemExit."""
+    """Clone the commit of ROOT to CLONE, and move its lab out of the way of others. Raises SystemExit."""
     clone.parent.mkdir(parents=True, exist_ok=True)
     call(root, "git", "clone", "--quiet", "--no-hardlinks", str(root), str(clone))
-    for file in (clone / SITE).rglob("*.yml"):
+    move_site(clone / SITE)
+
+
+def move_site(folder: Path) -> None:
+    """Give the lab of the site FOLDER a name and networks of its own."""
+    for file in folder.rglob("*.yml"):
         content = file.read_text(encoding="utf-8")
         file.write_text(moved(content, "10.90.", "10.98.", "benchmark"), encoding="utf-8")
 

@@ -4,13 +4,18 @@
 from __future__ import annotations
 
 import json
+import shutil
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.accentos.cloud.plugins.plugin_utils.site_check import check_site
 
-from tests.benchmark import boot_clients, catalogue, cobbler_systems, deploy_floor, lab, power_on_to_ssh, sites
+from tests.benchmark import boot_clients, catalogue, cobbler_systems, deploy_floor, lab, power_on_to_ssh
 from tests.benchmark.catalogue import BENCHMARKS
 from tests.benchmark.figures import RATIO, Bar, Figure, FiguresError, figure_of, read, write
 from tests.benchmark.thousand_computes import Run, Sampler, Task, results
@@ -267,16 +272,29 @@ def test_the_verbs_of_the_clone_are_no_part_of_those_around() -> None:
     }
 
 
-def test_the_lab_of_the_clone_meets_no_other(tmp_path: Path) -> None:
-    for file in (lab.ROOT / lab.SITE).rglob("*.yml"):
-        text = sites.moved(file.read_text(), "10.90.", "10.98.", "benchmark")
-        assert ("10.90." in text, "02:90:" in text) == (False, False)
-        assert {line for line in text.splitlines() if line.startswith(("lab_name:", "site_name:"))} <= {
-            "lab_name: benchmark",
-            "site_name: benchmark",
-        }
-    # What benchmark_site did not have to move: nothing else knows the lab's name.
-    assert "lab_name: benchmark" in sites.moved("lab_name: lab\n", "10.90.", "10.98.", "benchmark")
+def test_the_lab_of_the_clone_is_a_site_that_meets_no_other(tmp_path: Path) -> None:
+    shutil.copytree(lab.ROOT / lab.SITE, tmp_path / lab.SITE)
+    lab.move_site(tmp_path / lab.SITE)
+    text = "".join(file.read_text() for file in (tmp_path / lab.SITE).rglob("*.yml"))
+    assert ("10.90." in text, "02:90:" in text, "10.98.0.11" in text) == (False, False, True)
+    named = [line for line in text.splitlines() if line.startswith(("lab_name:", "site_name:", "site_domain:"))]
+    assert sorted(named) == ["lab_name: benchmark", "site_domain: benchmark.example.test", "site_name: benchmark"]
+    outcome = check_site(tmp_path / lab.SITE)
+    assert ([str(one) for one in outcome.findings], outcome.hosts) == ([], 4)
+
+
+def test_the_clone_is_the_commit_with_the_site_moved(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    shutil.copytree(lab.ROOT / lab.SITE, root / lab.SITE)
+    settings = ("-c", "user.name=a", "-c", "user.email=a@example.test")
+    for words in (("init", "--quiet"), ("add", "."), ("commit", "--quiet", "--message=a")):
+        subprocess.run(["git", *settings, *words], cwd=root, check=True)
+    (root / "not committed").touch()
+    clone = root / ".cache/clone"
+    lab.clone_checkout(root, clone)
+    assert "lab_name: benchmark\n" in (clone / lab.SITE / "group_vars/all/lab.yml").read_text()
+    assert not (clone / "not committed").exists()
+    assert "lab_name: lab\n" in (root / lab.SITE / "group_vars/all/lab.yml").read_text()
 
 
 def stand_in_verbs(root: Path, fails: str = "") -> None:
@@ -326,3 +344,21 @@ def test_a_lab_that_is_not_removed_keeps_its_folder(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=r"destroy\.yml in .* ended with exit code 1"):
         lab.remove(clone, caches=False)
     assert clone.exists()
+
+
+def test_a_verb_is_asked_to_end_and_waited_for(tmp_path: Path) -> None:
+    verb = "trap 'sleep 1; touch ended; exit 1' TERM; touch began; while :; do sleep 0.1; done"
+    script = (
+        "import signal, sys; from pathlib import Path; from tests.benchmark import lab\n"
+        "signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))\n"
+        f"lab.call(Path({str(tmp_path)!r}), 'sh', '-c', {verb!r})\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], cwd=lab.ROOT) as process:
+        end = time.monotonic() + 60
+        while not (tmp_path / "began").exists():
+            assert time.monotonic() < end
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.terminate()
+        assert process.wait(60) == 128 + signal.SIGTERM
+        assert (tmp_path / "ended").exists()

@@ -98,3 +98,10 @@ def test_dpkg_knows_the_packages_of_a_host_that_is_done() -> None:
     assert stand_in.installed(command, done=True) == "installed nova-compute\ninstalled haproxy\n"
     assert stand_in.installed(command, done=False) == ""
     assert stand_in.installed("/bin/sh -c 'rm -rf /'", done=False) is None
+
+
+def test_a_cloud_of_computes_has_no_networks_of_another_driver() -> None:
+    assert stand_in.answer("ansible.builtin.stat", {"path": "/a"}, done=True) == {
+        "changed": False,
+        "stat": {"exists": False},
+    }
