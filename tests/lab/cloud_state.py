@@ -7,6 +7,7 @@ out: everything is told by its name, and what is there twice is there twice.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -77,9 +78,18 @@ def answers(source: Iterator[str]) -> Iterator[str]:
         yield f"{SILENT}{error}"
 
 
+def told(value: Any) -> Any:
+    """Return a value of a row; one that is an object in JSON with its names in order, since Python writes any."""
+    if isinstance(value, str) and value.startswith("{"):
+        with contextlib.suppress(ValueError):
+            return json.loads(value)
+    return value
+
+
 def rows(query: Query, kind: str, statement: str) -> Iterator[str]:
     """Return each row that a statement finds. Raises AskError."""
-    yield from (f"{kind}: {json.dumps(row, default=str)}" for row in query(statement))
+    for row in query(statement):
+        yield f"{kind}: {json.dumps([told(value) for value in row], default=str, sort_keys=True)}"
 
 
 def rights(query: Query) -> Iterator[str]:

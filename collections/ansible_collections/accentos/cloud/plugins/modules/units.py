@@ -72,6 +72,12 @@ commands:
   type: list
   elements: str
   sample: [daemon-reload, restart nova-conductor.service nova-scheduler.service]
+started_again:
+  description: Units that were started a second time, when the others of the same start were there.
+  returned: always
+  type: list
+  elements: str
+  sample: [nova-conductor.service]
 reasons:
   description: Why units are restarted or reloaded, by their names; the inputs that differ, with commas between.
   returned: always
@@ -157,12 +163,13 @@ def main() -> None:
         if why and runs_anew(plan):
             reasons[wanted["name"]] = why
     commands = join_commands(plans)
+    again: list[str] = []
     if not module.check_mode:
         if again := give(module, commands, together=True):
             module.warn(f"{', '.join(again)} started at a second attempt only, when the other units were there.")
         for marker, now in markers.items():
             remember(marker, now)
-    module.exit_json(**describe(commands, reasons))
+    module.exit_json(**describe(commands, reasons), started_again=again)
 
 
 if __name__ == "__main__":
