@@ -8,7 +8,6 @@ import configparser
 import json
 import ssl
 import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from ansible.module_utils.urls import open_url
 from ansible_collections.accentos.cloud.plugins.module_utils.health.gather import ProbeError
 
 try:
@@ -194,15 +194,18 @@ def _identity(login: Login, server: str) -> None:
     auth: dict[str, Any] = {"identity": {"methods": ["password"], "password": {"user": user}}}
     if project:
         auth["scope"] = {"project": {"name": project, "domain": {"name": project_domain}}}
-    request = urllib.request.Request(  # noqa: S310 (an address that a service of the host is told to use)
-        f"{server}/auth/tokens?nocatalog",
-        data=json.dumps({"auth": auth}).encode(),
-        headers={"Content-Type": "application/json"},
-    )
     try:
-        context = ssl.create_default_context(cafile=login.ca_file)
-        with urllib.request.urlopen(request, timeout=_SECONDS, context=context):  # noqa: S310
-            return
+        open_url(
+            f"{server}/auth/tokens?nocatalog",
+            data=json.dumps({"auth": auth}),
+            headers={"Content-Type": "application/json"},
+            method="POST",
+            timeout=_SECONDS,
+            ca_path=login.ca_file,
+            # Services reach it without, too, and a login goes nowhere else.
+            use_proxy=False,
+            follow_redirects="none",
+        ).close()
     except urllib.error.HTTPError as error:
         kind = RefusedError if error.code in _UNAUTHORIZED else ProbeError
         raise kind(f"{server} answers with status {error.code}") from error

@@ -4,9 +4,7 @@
 from __future__ import annotations
 
 import io
-import ssl
 import urllib.error
-import urllib.request
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -86,8 +84,8 @@ def servers(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
             raise state.database
         return SimpleNamespace(close=lambda: None)
 
-    def urlopen(request: Any, **options: Any) -> Any:
-        state.asked.append(request)
+    def open_url(url: str, **options: Any) -> Any:
+        state.asked.append({"url": url, **options})
         if state.identity:
             raise state.identity
         return io.BytesIO(b"{}")
@@ -105,8 +103,7 @@ def servers(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
             AMQPError=FakeMessagingError,
         ),
     )
-    monkeypatch.setattr(urllib.request, "urlopen", urlopen)
-    monkeypatch.setattr(ssl, "create_default_context", lambda cafile: None)
+    monkeypatch.setattr(read_logins, "open_url", open_url)
     return state
 
 
@@ -144,7 +141,8 @@ def test_who_is_let_in_has_no_problem(servers: SimpleNamespace) -> None:
     assert database["ssl_verify_cert"]
     assert database["ssl_verify_identity"]
     assert messaging["ssl"]["server_hostname"] == "a.example.test"
-    assert identity.full_url == "https://api.example.test:5000/v3/auth/tokens?nocatalog"
+    assert identity["url"] == "https://api.example.test:5000/v3/auth/tokens?nocatalog"
+    assert (identity["ca_path"], identity["follow_redirects"], identity["use_proxy"]) == (CA, "none", False)
 
 
 def test_a_wrong_password_is_told_and_no_other_server_is_asked(servers: SimpleNamespace) -> None:
