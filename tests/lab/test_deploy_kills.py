@@ -174,7 +174,7 @@ class Cloud(Lab):
 
 
 class Findings:
-    """Collects what is not as it should be: all of it is told at the end, since a second look costs hours."""
+    """Collects what is not as it should be: all of it is told at the end, since a second look costs a whole run."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []

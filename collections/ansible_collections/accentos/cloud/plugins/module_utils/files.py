@@ -24,6 +24,14 @@ def climbs(path: str | Path) -> bool:
     return ".." in Path(path).parts
 
 
+def climbing(path: str | Path) -> tuple[str, str]:
+    """Return why a path that climbs is refused, and what helps."""
+    return (
+        f"The path {path} goes up again with '..', so it may leave the folder that it should be in.",
+        "Mend the name that the path is made from. Nothing was written.",
+    )
+
+
 def leftover_name(name: str) -> str:
     """Return the name under which the new content of a file is written, beside it.
 

@@ -94,7 +94,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.accentos.cloud.plugins.module_utils.files import climbs, holds, replace_file, replace_link
+from ansible_collections.accentos.cloud.plugins.module_utils.files import (
+    climbing,
+    climbs,
+    holds,
+    replace_file,
+    replace_link,
+)
 
 Try = Callable[[list[str]], tuple[int, str, str]]
 
@@ -123,10 +129,7 @@ def refuse_climbing(paths: Iterable[str]) -> None:
     """Refuse paths from the root that go up again on their way. Raises FilesError."""
     for path in paths:
         if Path(path).is_absolute() and climbs(path):
-            raise FilesError(
-                f"The path {path} goes up again with '..', so it may leave the folder that it should be in.",
-                "Mend the name that the path is made from. Nothing was written.",
-            )
+            raise FilesError(*climbing(path))
 
 
 def describe(path: Path) -> str | None:

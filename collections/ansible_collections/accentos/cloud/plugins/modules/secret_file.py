@@ -81,7 +81,13 @@ from pathlib import Path
 from typing import NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.accentos.cloud.plugins.module_utils.files import climbs, holds, leftover_name, replace_file
+from ansible_collections.accentos.cloud.plugins.module_utils.files import (
+    climbing,
+    climbs,
+    holds,
+    leftover_name,
+    replace_file,
+)
 
 _MODE = re.compile(r"0[0-7]{3}")
 _OTHERS = 0o007
@@ -154,10 +160,7 @@ def write(module: AnsibleModule) -> tuple[bool, dict[str, str]]:
     wanted = module.params
     path = Path(wanted["path"])
     if climbs(path):
-        raise SecretFileError(
-            f"The path {path} goes up again with '..', so it may leave the folder that it should be in.",
-            "Mend the name that the path is made from. Nothing was written.",
-        )
+        raise SecretFileError(*climbing(path))
     content = wanted["content"].encode()
     mode = parse_mode(wanted["mode"])
     uid, gid = owner_id(wanted["owner"]), group_id(wanted["group"])
