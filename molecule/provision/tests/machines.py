@@ -47,6 +47,14 @@ def reach(address: str) -> Host:
         time.sleep(2)
 
 
+def installation(name: str) -> str:
+    """Return what the installation of a machine made and no other one has: a host key.
+
+    The machine-id will not do: systemd takes that of a virtual machine from its firmware, each time the same.
+    """
+    return reach(MACHINES[name]).check_output("cat /etc/ssh/ssh_host_ed25519_key.pub")
+
+
 def ask(host: Host, path: str) -> dict[str, object]:
     """Ask the provisioner's own socket."""
     found = json.loads(

@@ -27,6 +27,7 @@ from .machines import (
     STATE,
     STRANGER,
     ask,
+    installation,
     playbook,
     rack,
     reach,
@@ -59,11 +60,11 @@ def test_the_machine_is_prepared(name: str) -> None:
 
 
 def test_a_second_run_changes_nothing_and_installs_nothing() -> None:
-    before = {name: reach(address).check_output("cat /etc/machine-id") for name, address in MACHINES.items()}
+    before = {name: installation(name) for name in MACHINES}
     said = playbook("playbooks/provision.yml", "--skip-tags", "prepare")
     assert "changed=" in said
     assert not re.search(r"changed=[1-9]", said), said
-    assert {name: reach(address).check_output("cat /etc/machine-id") for name, address in MACHINES.items()} == before
+    assert {name: installation(name) for name in MACHINES} == before
 
 
 @pytest.mark.long
@@ -135,13 +136,13 @@ def test_a_specification_is_for_its_machine_only(host: Host) -> None:
 
 @pytest.mark.long
 def test_an_installed_machine_that_boots_from_the_network_starts_from_its_disk(host: Host) -> None:
-    before = {name: reach(address).check_output("cat /etc/machine-id") for name, address in MACHINES.items()}
+    before = {name: installation(name) for name in MACHINES}
     stages = {name: ask(host, f"/v1/machines/{name}")["stages"] for name in MACHINES}
     for name in MACHINES:
         rack("virsh", "destroy", name)
     for name in MACHINES:
         rack("virsh", "start", name)
-    after = {name: reach(address).check_output("cat /etc/machine-id") for name, address in MACHINES.items()}
+    after = {name: installation(name) for name in MACHINES}
     assert after == before
     assert {name: ask(host, f"/v1/machines/{name}")["stages"] for name in MACHINES} == stages
     # It asked the network first, and Cobbler sent it to its disk.

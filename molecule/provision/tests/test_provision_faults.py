@@ -17,7 +17,7 @@ import pytest
 import yaml
 from testinfra.host import Host
 
-from .machines import MACHINES, SITE, STAGES, ask, playbook, rack, reach, start_playbook, wait_until
+from .machines import MACHINES, SITE, STAGES, ask, installation, playbook, rack, reach, start_playbook, wait_until
 
 NAME = "metal-bios-1"
 # Of the two it is the one that stays deployed: who failed and was disarmed claims nothing any more.
@@ -128,13 +128,13 @@ def test_power_and_playbook_end_in_the_middle(host: Host, record_property: Calla
 
 @pytest.mark.long
 def test_a_machine_is_installed_from_the_boot_medium_that_its_controller_inserts(host: Host) -> None:
-    before = reach(MACHINES[OTHER]).check_output("cat /etc/machine-id")
+    before = installation(OTHER)
     since = host.check_output("date '+%F %T'")
     variables = {"provision_boot": "virtual_media", "provision_hosts": [OTHER]}
     words = ("playbooks/provision.yml", "--limit", f"localhost,deploy,{OTHER}", "--skip-tags", "prepare", "--diff")
     said = playbook(*words, "--extra-vars", json.dumps({**variables, "provision_reinstall": [OTHER]}))
     assert ask(host, f"/v1/machines/{OTHER}")["state"] == "deployed"
-    assert reach(MACHINES[OTHER]).check_output("cat /etc/machine-id") != before
+    assert installation(OTHER) != before
     # Inserted, and ejected at the end.
     assert [line.split()[0] for line in said.splitlines() if MEDIUM in line and line[:1] in "+-"] == ["+", "-"]
     assert "cdrom" not in rack("virsh", "domblklist", "--details", "--inactive", OTHER)
