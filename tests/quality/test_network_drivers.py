@@ -120,6 +120,14 @@ def test_with_the_other_driver_hosts_have_its_agents_and_nothing_of_ovn() -> Non
     }
 
 
+def test_who_only_reads_what_a_host_should_have_needs_no_answer_of_its_kernel() -> None:
+    # The doctor does; only a deployment has asked.
+    unasked = plan("compute-1", site_network_driver="openvswitch", site_networks=NETWORKS)
+    assert [unasked[part] for part in ("units", "packages")] == [
+        with_agents("compute-1")[part] for part in ("units", "packages")
+    ]
+
+
 def test_routers_are_on_all_hosts_and_lead_outside_where_there_is_a_way() -> None:
     conf = sections(with_agents("controller-1"), CONF)["DEFAULT"]
     assert (conf["router_distributed"], conf["l3_ha"], conf["service_plugins"]) == (True, False, ["router", "qos"])
