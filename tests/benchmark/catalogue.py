@@ -73,7 +73,7 @@ BENCHMARKS = (
         "power_on_to_ssh",
         "the installation of a machine beside the same image piped onto the same machine by hand",
         "power_on_to_ssh.py",
-        60,
+        15,
         "the lab of the scenario provision with its rack",
         arguments=("--inventory", PROVISIONED, "--runs", "3"),
         lab="provision",
