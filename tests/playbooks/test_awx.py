@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.playbooks.awx_server import HIDDEN, ROOT, TOKEN, Awx, Refused, check_survey
+from tests.playbooks.runs import PROGRAM, run_playbook
 
 ROLES = ROOT / "collections/ansible_collections/accentos/cloud/roles"
 STORE_KEY = "canary-key-of-the-store"
@@ -77,34 +77,24 @@ class Site:
         Its modules run over connection "forked", a quick one of the tests, or "local", the one of users.
         """
         said = self.variables | variables | {"ansible_connection": connection}
-        program = ["-m", "ansible", "playbook"] if connection == "local" else ["-c", WARM_PLAYBOOK]
-        argv = [sys.executable, *program, f"--inventory={self.folder / 'site'}", f"--extra-vars={json.dumps(said)}"]
-        done = subprocess.run(
-            [*argv, *arguments, "playbooks/awx.yml"],
-            cwd=ROOT,
-            env=os.environ
-            | {
-                "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-                "ANSIBLE_CONNECTION_PLUGINS": str(Path(__file__).parent / "connections"),
-                "ANSIBLE_NOCOLOR": "1",
-                "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
-                "CONTROLLER_HOST": self.awx.address,
-                "CONTROLLER_OAUTH_TOKEN": token,
-                # For each request modules would read all authorities that the machine trusts; plain HTTP needs none.
-                "SSL_CERT_FILE": os.devnull,
-            },
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
+        _code, output = run_playbook(
+            f"--inventory={self.folder / 'site'}",
+            f"--extra-vars={json.dumps(said)}",
+            *arguments,
+            "playbooks/awx.yml",
+            program=PROGRAM if connection == "local" else ("-c", WARM_PLAYBOOK),
+            ANSIBLE_CONNECTION_PLUGINS=str(Path(__file__).parent / "connections"),
+            CONTROLLER_HOST=self.awx.address,
+            CONTROLLER_OAUTH_TOKEN=token,
+            # For each request modules would read all authorities that the machine trusts; plain HTTP needs none.
+            SSL_CERT_FILE=os.devnull,
         )
-        (recap,) = RECAP.findall(done.stdout) or [("", "-1", "-1")]
-        assert int(recap[2]) == failed, done.stdout
-        assert STORE_KEY not in done.stdout
-        assert self.ssh_key.splitlines()[1] not in done.stdout
-        assert token not in done.stdout
-        return int(recap[1]), done.stdout
+        (recap,) = RECAP.findall(output) or [("", "-1", "-1")]
+        assert int(recap[2]) == failed, output
+        assert STORE_KEY not in output
+        assert self.ssh_key.splitlines()[1] not in output
+        assert token not in output
+        return int(recap[1]), output
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.playbooks.runs import ROOT, lost_lab, run_playbook
+
 SCHEMA = ROOT / "collections/ansible_collections/accentos/cloud/plugins/plugin_utils/site_schema.yml"
 MISTAKE = "group_vars/all/site.yml:3:1: site_doman: unknown key"
 LIMITS: tuple[tuple[str, ...], ...] = ((), ("--limit=compute-1,storage-1",))
@@ -22,11 +21,7 @@ LIMITS: tuple[tuple[str, ...], ...] = ((), ("--limit=compute-1,storage-1",))
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
     """Return a copy of the lab's site; its hosts cannot be reached from anywhere."""
-    folder = tmp_path / "site"
-    shutil.copytree(ROOT / "inventories/lab", folder)
-    connection = folder / "group_vars/all/connection.yml"
-    connection.write_text("---\nansible_connection: ssh\nansible_host: 127.0.0.1\nansible_port: 9\n")
-    return folder
+    return lost_lab(tmp_path / "site")
 
 
 def break_site(folder: Path) -> None:
@@ -39,22 +34,7 @@ def run(
     *arguments: str | Path, playbook: str = "prepare", callback: str = "ansible.builtin.default"
 ) -> tuple[int, str]:
     """Run a playbook of the checkout; return its exit code and all its output."""
-    done = subprocess.run(
-        [sys.executable, "-m", "ansible", "playbook", *arguments, f"playbooks/{playbook}.yml"],
-        cwd=ROOT,
-        env=os.environ
-        | {
-            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-            "ANSIBLE_NOCOLOR": "1",
-            "ANSIBLE_STDOUT_CALLBACK": callback,
-        },
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    return done.returncode, done.stdout
+    return run_playbook(*arguments, f"playbooks/{playbook}.yml", callback=callback)
 
 
 @pytest.mark.parametrize("limit", LIMITS)

@@ -7,8 +7,6 @@ import json
 import os
 import shutil
 import stat
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,8 @@ import pytest
 import yaml
 from ansible_collections.accentos.cloud.plugins.plugin_utils.secret_store import SecretStore
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.playbooks.runs import HERE, lost_lab, run_playbook
+
 PRIVATE = "a password of the site"
 # One unit has failed, and its journal has what nobody should read.
 PROGRAMS = {
@@ -46,17 +45,13 @@ esac
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a copy of the lab's site: its controller is this machine with programs of the test, others are lost."""
-    folder = tmp_path_factory.mktemp("doctor") / "site"
-    shutil.copytree(ROOT / "inventories/lab", folder)
-    (folder / "group_vars/all/connection.yml").write_text(
-        "---\nansible_connection: ssh\nansible_host: 127.0.0.1\nansible_port: 9\n"
-    )
+    folder = lost_lab(tmp_path_factory.mktemp("doctor") / "site")
     lab = folder / "group_vars/all/lab.yml"
     known = yaml.safe_load(lab.read_text())
     lab.write_text(yaml.safe_dump(known | {"site_secrets_folder": str(folder)}))
     hosts = yaml.safe_load((folder / "hosts.yml").read_text())
     controller = hosts["all"]["children"]["controller"]["hosts"]["controller-1"]
-    controller |= {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    controller |= HERE
     (folder / "hosts.yml").write_text(yaml.safe_dump(hosts))
     SecretStore(folder).set("example_password", PRIVATE)
     programs = folder.parent / "bin"
@@ -70,25 +65,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(site: Path, *arguments: str) -> tuple[int, str, dict[str, Any]]:
     """Run the doctor; return exit code, output and report."""
     shutil.rmtree(site / ".doctor", ignore_errors=True)
-    done = subprocess.run(
-        [sys.executable, "-m", "ansible", "playbook", f"--inventory={site}", *arguments, "playbooks/doctor.yml"],
-        cwd=ROOT,
-        env=os.environ
-        | {
-            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-            "ANSIBLE_NOCOLOR": "1",
-            "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
-            "PATH": f"{site.parent}/bin:{os.environ['PATH']}",
-        },
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    path = f"{site.parent}/bin:{os.environ['PATH']}"
+    code, output = run_playbook(f"--inventory={site}", *arguments, "playbooks/doctor.yml", PATH=path)
     report = site / ".doctor/report.json"
-    assert report.is_file() == ("--check" not in arguments), done.stdout
-    return done.returncode, done.stdout, json.loads(report.read_text()) if report.is_file() else {}
+    assert report.is_file() == ("--check" not in arguments), output
+    return code, output, json.loads(report.read_text()) if report.is_file() else {}
 
 
 def test_lost_hosts_are_findings_and_the_others_are_looked_at(site: Path) -> None:

@@ -3,15 +3,14 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.playbooks.runs import HERE, LOST, run_playbook, write_play
+
 CLUSTER = "6b8b2f0e-c98f-11f0-9b7e-b2a1d3f1c6d1"
 SYSTEMCTL = """\
 #!/bin/sh
@@ -26,9 +25,31 @@ def connect(**options): raise MySQLError(1698, "Access denied for user 'root'@'l
 POSITIONS = {"controller-1": 7, "controller-2": 9, "controller-3": 8}
 
 
+PLAY = {
+    "hosts": "controller",
+    "gather_facts": False,
+    "module_defaults": {"accentos.cloud.galera_state": {"folder": "{{ playbook_dir }}/{{ item }}"}},
+    "vars": {
+        "__mariadb_written": {"paths": []},
+        "pki_result": {"paths": []},
+        "site_networks": {},
+        "site_domain": "example.test",
+    },
+    "tasks": [
+        {
+            "ansible.builtin.import_role": {
+                "name": "accentos.cloud.mariadb",
+                "tasks_from": "cluster.yml",
+                "rolespec_validate": False,
+            }
+        }
+    ],
+}
+
+
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
-    """Return a folder with three stopped servers, a playbook that begins their cluster, and its inventory."""
+    """Return a folder with three stopped servers."""
     program = tmp_path / "bin" / "systemctl"
     program.parent.mkdir()
     program.write_text(SYSTEMCTL)
@@ -40,54 +61,15 @@ def site(tmp_path: Path) -> Path:
         folder = tmp_path / name
         folder.mkdir()
         (folder / "grastate.dat").write_text(f"uuid: {CLUSTER}\nseqno: {seqno}\nsafe_to_bootstrap: 0\n")
-    play = {
-        "hosts": "controller",
-        "gather_facts": False,
-        "module_defaults": {"accentos.cloud.galera_state": {"folder": f"{tmp_path}/{{{{ item }}}}"}},
-        "vars": {
-            "__mariadb_written": {"paths": []},
-            "pki_result": {"paths": []},
-            "site_networks": {},
-            "site_domain": "example.test",
-        },
-        "tasks": [
-            {
-                "ansible.builtin.import_role": {
-                    "name": "accentos.cloud.mariadb",
-                    "tasks_from": "cluster.yml",
-                    "rolespec_validate": False,
-                }
-            }
-        ],
-    }
-    (tmp_path / "play.yml").write_text(json.dumps([play]))
     return tmp_path
 
 
 def run(site: Path, *arguments: str, lost: str = "") -> tuple[int, str]:
-    """Run the playbook, with one server LOST that nobody reaches; return exit code and output."""
-    gone = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 9}
-    here = {"ansible_connection": "local", "ansible_python_interpreter": f"{site}/bin/python"}
-    hosts = {name: gone if name == lost else here for name in POSITIONS}
-    (site / "hosts.yml").write_text(json.dumps({"controller": {"hosts": hosts}}))
-    command = [sys.executable, "-m", "ansible", "playbook", f"--inventory={site}/hosts.yml", *arguments]
-    done = subprocess.run(
-        [*command, f"{site}/play.yml"],
-        cwd=ROOT,
-        env=os.environ
-        | {
-            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-            "ANSIBLE_NOCOLOR": "1",
-            "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
-            "PATH": f"{site}/bin:{os.environ['PATH']}",
-        },
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    return done.returncode, done.stdout
+    """Begin the cluster, with one server LOST that nobody reaches; return exit code and output."""
+    here = HERE | {"ansible_python_interpreter": f"{site}/bin/python"}
+    hosts = {name: LOST if name == lost else here for name in POSITIONS}
+    files = write_play(site, PLAY, {"controller": {"hosts": hosts}})
+    return run_playbook(*files, *arguments, PATH=f"{site}/bin:{os.environ['PATH']}")
 
 
 @pytest.mark.parametrize("limit", [(), ("--limit=controller-1",)])

@@ -3,21 +3,16 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.playbooks.runs import HERE, run_playbook, write_play
 
 
 def test_a_host_without_room_is_refused_and_the_others_go_on(tmp_path: Path) -> None:
-    here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     groups = {
-        "controller": {"hosts": {"controller-1": here}},
-        "compute": {"hosts": {"compute-1": here, "controller-1": here}},
-        "storage": {"hosts": {"storage-1": here}},
+        "controller": {"hosts": {"controller-1": HERE}},
+        "compute": {"hosts": {"compute-1": HERE, "controller-1": HERE}},
+        "storage": {"hosts": {"storage-1": HERE}},
     }
     role = {"name": "accentos.cloud.host_check", "rolespec_validate": False}
     needs = {
@@ -30,28 +25,11 @@ def test_a_host_without_room_is_refused_and_the_others_go_on(tmp_path: Path) -> 
         "vars": {"host_check_folders": needs, "host_check_kernel": {}},
         "tasks": [{"ansible.builtin.import_role": role}],
     }
-    (tmp_path / "hosts.yml").write_text(json.dumps(groups))
-    (tmp_path / "play.yml").write_text(json.dumps([play]))
-    command = [sys.executable, "-m", "ansible", "playbook", f"--inventory={tmp_path}/hosts.yml", f"{tmp_path}/play.yml"]
-    done = subprocess.run(
-        command,
-        cwd=ROOT,
-        env=os.environ
-        | {
-            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-            "ANSIBLE_NOCOLOR": "1",
-            "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
-        },
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert done.returncode != 0
-    assert done.stdout.count("TASK [") == 1
-    assert done.stdout.count("fatal:") == 1
-    assert "fatal: [controller-1]" in done.stdout
-    assert "needs 1000000000: " in done.stdout
+    code, output = run_playbook(*write_play(tmp_path, play, groups))
+    assert code != 0
+    assert output.count("TASK [") == 1
+    assert output.count("fatal:") == 1
+    assert "fatal: [controller-1]" in output
+    assert "needs 1000000000: " in output
     for host in ("compute-1", "storage-1"):
-        assert f"ok: [{host}]" in done.stdout
+        assert f"ok: [{host}]" in output

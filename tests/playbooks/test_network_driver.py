@@ -4,16 +4,14 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.playbooks.runs import HERE, ROOT, run_playbook, write_play
+
 MARKS = {"ovn": "ovn-controller.service", "openvswitch": "neutron-openvswitch-agent.service"}
 
 
@@ -24,19 +22,11 @@ def deploy_begins(folder: Path, driver: str, *arguments: str) -> tuple[int, str]
         for one in yaml.safe_load((ROOT / "playbooks/deploy.yml").read_text(encoding="utf-8"))
         if one["name"] == "Network driver"
     ]
-    (folder / "play.yml").write_text(json.dumps([play]))
-    (folder / "hosts").write_text("[controller]\ncontroller-1\n[compute]\ncompute-1\n")
-    extra = {
-        "ansible_connection": "local",
-        "ansible_python_interpreter": sys.executable,
-        "site_network_driver": driver,
-        "__openvswitch_marks": str(folder / "units"),
-    }
-    argv = [sys.executable, "-m", "ansible", "playbook", f"--inventory={folder / 'hosts'}"]
-    argv += [f"--extra-vars={json.dumps(extra)}", *arguments, str(folder / "play.yml")]
-    settings = os.environ | {"ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default", "ANSIBLE_NOCOLOR": "1"}
-    done = subprocess.run(argv, cwd=ROOT, env=settings, capture_output=True, text=True, check=False)
-    return done.returncode, re.sub(r"\s+", " ", done.stdout + done.stderr)
+    groups = {"controller": {"hosts": {"controller-1": HERE}}, "compute": {"hosts": {"compute-1": HERE}}}
+    extra = {"site_network_driver": driver, "__openvswitch_marks": str(folder / "units")}
+    files = write_play(folder, play, groups)
+    code, output = run_playbook(*files, f"--extra-vars={json.dumps(extra)}", *arguments)
+    return code, re.sub(r"\s+", " ", output)
 
 
 @pytest.mark.parametrize(("before", "driver"), [("ovn", "openvswitch"), ("openvswitch", "ovn")])

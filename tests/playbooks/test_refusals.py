@@ -3,24 +3,19 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.accentos.cloud.plugins.plugin_utils.secret_store import SecretStore
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.playbooks.runs import run_playbook, write_play
 
 
 def include(
     folder: Path, role: str, tasks: str, variables: dict[str, Any], *arguments: str, **environment: str
 ) -> tuple[int, str]:
     """Run one file of tasks of a role; return exit code and output."""
-    playbook = folder / "play.yml"
     included = {"name": f"accentos.cloud.{role}", "tasks_from": tasks}
     play = {
         "hosts": "host-1",
@@ -28,24 +23,8 @@ def include(
         "vars": {"ansible_connection": "local", "ansible_facts": {"virtualization_tech_guest": []}, **variables},
         "tasks": [{"name": "Tasks", "ansible.builtin.include_role": included}],
     }
-    playbook.write_text(json.dumps([play]))
-    done = subprocess.run(
-        [sys.executable, "-m", "ansible", "playbook", "--inventory=host-1,", "--check", *arguments, str(playbook)],
-        cwd=ROOT,
-        env=os.environ
-        | {
-            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-            "ANSIBLE_NOCOLOR": "1",
-            "ANSIBLE_STDOUT_CALLBACK": "accentos.cloud.stages",
-            **environment,
-        },
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    return done.returncode, done.stdout
+    files = write_play(folder, play, {"all": {"hosts": {"host-1": {}}}})
+    return run_playbook(*files, "--check", *arguments, callback="accentos.cloud.stages", **environment)
 
 
 ARCHIVE = {"name": "../x", "uris": [], "suites": [], "components": [], "key": "", "fingerprint": ""}

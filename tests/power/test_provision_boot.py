@@ -10,7 +10,6 @@ import json
 import os
 import re
 import socketserver
-import subprocess
 import sys
 import threading
 import time
@@ -23,7 +22,8 @@ from typing import Any
 import pytest
 from ansible_collections.accentos.cloud.plugins.plugin_utils.secret_store import SecretStore
 
-from tests.power.conftest import PASSWORD, ROOT, USER, Certificates, Server, Starter
+from tests.playbooks.runs import HERE, run_playbook, write_play
+from tests.power.conftest import PASSWORD, USER, Certificates, Server, Starter
 
 NETWORK, MEDIUM = "compute-1", "compute-2"
 MACS = {NETWORK: "52:54:00:00:00:01", MEDIUM: "52:54:00:00:00:02"}
@@ -98,9 +98,7 @@ def site(provisioner: Provisioner, certificates: Certificates, image: str, tmp_p
         for name, server in provisioner.servers.items()
     }
     hosts[MEDIUM]["provision_boot"] = "virtual_media"
-    here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
-    inventory = {"deploy": {"hosts": {"deploy-1": here}}, "compute": {"hosts": hosts}}
-    (tmp_path / "hosts.yml").write_text(json.dumps(inventory))
+    groups = {"deploy": {"hosts": {"deploy-1": HERE}}, "compute": {"hosts": hosts}}
     socket = {"socket": str(tmp_path / "socket")}
     role = {"name": "accentos.cloud.provision", "rolespec_validate": False}
     play = {
@@ -121,7 +119,7 @@ def site(provisioner: Provisioner, certificates: Certificates, image: str, tmp_p
             {"ansible.builtin.import_role": {**role, "tasks_from": f"{part}.yml"}} for part in ("attempt", "medium")
         ],
     }
-    (tmp_path / "play.yml").write_text(json.dumps([play]))
+    write_play(tmp_path, play, groups)
     # A variable of the role itself, which reads the whole site.
     orders = [{"host": name, "macs": [mac]} for name, mac in MACS.items()]
     (tmp_path / "orders.json").write_text(json.dumps({"__provision_orders": orders}))
@@ -130,27 +128,18 @@ def site(provisioner: Provisioner, certificates: Certificates, image: str, tmp_p
 
 def run(site: Path, *arguments: str) -> str:
     """Run the playbook, which must succeed; return what it said."""
-    command = [sys.executable, "-m", "ansible", "playbook", f"--inventory={site}/hosts.yml", "--diff"]
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "ACCENTOS_"))}
-    done = subprocess.run(
-        [*command, f"--extra-vars=@{site}/orders.json", *arguments, f"{site}/play.yml"],
-        cwd=ROOT,
-        env=kept
-        | {
-            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-            "ANSIBLE_NOCOLOR": "1",
-            "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
-            "PATH": f"{site}:{os.environ['PATH']}",
-        },
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
+    code, output = run_playbook(
+        f"--inventory={site}/hosts.yml",
+        "--diff",
+        f"--extra-vars=@{site}/orders.json",
+        *arguments,
+        f"{site}/play.yml",
+        environ={key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "ACCENTOS_"))},
+        PATH=f"{site}:{os.environ['PATH']}",
     )
-    assert PASSWORD not in done.stdout
-    assert done.returncode == 0, done.stdout
-    return done.stdout
+    assert PASSWORD not in output
+    assert code == 0, output
+    return output
 
 
 def boot_device(server: Server) -> str:

@@ -189,7 +189,7 @@ def test_links_lead_downward(name: str, inner: str) -> None:
 
 def test_the_guide_lists_all_its_pages() -> None:
     pages = [name for name in files() if re.fullmatch(r"docs/[^/]+\.md", name)]
-    assert sorted(re.findall(r"\]\((docs/[^)#]+)\)", (ROOT / "README.md").read_text())) == pages
+    assert sorted(set(re.findall(r"\]\((docs/[^)#]+\.md)\)", (ROOT / "README.md").read_text()))) == pages
 
 
 def test_nothing_of_a_machine_or_a_registry_is_in_the_tree() -> None:
@@ -255,6 +255,37 @@ def test_python_files_name_the_licence() -> None:
 
 def documents() -> list[str]:
     return [name for name in files() if name == "README.md" or re.fullmatch(r"docs/[^/]+\.md", name)]
+
+
+def anchors(text: str) -> set[str]:
+    """Return the names by which the headings of the Markdown TEXT are linked to."""
+    return {
+        re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    }
+
+
+def lost_links(name: str, text: str) -> list[str]:
+    """Return the links of document NAME with Markdown TEXT that lead to no file of the tree or no heading of it."""
+    lost = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"\w+://", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = ROOT / Path(name).parent / path if path else ROOT / name
+        if not target.is_file() or (anchor and anchor not in anchors(target.read_text())):
+            lost.append(link)
+    return lost
+
+
+@pytest.mark.parametrize("name", documents())
+def test_links_of_the_guide_lead_to_files_and_headings(name: str) -> None:
+    assert lost_links(name, (ROOT / name).read_text()) == []
+
+
+def test_lost_links_are_found() -> None:
+    text = "[a](lab.md) [b](lab.md#the-lab) [c](labs.md) [d](lab.md#the-labs) [e](https://example.com/x)"
+    assert lost_links("docs/x.md", text) == ["labs.md", "lab.md#the-labs"]
 
 
 def test_a_step_of_make_test_runs_every_command_of_the_documentation() -> None:

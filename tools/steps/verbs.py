@@ -278,6 +278,26 @@ def ansible_test_step(kind: str, why: str, timeout: int, result: str) -> Step:
     )
 
 
+def reference_step() -> Step:
+    """Return the step that reads the documentation of all modules, plug-ins and roles as the site of Ansible would."""
+    return Step(
+        "reference",
+        "Options, examples and references in the documentation of modules, plug-ins and roles.",
+        (
+            f"{BIN}/antsibull-docs",
+            "lint-collection-docs",
+            "--plugin-docs",
+            # What it would say of the pages is for the program that writes them.
+            "--skip-rstcheck",
+            "--validate-collection-refs=dependent",
+            "--disallow-unknown-collection-refs",
+            COLLECTION,
+        ),
+        timeout=600,
+        group=HOSTS,
+    )
+
+
 def scenario_step(scenario: str, why: str, timeout: int, group: str = "", env: Mapping[str, str] | None = None) -> Step:
     """Return the step that runs a SCENARIO of Molecule with ENV, beside others of its GROUP if it has one."""
     keep = ("--destroy=never",) if scenario == LAB_OF_TESTS else ()
@@ -363,6 +383,7 @@ def host_test_steps(root: Path) -> tuple[Step, ...]:
             HOSTS,
         ),
         slow_tests_step(),
+        reference_step(),
         ansible_test_step("sanity", "What Ansible asks of every collection.", 1200, "ansible-test-sanity-*.xml"),
         documentation_step(
             root,

@@ -10,7 +10,7 @@ version_added: 1.0.0
 short_description: Cobbler systems of machines that are to be installed
 description:
   - Makes, for each specification, the system that Cobbler needs to boot the machine into the deploy ramdisk. It carries
-    the specification and the groups of the host, from which the inventory plug-in M(accentos.cloud.cobbler#inventory)
+    the specification and the groups of the host, from which the inventory plug-in P(accentos.cloud.cobbler#inventory)
     gives the host back.
   - A port inside a bond boots alone, before there is a bond. The first one of a bond gets its address.
 positional: _input, profile, groups, variables, profiles

@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-import re
 import struct
 import subprocess
 import threading
@@ -202,12 +201,3 @@ def plan_file_system(root: str, identifier: str) -> tuple[tuple[Command, tuple[i
         (Command(("e2fsck", "-f", "-p", root)), (0, 1)),
         (Command(("resize2fs", root)), (0,)),
     )
-
-
-def parse_block_count(tune2fs: str) -> int:
-    """Return the bytes of the file system that ``tune2fs -l`` describes. Raises AgentError."""
-    count = re.search(r"^Block count:\s+([0-9]+)$", tune2fs, re.MULTILINE)
-    size = re.search(r"^Block size:\s+([0-9]+)$", tune2fs, re.MULTILINE)
-    if not count or not size:
-        raise AgentError("the image holds no ext4 file system", _CORRUPT)
-    return int(count[1]) * int(size[1])
