@@ -72,3 +72,10 @@ def test_a_process_of_the_identity_service_that_is_killed_costs_next_to_nothing(
     record_property("outage of a killed keystone", f"{record.outage:.1f} s, errors {record.errors}")
     print(f"keystone killed: {record.outage:.1f} s without an answer, {record.errors}")  # noqa: T201
     assert record.outage < 5
+
+
+def test_a_keepalived_that_is_killed_leaves_no_second_address(cluster: Cluster, carrier: str) -> None:
+    cluster(carrier, "pkill -KILL -x keepalived")
+    # At first both have it; the one that came back takes it away.
+    wait_for(lambda: len(carriers(cluster)) == 1 and carriers(cluster) != [carrier], 20, lambda: str(carriers(cluster)))
+    assert cluster(carrier, "systemctl is-active keepalived") == "active"

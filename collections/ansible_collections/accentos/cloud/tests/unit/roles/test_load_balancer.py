@@ -13,6 +13,7 @@ TEMPLATE = Path(__file__).parents[3] / "roles/load_balancer/templates/haproxy.cf
 VARIABLES = {
     "load_balancer_address": "10.20.0.10",
     "load_balancer_connections": 8000,
+    "load_balancer_health_port": 3308,
     "load_balancer_names": ["DNS:api.example.test"],
     "site_domain": "example.test",
     "__load_balancer_certificate": "/etc/accentos/pki/api",
