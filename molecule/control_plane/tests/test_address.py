@@ -57,7 +57,6 @@ def test_the_address_leaves_a_haproxy_that_does_not_answer(
     time.sleep(3)
     record = reader.stop()
     record_property(f"outage: {fault}", f"{record.outage:.1f} s")
-    print(f"{fault}: {record.outage:.1f} s without an answer of {len(record.acknowledged)}")  # noqa: T201
     assert record.outage < 10
 
 
@@ -70,7 +69,6 @@ def test_a_process_of_the_identity_service_that_is_killed_costs_next_to_nothing(
     time.sleep(6)
     record = reader.stop()
     record_property("outage of a killed keystone", f"{record.outage:.1f} s, errors {record.errors}")
-    print(f"keystone killed: {record.outage:.1f} s without an answer, {record.errors}")  # noqa: T201
     assert record.outage < 5
 
 

@@ -117,7 +117,9 @@ def test_servers_take_only_each_other_in(cluster: Cluster, name: str) -> None:
 def test_a_queue_is_on_all_servers(cluster: Cluster, password: str) -> None:
     record = cluster.write(CONTROLLERS[0], SENDER, *servers(), secret=password).stop()
     assert record.errors == ()
-    rows = json.loads(cluster(CONTROLLERS[0], "rabbitmqctl --quiet --formatter json list_queues --vhost faults type members"))
+    rows = json.loads(
+        cluster(CONTROLLERS[0], "rabbitmqctl --quiet --formatter json list_queues --vhost faults type members")
+    )
     assert [(row["type"], sorted(row["members"])) for row in rows] == [
         ("quorum", [f"rabbit@{name}" for name in CONTROLLERS])
     ]
@@ -136,7 +138,6 @@ def test_a_server_that_is_killed_costs_seconds_and_no_confirmed_message(
     record = sender.stop()
     read_back(cluster, password, record)
     record_property("outage of a killed server of messages", f"{record.outage:.1f} s, all back after {back + 10:.1f} s")
-    print(f"{record.outage:.1f} s without a confirmed message of {len(record.acknowledged)}, whole after {back + 10:.1f} s")  # noqa: T201
     assert record.outage < 30
 
 

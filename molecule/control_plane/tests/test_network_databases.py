@@ -37,7 +37,9 @@ print(json.dumps(dict(acknowledged=rows, errors=list(errors))))
 
 def status(cluster: Cluster, name: str, short: str) -> str:
     """Return what a member tells of its cluster, an empty text if it does not answer."""
-    return cluster.run(name, f"ovn-appctl --timeout=5 -t /run/ovn/ovn{short}_db.ctl cluster/status {DATABASES[short]}").stdout
+    return cluster.run(
+        name, f"ovn-appctl --timeout=5 -t /run/ovn/ovn{short}_db.ctl cluster/status {DATABASES[short]}"
+    ).stdout
 
 
 def roles(cluster: Cluster, short: str) -> dict[str, str]:
@@ -65,7 +67,12 @@ def told(cluster: Cluster) -> str:
 @pytest.mark.parametrize("short", DATABASES)
 def test_three_members_are_one_cluster(cluster: Cluster, short: str) -> None:
     wait_for(lambda: whole(cluster, short), 60, lambda: told(cluster))
-    assert len({line for name in CONTROLLERS for line in status(cluster, name, short).splitlines() if "Cluster ID" in line}) == 1
+    assert (
+        len(
+            {line for name in CONTROLLERS for line in status(cluster, name, short).splitlines() if "Cluster ID" in line}
+        )
+        == 1
+    )
 
 
 def test_a_leader_that_is_killed_costs_seconds_and_no_acknowledged_change(
@@ -82,12 +89,17 @@ def test_a_leader_that_is_killed_costs_seconds_and_no_acknowledged_change(
     try:
         wait_for(lambda: whole(cluster, "nb"), 120, lambda: told(cluster))
         for name in CONTROLLERS:
-            rows = json.loads(cluster(name, "ovn-nbctl --no-leader-only --format=json --columns=name list Logical_Switch"))
+            rows = json.loads(
+                cluster(name, "ovn-nbctl --no-leader-only --format=json --columns=name list Logical_Switch")
+            )
             found = {row[0] for row in rows["data"]}
             assert {f"fault-{number}" for number in record.acknowledged} <= found, name
     finally:
         # It is in no network of anybody.
-        cluster(CONTROLLERS[0], f"for n in $(seq {max(record.acknowledged) + 20}); do echo --if-exists ls-del fault-$n --; done | xargs ovn-nbctl --no-leader-only --timeout=30 --")
+        cluster(
+            CONTROLLERS[0],
+            f"for n in $(seq {max(record.acknowledged) + 20}); do echo --if-exists ls-del fault-$n --; done | "
+            "xargs ovn-nbctl --no-leader-only --timeout=30 --",
+        )
     record_property("outage of a killed leader", f"{record.outage:.1f} s")
-    print(f"{leader} killed: {record.outage:.1f} s without an acknowledged change of {len(record.acknowledged)}")  # noqa: T201
     assert record.outage < 30

@@ -50,7 +50,10 @@ def server_checks(hosts: Sequence[str], *, backup: bool = False) -> dict[str, st
     if not others:
         return {"timeout": "20s", "servers": "check inter 5s downinter 2s fall 5 rise 1"}
     servers = "check inter 2s fastinter 500ms fall 2 rise 2 on-marked-down shutdown-sessions"
-    return {"timeout": "5s", "servers": f"{servers} observe layer4 error-limit 1 on-error mark-down" if backup else servers}
+    return {
+        "timeout": "5s",
+        "servers": f"{servers} observe layer4 error-limit 1 on-error mark-down" if backup else servers,
+    }
 
 
 class FilterModule:

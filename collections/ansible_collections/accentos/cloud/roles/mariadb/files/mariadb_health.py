@@ -26,8 +26,10 @@ _SYNCED, _DONOR = "4", "2"
 # All that a server answers without the quorum, too.
 _QUESTIONS = (
     "SHOW GLOBAL VARIABLES LIKE 'wsrep_on'",
-    "SHOW GLOBAL STATUS WHERE Variable_name IN "
-    "('wsrep_cluster_status', 'wsrep_local_state', 'wsrep_local_state_comment', 'wsrep_ready')",
+    (
+        "SHOW GLOBAL STATUS WHERE Variable_name IN "
+        "('wsrep_cluster_status', 'wsrep_local_state', 'wsrep_local_state_comment', 'wsrep_ready')"
+    ),
 )
 
 
@@ -73,7 +75,7 @@ class Handler(BaseHTTPRequestHandler):
         self._path = path
         super().__init__(*arguments, **others)  # type: ignore[arg-type]
 
-    def do_GET(self) -> None:  # noqa: N802 (the library wants this name)
+    def do_GET(self) -> None:
         """Answer whether the server works, and why not, in one line."""
         works, told = ask(self._path)
         body = f"{told}\n".encode()
