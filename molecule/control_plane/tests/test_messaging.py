@@ -22,7 +22,8 @@ def connect():
     for server in sys.argv[1:]:
         try:
             connection = amqp.Connection(
-                f"{server}:5671", userid="faults", password=password, virtual_host="faults", confirm_publish=True, connect_timeout=2,
+                f"{server}:5671", userid="faults", password=password, virtual_host="faults",
+                confirm_publish=True, connect_timeout=2,
                 read_timeout=5, write_timeout=5, ssl=dict(
                     ca_certs="/etc/accentos/pki/ca.crt", cert_reqs=ssl.CERT_REQUIRED, server_hostname=server))
             connection.connect()
