@@ -13,6 +13,7 @@ description:
   - >-
     Nothing can take over from an only server. It keeps its connections, and only one that has been failing for long is
     held to be down, since slow checks are what a busy host gives.
+  - Of servers that are used one at a time, one that refuses a single connection is left at once.
 options:
   _input:
     description: Names of the hosts that run the service.
@@ -20,7 +21,7 @@ options:
     elements: str
     required: true
   backup:
-    description: Whether only the first host that works is used.
+    description: Whether one host at a time is used.
     type: bool
     default: false
 """
@@ -49,7 +50,10 @@ def server_checks(hosts: Sequence[str], *, backup: bool = False) -> dict[str, st
     if not others:
         return {"timeout": "20s", "servers": "check inter 5s downinter 2s fall 5 rise 1"}
     servers = "check inter 2s fastinter 500ms fall 2 rise 2 on-marked-down shutdown-sessions"
-    return {"timeout": "5s", "servers": f"{servers} on-marked-up shutdown-backup-sessions" if backup else servers}
+    return {
+        "timeout": "5s",
+        "servers": f"{servers} observe layer4 error-limit 1 on-error mark-down" if backup else servers,
+    }
 
 
 class FilterModule:

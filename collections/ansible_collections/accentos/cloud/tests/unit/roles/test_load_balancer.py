@@ -13,6 +13,7 @@ TEMPLATE = Path(__file__).parents[3] / "roles/load_balancer/templates/haproxy.cf
 VARIABLES = {
     "load_balancer_address": "10.20.0.10",
     "load_balancer_connections": 8000,
+    "load_balancer_health_port": 3308,
     "load_balancer_names": ["DNS:api.example.test"],
     "site_domain": "example.test",
     "__load_balancer_certificate": "/etc/accentos/pki/api",
@@ -24,7 +25,7 @@ VARIABLES = {
     "load_balancer_services": [
         {"name": "keystone", "port": 5000, "check": "/healthcheck", "repeatable": ["/v3/auth/tokens", "/v3/other"]},
         {"name": "dashboard", "port": 443, "hosts": ["three"]},
-        {"name": "mariadb", "port": 3306, "mode": "tcp", "backup": True},
+        {"name": "mariadb", "port": 3306, "mode": "tcp", "backup": True, "check": "/", "check_port": 3307},
     ],
 }
 
@@ -46,13 +47,22 @@ def test_a_service_is_checked_as_its_own_servers_need() -> None:
     assert {"timeout check 20s", "default-server check inter 5s downinter 2s fall 5 rise 1"} <= set(
         sections["listen dashboard"]
     )
-    for name, end in (("keystone", ""), ("mariadb", " on-marked-up shutdown-backup-sessions")):
+    for name, end in (("keystone", ""), ("mariadb", " observe layer4 error-limit 1 on-error mark-down")):
         servers = f"check inter 2s fastinter 500ms fall 2 rise 2 on-marked-down shutdown-sessions{end}"
         assert {"timeout check 5s", f"default-server {servers}"} <= set(sections[f"listen {name}"])
     assert [line for line in sections["listen mariadb"] if line.startswith("server ")] == [
-        "server one 10.20.0.11:3306",
-        "server two 10.20.0.12:3306 backup",
+        f"server {name} 10.20.0.{end}:3306 check-ssl port 3307 verify required ca-file /etc/accentos/pki/ca.crt"
+        f" verifyhost {name}.example.test check-sni {name}.example.test{more}"
+        for name, end, more in (("one", 11, ""), ("two", 12, " backup"))
     ]
+    asked = {"option httpchk GET /", "http-check expect status 200"}
+    assert asked <= set(sections["listen mariadb"])
+    assert not asked & set(sections["listen dashboard"])
+
+
+def test_who_writes_is_kept_where_one_is_used_at_a_time() -> None:
+    for name, lines in rendered().items():
+        assert ("stick on int(1)" in lines) is (name == "listen mariadb")
 
 
 def test_no_service_has_its_checks_from_elsewhere() -> None:

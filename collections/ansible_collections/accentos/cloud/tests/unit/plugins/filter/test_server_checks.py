@@ -23,5 +23,5 @@ def test_one_of_several_is_left_quickly(hosts: list[str]) -> None:
     assert server_checks(hosts) == {"timeout": "5s", "servers": quickly}
     assert server_checks(hosts, backup=True) == {
         "timeout": "5s",
-        "servers": f"{quickly} on-marked-up shutdown-backup-sessions",
+        "servers": f"{quickly} observe layer4 error-limit 1 on-error mark-down",
     }
