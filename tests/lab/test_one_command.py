@@ -70,6 +70,9 @@ def cloud() -> Iterator[Cloud]:
 def test_the_machine_is_one(cloud: Cloud) -> None:
     assert cloud.sh("rack-1", f"virsh domstate {MACHINE}").strip() == "running"
     assert cloud.sh(MACHINE, "systemd-detect-virt --container || true").strip() == "none"
+    # The second line of the heading is a rule.
+    ports = [line.split() for line in cloud.sh("rack-1", f"virsh domiflist {MACHINE}").strip().splitlines()[2:]]
+    assert [port[2] for port in ports] == ["br-management", "br-tunnel", "br-storage"]
     # Its kernel is its own, not that of the containers.
     assert cloud.sh(MACHINE, "cat /proc/sys/kernel/random/boot_id") != cloud.sh(
         CONTAINER, "cat /proc/sys/kernel/random/boot_id"

@@ -18,8 +18,9 @@ from typing import Any
 import yaml
 
 from . import lab
-from .report import clock
+from .report import clip, clock
 
+REASON_WIDTH = 80
 PLAYBOOK = ".venv/bin/ansible-playbook playbooks"
 
 
@@ -100,7 +101,8 @@ def headline(stop: str, site: Site, acceleration: Mapping[str, str], changed: in
         "guests": f"The cloud is there, and guests have proved it. Its computes: {computes}; {installed}.",
     }[stop]
     how = acceleration.get("acceleration", "unknown")
-    reason = acceleration.get("acceleration_reason", "make lab did not find out")
+    # What QEMU says at its end may be long.
+    reason = clip(acceleration.get("acceleration_reason", "make lab did not find out").rstrip("."), REASON_WIDTH)
     lines = [what, f"Guests and machines run under {how.upper()}: {reason}."]
     if not changed:
         lines.append("Nothing was to change.")
