@@ -6,14 +6,15 @@ MAKEFLAGS += --no-print-directory
 help: ## show this list
 	@tools/accentos help
 
-lab: ## make the lab on this machine: hosts as containers, ready for the playbooks
-	@tools/accentos lab
+# The shell has UNTIL from make's command line or the environment; so it may hold spaces, and nothing in it is run. An empty one
+# is handed over, too: it is a mistake that is told.
+lab: ## make a cloud on this machine, machines installed over the network and guests included; UNTIL=hosts makes its hosts only
+	@tools/accentos lab $${UNTIL+"$$UNTIL"}
 
 lab-down: ## remove the lab
 	@tools/accentos lab-down
 
-# The shell has SITE from make's command line or the environment; so it may hold spaces, and nothing in it is run. An empty
-# one is handed over, too: it is a mistake that is told.
+# SITE goes the way of UNTIL.
 check: ## check a site folder without touching a host: make check SITE=inventories/lab
 	@tools/accentos check $${SITE+"$$SITE"}
 
@@ -26,6 +27,6 @@ test-quick: ## run the tests that need neither containers nor much time, in less
 test-long: ## run the tests of clouds and bare machines that take too long for every change
 	@tools/accentos test-long
 
-# ONLY goes the way of SITE.
+# So does ONLY.
 bench: ## measure on a quiet machine and add the figures to docs/benchmarks.md: make bench ONLY=lab
 	@tools/accentos bench $${ONLY+"$$ONLY"}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.steps import machine, verbs
+from tools.steps import lab, machine, verbs
 from tools.steps.engine import Needs
 from tools.steps.machine import Facts, Folder, preflight
 
@@ -120,6 +120,12 @@ def test_what_is_there_is_known_by_what_is_written_last(tmp_path: Path) -> None:
     (tmp_path / ".lab/cobbler/ssh_config").touch()
     facts = machine.gather(tmp_path, False)
     assert (facts.checkout.there_mib, facts.storage.there_mib) == (machine.ENVIRONMENT_MIB, machine.LAB_MIB)
+    summary = tmp_path / lab.summary_file("cloud")
+    summary.parent.mkdir(parents=True)
+    summary.touch()
+    assert machine.gather(tmp_path, False).storage.there_mib == machine.LAB_MIB + machine.CLOUD_MIB
+    # What is made already is more than a second run would miss.
+    assert verbs.CLOUD_NEEDS.disk_mib - machine.LAB_MIB - machine.CLOUD_MIB < verbs.LAB_NEEDS.disk_mib
 
 
 def test_labs_that_root_keeps_to_itself_are_not_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.steps import cli, labs, machine, verbs
+from tools.steps import cli, lab, labs, machine, verbs
 from tools.steps.engine import EXIT_BUSY, EXIT_FAILED, EXIT_NOT_READY, EXIT_USAGE, Run, Step, StepError, lock
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,7 +47,35 @@ def test_every_verb_makes_the_environment_before_it_uses_it(name: str) -> None:
 
 def test_the_lab_checks_the_site_before_it_makes_hosts() -> None:
     names = [step.name for step in steps_of("lab")]
-    assert names == ["system packages", "python packages", "site check", "lab hosts", "prepare"]
+    assert names[:4] == ["system packages", "python packages", "site check", "lab hosts"]
+
+
+def test_lab_goes_the_whole_way_or_stops_where_it_is_told() -> None:
+    def until(*words: str) -> verbs.Verb:
+        found = verbs.verb("lab", words, ROOT, {})
+        assert found is not None
+        return found
+
+    assert [step.name for step in until().steps] == [step.name for step in until("guests").steps]
+    # Prepared hosts are what a small machine has room for.
+    assert until("hosts").needs.memory_mib < until().needs.memory_mib
+    assert until("hosts").needs.disk_mib < until().needs.disk_mib
+    assert {step.name for step in until("hosts").steps} < {step.name for step in until().steps}
+    with pytest.raises(ValueError, match="everywhere"):
+        until("everywhere")
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("cluod", "make lab: UNTIL is one of hosts, machines, cloud, guests, and not 'cluod'"),
+        ("", "make lab: UNTIL is empty"),
+    ],
+)
+def test_lab_says_where_it_can_stop(word: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["lab", word], tmp_path, {}) == EXIT_USAGE
+    assert capsys.readouterr().err.startswith(told)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_only_the_steps_before_the_first_test_are_essential() -> None:
@@ -208,9 +236,11 @@ def test_lab_down_has_nothing_to_do_without_a_lab(tmp_path: Path, capsys: pytest
 
 
 def test_lab_files_are_removed_last(run: Run) -> None:
-    (run.root / ".lab/keys").mkdir(parents=True)
+    for folder in (".lab/keys", lab.SUMMARIES):
+        (run.root / folder).mkdir(parents=True)
     run.execute([Step("lab files", "why", verbs.lab_removed)], False)
     assert not (run.root / ".lab").exists()
+    assert not (run.root / lab.SUMMARIES).exists()
 
 
 def test_lab_down_removes_the_lab_of_every_scenario(run: Run) -> None:
@@ -355,7 +385,7 @@ def test_wrong_command_line(arguments: list[str], tmp_path: Path) -> None:
 def test_a_word_too_many_is_refused_and_nothing_done(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    word = {"check": " [SITE]", "bench": " [ONLY]"}.get(name, "")
+    word = {"lab": " [UNTIL]", "check": " [SITE]", "bench": " [ONLY]"}.get(name, "")
     words = ["a", "b"] if word else ["anything"]
     assert cli.main([name, *words], tmp_path, {}) == EXIT_USAGE
     assert capsys.readouterr().err == f"usage: tools/accentos {name}{word}; nothing was done\n"
@@ -468,7 +498,7 @@ def test_help_and_lab_down_need_no_python(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [("lab", "anything"), ("lab-down", "x"), ("help", "x"), ("check", "a", "b"), ("bench", "a", "b")]
+    "words", [("lab", "hosts", "cloud"), ("lab-down", "x"), ("help", "x"), ("check", "a", "b"), ("bench", "a", "b")]
 )
 def test_the_shell_entry_refuses_a_word_too_many_before_it_looks_for_python(
     words: tuple[str, ...], tmp_path: Path
@@ -523,8 +553,9 @@ def test_an_empty_site_is_a_mistake_not_the_lab(site: str, tmp_path: Path, capsy
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_makefile_hands_over_the_benchmark_in_the_same_way() -> None:
+def test_the_makefile_hands_over_other_words_in_the_same_way() -> None:
     assert recipe("bench") == recipe("check").replace("check", "bench").replace("SITE", "ONLY")
+    assert recipe("lab") == recipe("check").replace("check", "lab").replace("SITE", "UNTIL")
 
 
 def test_a_site_that_is_called_as_an_option_is_a_folder() -> None:

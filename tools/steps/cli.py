@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from .engine import (
 )
 from .guard import Guard
 from .report import Log, Screen, Stopwatch
-from .verbs import ARGUMENTS, BIN, COLLECTION, Verb, verb
+from .verbs import ARGUMENTS, BIN, COLLECTION, WORDS, Verb, verb
 
 # What make and the caller's own Python or Ansible would bring into the steps.
 DROPPED = ("MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS", "PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV")
@@ -75,6 +75,23 @@ class NotReadyError(Exception):
     """The machine cannot be used as it is; the text says why."""
 
 
+def wrong_words(name: str, words: Sequence[str]) -> str:
+    """Return what is wrong about the WORDS that follow the verb NAME, or nothing."""
+    wanted = ARGUMENTS.get(name, ())
+    variable = "".join(wanted).strip("[]")
+    known = WORDS.get(name)
+    if len(words) > len(wanted):
+        return f"usage: {' '.join(('tools/accentos', name, *wanted))}; nothing was done"
+    if not all(word.strip() for word in words):
+        return (
+            f"make {name}: {variable} is empty. Give it a value, or leave `{variable}=` out. make takes what follows a"
+            " dollar sign for a variable of its own: two of them, $$, are one."
+        )
+    if known and (others := [word for word in words if word not in known]):
+        return f"make {name}: {variable} is one of {', '.join(known)}, and not {others[0]!r}; nothing was done"
+    return ""
+
+
 def choose(arguments: list[str], root: Path, environ: Mapping[str, str]) -> tuple[str, Verb | None]:
     """Return the name of the verb in ARGUMENTS and the verb, None when it has nothing to do.
 
@@ -85,19 +102,13 @@ def choose(arguments: list[str], root: Path, environ: Mapping[str, str]) -> tupl
     name, *rest = arguments
     if environ.get("ACCENTOS_VERB") == name and name in ("test", "test-quick"):
         raise UsageError(f"make {name} was started from inside make {name}; it would never end.")
+    problem = wrong_words(name, rest)
     try:
-        chosen = verb(name, tuple(rest), root, environ)
+        chosen = verb(name, () if problem else tuple(rest), root, environ)
     except KeyError:
         raise UsageError(f"{name} is no verb; `make help` lists them") from None
-    wanted = ARGUMENTS.get(name, ())
-    if len(rest) > len(wanted):
-        raise UsageError(f"usage: {' '.join(('tools/accentos', name, *wanted))}; nothing was done")
-    if not all(word.strip() for word in rest):
-        variable = "".join(wanted).strip("[]")
-        raise UsageError(
-            f"make {name}: {variable} is empty. Give it a value, or leave `{variable}=` out. make takes what follows a"
-            " dollar sign for a variable of its own: two of them, $$, are one."
-        )
+    if problem:
+        raise UsageError(problem)
     return name, chosen
 
 

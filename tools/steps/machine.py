@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from . import lab
 from .engine import Needs
 
 ENVIRONMENT_STAMP = ".venv/.complete"
@@ -35,6 +36,8 @@ MIB = 1024 * 1024
 # and packages that are replaced.
 ENVIRONMENT_MIB = 1024
 LAB_MIB = 5120
+# What the hosts of a cloud, its images and its machines take beyond that.
+CLOUD_MIB = 10240
 WORKING_MIB = 1024
 # What a run below sudo must still know: where packages come from, how to show things, whether this is CI.
 KEPT_VARIABLES = (
@@ -332,7 +335,8 @@ def gather(root: Path, rights_needed: bool) -> Facts:
         storage=replace(
             folder(storage_path([read(path) for path in STORAGE_CONFIGURATIONS])),
             # Written once the hosts run, so image and hosts are there.
-            there_mib=LAB_MIB if any(there(place / "ssh_config") for place in lab_folders(root)) else 0,
+            there_mib=(LAB_MIB if any(there(place / "ssh_config") for place in lab_folders(root)) else 0)
+            + (CLOUD_MIB if there(root / lab.summary_file("cloud")) else 0),
         ),
         writable=sudo or all(os.access(place, os.W_OK) for place in own),
         has_apt=shutil.which("apt-get") is not None,

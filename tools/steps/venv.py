@@ -14,7 +14,8 @@ from pathlib import Path
 from .engine import Job, Step
 
 ENVIRONMENT = ".venv"
-PYTHON = f"{ENVIRONMENT}/bin/python"
+BIN = f"{ENVIRONMENT}/bin"
+PYTHON = f"{BIN}/python"
 STAMP = f"{ENVIRONMENT}/.complete"
 LOCK = "tools/requirements/development.txt"
 

@@ -13,16 +13,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from . import labs, packages, venv
+from . import lab, labs, packages, venv
 from .engine import Job, Needs, Step, StepError
 from .machine import LAB, lab_folders, read
 
-BIN = ".venv/bin"
+BIN = venv.BIN
 PYTHON = venv.PYTHON
 COLLECTION = "collections/ansible_collections/accentos/cloud"
 RESULTS = ".cache/junit"
 LAB_NOTE = "lab.json"
-DEFAULT_SITE = "inventories/lab"
+DEFAULT_SITE = lab.SITE
 LAB_PACKAGES = (
     "podman",
     "runc",
@@ -60,6 +60,8 @@ QUICK_NEEDS = Needs(disk_mib=2048)
 # Wherever a lab was made, it can be removed.
 REMOVAL_NEEDS = Needs(root=True, plain_path=False)
 LAB_NEEDS = Needs(root=True, disk_mib=8192, memory_mib=4096, containers=True)
+# A cloud with Ceph, and a machine of its own. Hosts alone are content with what other labs need.
+CLOUD_NEEDS = LAB_NEEDS | Needs(disk_mib=20480, memory_mib=12288)
 # Python that mypy reads, and programs without the ending .py that ruff would not find.
 TYPED = (
     f"{COLLECTION}/plugins",
@@ -74,7 +76,9 @@ SCRIPTS = ("tools/ansible-test", "tools/build-collections", "tools/check-site", 
 
 
 # Words that may follow a verb; no others take any.
-ARGUMENTS = {"check": ("[SITE]",), "bench": ("[ONLY]",)}
+ARGUMENTS = {"lab": ("[UNTIL]",), "check": ("[SITE]",), "bench": ("[ONLY]",)}
+# What the word may be, for verbs that know all.
+WORDS = {"lab": lab.STOPS}
 
 
 @dataclass(frozen=True)
@@ -104,11 +108,6 @@ def apt_step(wanted: tuple[str, ...]) -> Step:
     )
 
 
-def playbook(name: str, why: str, path: str, timeout: int, *arguments: str) -> Step:
-    """Return the step that runs the playbook PATH with ARGUMENTS, which shows its own progress."""
-    return Step(name, why, (f"{BIN}/ansible-playbook", path, *arguments), timeout=timeout, terminal=True)
-
-
 def site_check(site: str) -> Step:
     """Return the step that checks the folder of SITE."""
     return Step(
@@ -124,6 +123,7 @@ def site_check(site: str) -> Step:
 
 def lab_removed(job: Job) -> None:
     """Remove what the labs kept in the checkout, once their hosts are gone."""
+    venv.remove(job.root / lab.SUMMARIES)
     venv.remove(job.root / LAB)
     job.say(f"{LAB}/ is removed")
 
@@ -363,6 +363,15 @@ def host_test_steps(root: Path) -> tuple[Step, ...]:
             3600,
             HOSTS,
         ),
+        documentation_step(
+            root,
+            "documentation",
+            "Every command in the guide works as written; the first one makes a whole cloud.",
+            # All its steps have run by then.
+            "--contained=test-quick",
+            f"--later={LAB_REMOVAL}",
+            group=HOSTS,
+        ),
         scenario_step(
             "prepare",
             "Bare hosts are planned, prepared, found unchanged by a second run, and looked at from outside.",
@@ -385,15 +394,6 @@ def host_test_steps(root: Path) -> tuple[Step, ...]:
         slow_tests_step(),
         reference_step(),
         ansible_test_step("sanity", "What Ansible asks of every collection.", 1200, "ansible-test-sanity-*.xml"),
-        documentation_step(
-            root,
-            "documentation",
-            "Every command in the guide works as written.",
-            # All its steps have run by then.
-            "--contained=test-quick",
-            f"--later={LAB_REMOVAL}",
-            group=HOSTS,
-        ),
         ansible_test_step(
             "units",
             "The unit tests as Ansible runs them, away from the checkout's own settings.",
@@ -415,12 +415,15 @@ def long_test_steps(root: Path) -> tuple[Step, ...]:
             # No task has such a tag, so none is left out.
             env=marked | {"ACCENTOS_SKIP_TAGS": "none"},
         ),
-        lab_tests_step(
-            "long lab tests",
-            "More faults of labs, and the rack of bare machines.",
-            root,
-            "long",
-            tests=(f"--ignore={DEPLOYMENT_TESTS}", LAB_TESTS),
+        replace(
+            lab_tests_step(
+                "long lab tests",
+                "More faults of labs, the rack of bare machines, and all stages of the lab twice.",
+                root,
+                "long",
+                tests=(f"--ignore={DEPLOYMENT_TESTS}", LAB_TESTS),
+            ),
+            timeout=10800,
         ),
         replace(
             lab_tests_step(
@@ -449,13 +452,14 @@ def benchmarks_step(names: tuple[str, ...]) -> Step:
     )
 
 
-def lab_steps() -> tuple[Step, ...]:
-    """Return what makes the lab, once the packages are there."""
-    return (
-        site_check(DEFAULT_SITE),
-        playbook("lab hosts", "The hosts of the lab are made as containers.", "molecule/shared/create.yml", 3600),
-        playbook("prepare", "The hosts are made ready for the roles.", "playbooks/prepare.yml", 3600),
-    )
+def lab_verb(name: str, arguments: tuple[str, ...]) -> Verb:
+    """Return the verb `lab` or `bench`, as NAME says, with ARGUMENTS. Raises ValueError."""
+    before = (apt_step(LAB_PACKAGES), venv.step())
+    if name == "bench":
+        return Verb((*before, benchmarks_step(arguments)), LAB_PACKAGES, LAB_PROGRAMS, LAB_NEEDS)
+    stop = arguments[0] if arguments else lab.STOPS[-1]
+    needs = LAB_NEEDS if stop == lab.STOPS[0] else CLOUD_NEEDS
+    return Verb((*before, site_check(DEFAULT_SITE), *lab.steps(stop)), LAB_PACKAGES, LAB_PROGRAMS, needs)
 
 
 def lab_down(root: Path, environ: Mapping[str, str]) -> Verb | None:
@@ -483,12 +487,11 @@ def lab_down(root: Path, environ: Mapping[str, str]) -> Verb | None:
 def verb(name: str, arguments: tuple[str, ...], root: Path, environ: Mapping[str, str]) -> Verb | None:
     """Return verb NAME with ARGUMENTS for checkout ROOT, or None when it has nothing to do.
 
-    Raises KeyError, or OSError where the machine does not tell.
+    Raises KeyError, ValueError where a word is none of WORDS, or OSError where the machine does not tell.
     """
     match name:
         case "lab" | "bench":
-            own = lab_steps() if name == "lab" else (benchmarks_step(arguments),)
-            return Verb((apt_step(LAB_PACKAGES), venv.step(), *own), LAB_PACKAGES, LAB_PROGRAMS, LAB_NEEDS)
+            return lab_verb(name, arguments)
         case "lab-down":
             return lab_down(root, environ)
         case "check":
@@ -512,5 +515,5 @@ def verb(name: str, arguments: tuple[str, ...], root: Path, environ: Mapping[str
                     root, LAB_REMOVAL, "The guide's last command leaves no lab.", f"--only={LAB_REMOVAL}"
                 ),
             )
-            return Verb(steps, wanted, LAB_PROGRAMS, LAB_NEEDS, keep_going=True, counts_tests=True)
+            return Verb(steps, wanted, LAB_PROGRAMS, CLOUD_NEEDS, keep_going=True, counts_tests=True)
     raise KeyError(name)

@@ -33,7 +33,8 @@ LOGS = Path("/var/log/rack")
 MEDIA = Path("/var/lib/rack/media")
 VBMC = Path("/var/lib/rack/vbmc")
 REDFISH = Path("/etc/rack/redfish")
-BRIDGE = "br-management"
+# Its bridge reaches whoever installs machines.
+MANAGEMENT = "management"
 OVMF_CODE = "/usr/share/OVMF/OVMF_CODE_4M.fd"
 OVMF_VARS = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
 NAMESPACE = uuid.UUID("7c2c1a0e-3f0c-4d0e-9a54-6f6d8d0f1c11")
@@ -92,10 +93,11 @@ def describe(machine: dict[str, Any], acceleration: str) -> tuple[str, str]:
         element(item, "source", file=str(disk_path(name, disk["serial"])))
         element(item, "target", dev=f"vd{chr(ord('a') + number)}", bus="virtio")
         element(item, "serial", disk["serial"])
-    for mac in machine["macs"]:
+    networks = machine.get("networks") or [MANAGEMENT] * len(machine["macs"])
+    for mac, network in zip(machine["macs"], networks, strict=True):
         port = element(devices, "interface", type="bridge")
         element(port, "mac", address=mac)
-        element(port, "source", bridge=BRIDGE)
+        element(port, "source", bridge=f"br-{network}")
         element(port, "model", type="virtio")
     for kind in ("serial", "console"):
         item = element(devices, kind, type="pty")

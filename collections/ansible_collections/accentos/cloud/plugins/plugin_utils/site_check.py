@@ -524,7 +524,7 @@ class _SiteChecker:
         if machines is None or machines.node.kind != "list" or id(machines.node) in self.bad:
             return
         for index, machine in enumerate(machines.node.items):
-            macs, bmc = machine.fields.get("macs"), machine.fields.get("bmc")
+            macs, networks, bmc = (machine.fields.get(name) for name in ("macs", "networks", "bmc"))
             located = (
                 self._text(machines, node, index, "macs", number)
                 for number, node in enumerate(macs.items if macs else [])
@@ -533,6 +533,8 @@ class _SiteChecker:
                 self._text(machines, machine.fields.get("name"), index, "name"),
                 self._text(machines, bmc.fields.get("address"), index, "bmc", "address") if bmc else None,
                 [mac for mac in located if mac],
+                self._text(machines, networks.items[0], index, "networks", 0) if networks and networks.items else None,
+                (len(macs.items) if macs else 0, len(networks.items) if networks else 0),
             )
 
     def _lab_disks(self) -> Iterator[tuple[str, LabDisks]]:

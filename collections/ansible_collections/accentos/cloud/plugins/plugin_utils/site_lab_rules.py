@@ -30,11 +30,16 @@ from ansible_collections.accentos.cloud.plugins.plugin_utils.site_rules import (
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RackMachine:
-    """An entry of lab_rack_machines; None for what has a mistake of its own."""
+    """An entry of lab_rack_machines; None for what has a mistake of its own.
+
+    ``networks`` is the first of the networks that are written; ``counts`` are the numbers of cards and networks.
+    """
 
     name: Located | None = None
     bmc: Located | None = None
     macs: Sequence[Located] = ()
+    networks: Located | None = None
+    counts: tuple[int, int] = (0, 0)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -70,6 +75,11 @@ def find_rack_mistakes(machines: Sequence[RackMachine], out_of_band: Located | N
     findings = find_duplicates("name", [(owner, one.name) for owner, one in owned if one.name], str)
     macs = [(owner, mac) for owner, one in owned for mac in one.macs]
     findings += find_duplicates("MAC address", macs, normal_mac)
+    for _owner, one in owned:
+        cards, networks = one.counts
+        if one.networks and cards != networks:
+            problem = f"networks are {networks}, and network cards (macs) {cards}"
+            findings.append(report(one.networks.place, problem, expected="one network for each card, in their order"))
     bmcs = [(owner, one.bmc) for owner, one in owned if one.bmc]
     findings += find_duplicates("BMC address", bmcs, lambda text: str(parse_address(text)))
     if out_of_band is None:

@@ -352,6 +352,24 @@ MISTAKES: dict[str, tuple[str, str, str, int, str, list[str]]] = {
         "lab_rack_machines.0.macs.0",
         ["MAC address"],
     ),
+    "rack machine with more cards than networks": (
+        SITE,
+        "x_note: {",
+        RACK.format("uefi", "52:54:00:00:00:01', '52:54:00:00:00:02", "ipmi", "DISK-1").replace(
+            "bmc:", "networks: [tunnel], bmc:"
+        ),
+        25,
+        "lab_rack_machines.0.networks.0",
+        ["networks are 1, and network cards (macs) 2"],
+    ),
+    "rack machine in a network that is none": (
+        SITE,
+        "x_note: {",
+        RACK.format("uefi", "52:54:00:00:00:01", "ipmi", "DISK-1").replace("bmc:", "networks: [tunel], bmc:"),
+        25,
+        "lab_rack_machines.0.networks.0",
+        ["tunnel"],
+    ),
     "rack machine with a BMC that the rack has not": (
         SITE,
         "x_note: {",

@@ -57,6 +57,12 @@ def test_a_good_rack() -> None:
     assert find_rack_mistakes(RACK, at(9, "10.5.0.0/24")) == find_rack_mistakes([RackMachine()], None) == []
 
 
+@pytest.mark.parametrize(("counts", "count"), [((2, 2), 0), ((2, 1), 1), ((1, 2), 1)])
+def test_each_card_is_in_a_network(counts: tuple[int, int], count: int) -> None:
+    machine = RackMachine(networks=at(5, "management"), counts=counts)
+    assert [finding.line for finding in find_rack_mistakes([machine], None)] == [5] * count
+
+
 def test_machines_have_nothing_in_common() -> None:
     more = RackMachine(at(21, "metal-2"), at(22, "10.5.0.1"), [at(23, "5254.0000.000a")])
     assert problems(find_rack_mistakes([*RACK, more], at(9, "10.5.0.0/24"))) == [
