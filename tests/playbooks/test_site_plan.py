@@ -43,7 +43,8 @@ APPLY = """
   gather_facts: false
   tasks:
     - name: First
-      copy: {dest: "{{ folder }}/first", content: "size = {{ size }}\\nkey = {{ lookup('accentos.cloud.secret', 'web_key') }}\\n"}
+      copy: {dest: "{{ folder }}/first", content: "size = {{ size }}\\nkey = {{ key }}\\n"}
+      vars: {key: "{{ lookup('accentos.cloud.secret', 'web_key') }}"}
     # A run that is to be killed waits here.
     - name: Wait
       wait_for: {path: "{{ gate }}", timeout: 600}
