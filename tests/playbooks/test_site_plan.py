@@ -200,7 +200,7 @@ def test_what_differs_is_named_and_nothing_is_touched(site: Site) -> None:
     assert site.files() == before == {}
     # A host that was changed meanwhile.
     (site.home / "web2/second").write_text("size = 5\n")
-    refused("web2: change file", "second: it is not in the plan")
+    refused("web2: ", "second: other lines than planned")
     assert set(site.files()) == {"web2/second"}
     (site.home / "web2/second").unlink()
     site.saved.write_text(kept[:100])

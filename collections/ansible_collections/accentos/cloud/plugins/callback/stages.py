@@ -890,7 +890,11 @@ class CallbackModule(CallbackBase):
     def _collect_changes(self, result: Any) -> None:
         action = result.task.resolved_action or result.task.action
         roles = roles_of(result.task)
-        for change in run_changes.read_changes(action, result.task_name, result.result):
+        data = result.result
+        if action in run_changes.UNNAMED and "dest" not in data and not result.task.loop:
+            # In check mode nothing else names a new file.
+            data = {**data, "dest": (result.task_fields.get("args") or {}).get("dest")}
+        for change in run_changes.read_changes(action, result.task_name, data):
             host = delegated_host(result) or result.host.get_name()
             self._changes.append(run_changes.placed(change, host=host, roles=roles, task=result.task_name))
 

@@ -39,6 +39,9 @@ _IN_MEMORY = frozenset(
     }
 )
 
+# Their results do not always say which file they are about.
+UNNAMED = frozenset({"ansible.builtin.copy", "ansible.builtin.template"})
+
 # Verbs that a running unit needs for a reason.
 _ANEW = frozenset({"restart", "reload"})
 
@@ -125,7 +128,7 @@ def _read_files(result: Mapping[str, object]) -> Iterator[Change]:
 
 
 def _read_copy(result: Mapping[str, object]) -> Iterator[Change]:
-    # Its difference names the file by where the content came from, and in check mode nothing names a new one.
+    # Its difference names the file by where the content came from; in check mode a new one has a name only by "dest".
     parts = [part for part in _differences(result) if "before" in part]
     before, after, old = (
         str(parts[0].get(name) or "") if parts else "" for name in ("before", "after", "before_header")

@@ -208,10 +208,15 @@ _Key = tuple[str, str, str, str]
 
 
 def _changes(document: Mapping[str, Any]) -> dict[_Key, Mapping[str, Any]]:
-    """Return the changes by host, kind, thing and verb."""
+    """Return the changes by host, kind, thing and verb.
+
+    Whether a file is new is told by its difference, which a run without --diff does not have.
+    """
     found = [(host, one) for host, known in document["hosts"].items() for one in known["changes"]]
     found += [(row["host"], row["change"]) for row in document["cloud"]]
-    return {(host, one["kind"], one["thing"], one["verb"]): one for host, one in found}
+    written = {"create": "write", "change": "write"}
+    verbs = [written.get(one["verb"], one["verb"]) if one["kind"] == "file" else one["verb"] for _host, one in found]
+    return {(host, one["kind"], one["thing"], verb): one for (host, one), verb in zip(found, verbs, strict=True)}
 
 
 def _said(key: _Key) -> str:
@@ -274,7 +279,7 @@ def compare_changes(
                 if rest
                 else [f"{_said(key)}: it was planned, and {'was not done' if done else 'nothing is to be done now'}"]
             )
-        elif old[key]["diff"] != new[key]["diff"] and not rest:
+        elif old[key]["diff"] != new[key]["diff"] and not rest and not (done and not new[key]["diff"]):
             lines.append(f"{_said(key)}: other lines than planned")
     return lines
 

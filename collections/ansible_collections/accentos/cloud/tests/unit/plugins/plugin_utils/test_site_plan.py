@@ -166,7 +166,7 @@ MORE = [*CHANGES, Change("package", "install", "b", "", (), "c2", "nova", "Packa
 CHANGED = [
     (plan(MORE), "c2: install package b: it is not in the plan", True),
     (plan(CHANGES[:2]), "c1: run database CREATE USER 'nova': it was planned, and nothing is to be done now", False),
-    (plan(OTHER_LINES), "c1: change file /etc/a: other lines than planned", False),
+    (plan(OTHER_LINES), "c1: write file /etc/a: other lines than planned", False),
     (plan(machines=[]), "machine compute-9: it is gone", True),
     (
         plan(machines=[MACHINE | {"action": "keep", "image": "", "erases": "", "why": "it is deployed"}]),
@@ -200,7 +200,16 @@ def test_what_a_new_host_got_is_not_beyond_the_plan_but_more_on_another_host_is(
     done = plan([*CHANGES, *got], check=False, states={}, hosts=("c1", "c2", "compute-9"))
     assert compare_changes(plan(), done, done=True) == ["c2: install package b: it is not in the plan"]
     missing = compare_changes(plan(), plan(CHANGES[1:], check=False), done=True)
-    assert missing == ["c1: change file /etc/a: it was planned, and was not done"]
+    assert missing == ["c1: write file /etc/a: it was planned, and was not done"]
+
+
+def test_a_run_without_diff_did_what_was_planned_unless_it_shows_other_lines() -> None:
+    silent = Change(**{**vars(CHANGES[0]), "verb": "create", "diff": ()})
+    assert compare_changes(plan(), plan([silent, *CHANGES[1:]]), done=True) == []
+    told = ["c1: write file /etc/a: other lines than planned"]
+    assert compare_changes(plan(), plan(OTHER_LINES), done=True) == told
+    # Before it is applied, no difference is one, too.
+    assert compare_changes(plan(), plan([silent, *CHANGES[1:]])) == told
 
 
 def test_a_run_says_whether_it_did_what_was_planned() -> None:
