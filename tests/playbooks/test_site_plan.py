@@ -26,7 +26,8 @@ from ansible_collections.accentos.cloud.plugins.plugin_utils.secret_store import
 
 ROOT = Path(__file__).resolve().parents[2]
 PRIVATE = "a password of the site"
-PATIENCE = 300.0
+# A run on a machine with much else to do.
+PATIENCE = 900.0
 
 APPLY = """
 - hosts: all

@@ -28,7 +28,7 @@ _OPTIONS: Mapping[str, Mapping[str, Any]] = {
 }
 _WIDTH, _TAIL = 120, 40
 _ANEW = (
-    "Nothing was touched. Make a plan anew and look at it: ansible-playbook playbooks/plan.yml --check --diff "
+    "Make a plan anew and look at it: ansible-playbook playbooks/plan.yml --check --diff "
     "-e site_plan_file=FILE, with the other options that you need."
 )
 _REST = " After a run that was killed, playbooks/resume.yml does what is left of the plan."
@@ -93,7 +93,7 @@ def plan_again(playbook: str, options: Mapping[str, Any]) -> dict[str, Any]:
         tail = "\n".join(done.stdout.rstrip().splitlines()[-_TAIL:])
         raise site_plan.PlanError(
             f"The hosts could not be asked what the plan would change now:\n{tail}",
-            f"Nothing was touched. Mend that, and run the same command again. {playbook} --check shows the same.",
+            f"Mend that, and run the same command again. {playbook} --check shows the same.",
         )
     found: dict[str, Any] = document
     return found
@@ -122,12 +122,17 @@ class ActionModule(ActionBase):
             if options["compare"] != "nothing":
                 self._compare(document, options, task_vars or {})
         except site_plan.PlanError as error:
-            return {"failed": True, "changed": False, "msg": str(error), "remedy": error.remedy}
+            return {
+                "failed": True,
+                "changed": False,
+                "msg": str(error),
+                "remedy": f"Nothing was touched. {error.remedy}",
+            }
         lines = site_plan.saved_lines(document, _WIDTH, full=options["full"])
         result: dict[str, Any] = {"changed": False, "lines": [line.text for line in lines]}
         if options["compare"] == "nothing":
             return {**result, "document": document}
-        applied = {"document": document, "rest": options["compare"] == "rest"}
+        applied = {"path": str(Path(options["path"]).absolute()), "rest": options["compare"] == "rest"}
         return {
             **result,
             "ansible_stats": {"data": {site_plan.APPLIED: applied}, "per_host": False, "aggregate": False},
@@ -143,7 +148,7 @@ class ActionModule(ActionBase):
             raise site_plan.PlanError(
                 f"A saved plan is not applied with {', '.join(asked)}: the hosts are asked again before, by a run that "
                 "nobody can answer, and always about the whole plan.",
-                "Nothing was touched. Run it without; let passwords come from files or from the store of the site.",
+                "Run it without; let passwords come from files or from the store of the site.",
             )
         basis = site_plan_basis.basis_now(options, task_vars, document["basis"])
         now = {"run": site_plan_basis.run_options(), "basis": basis}

@@ -572,6 +572,16 @@ class CallbackModule(CallbackBase):
         command = f"playbooks/apply.yml, -e site_plan_file={shlex.quote(shown)}"
         return [*saved, report.Line(f"Apply it by {command} and the same other options.")]
 
+    @staticmethod
+    def _compare_with_plan(done: Mapping[str, Any], path: str, *, rest: bool) -> list[report.Line]:
+        """Say whether what was done is what the plan in a file has."""
+        try:
+            planned = site_plan.read_plan(Path(path).read_text(encoding="utf-8"), path)
+        except (OSError, UnicodeDecodeError, site_plan.PlanError) as error:
+            text = f"What was done is not compared with the plan, which cannot be read any more: {error}"
+            return [report.Line(""), report.Line(report.sanitise(text), "failed")]
+        return site_plan.compared_lines(site_plan.compare_changes(planned, done, rest=rest, done=True))
+
     def _plan_lines(self, run: report.RunReport, width: int, custom: Mapping[str, Any]) -> list[report.Line]:
         """Write the plan where that is wanted, and return what is shown of it.
 
@@ -600,9 +610,7 @@ class CallbackModule(CallbackBase):
             if path := whole.get(site_plan.STATS, {}).get("path"):
                 lines += self._save_plan(document, path)
         elif applied := whole.get(site_plan.APPLIED):
-            lines += site_plan.compared_lines(
-                site_plan.compare_changes(applied["document"], document, rest=applied["rest"], done=True)
-            )
+            lines += self._compare_with_plan(document, applied["path"], rest=applied["rest"])
         return lines
 
     def _stop_short(self, outcome: str) -> list[report.Line]:
