@@ -366,7 +366,7 @@ def host_test_steps(root: Path) -> tuple[Step, ...]:
         documentation_step(
             root,
             "documentation",
-            "Every command in the guide works as written; the first one makes a whole cloud.",
+            "Every command in the guide works as written.",
             # All its steps have run by then.
             "--contained=test-quick",
             f"--later={LAB_REMOVAL}",
@@ -457,7 +457,7 @@ def lab_verb(name: str, arguments: tuple[str, ...]) -> Verb:
     before = (apt_step(LAB_PACKAGES), venv.step())
     if name == "bench":
         return Verb((*before, benchmarks_step(arguments)), LAB_PACKAGES, LAB_PROGRAMS, LAB_NEEDS)
-    stop = arguments[0] if arguments else lab.STOPS[-1]
+    stop = arguments[0] if arguments else lab.DEFAULT_STOP
     needs = LAB_NEEDS if stop == lab.STOPS[0] else CLOUD_NEEDS
     return Verb((*before, site_check(DEFAULT_SITE), *lab.steps(stop)), LAB_PACKAGES, LAB_PROGRAMS, needs)
 
@@ -515,5 +515,5 @@ def verb(name: str, arguments: tuple[str, ...], root: Path, environ: Mapping[str
                     root, LAB_REMOVAL, "The guide's last command leaves no lab.", f"--only={LAB_REMOVAL}"
                 ),
             )
-            return Verb(steps, wanted, LAB_PROGRAMS, CLOUD_NEEDS, keep_going=True, counts_tests=True)
+            return Verb(steps, wanted, LAB_PROGRAMS, LAB_NEEDS, keep_going=True, counts_tests=True)
     raise KeyError(name)

@@ -1,5 +1,5 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What playbooks/plan.yml says is what playbooks/deploy.yml then does, for one line of one service."""
+"""What playbooks/plan.yml says is what playbooks/apply.yml then does, for one line of one service."""
 
 from __future__ import annotations
 
@@ -36,11 +36,17 @@ class Cloud:
         settings = {"ANSIBLE_STDOUT_CALLBACK": "accentos.cloud.stages", "ACCENTOS_STAGES_PLAN_PATH": str(self._changes)}
         done = subprocess.run(argv, cwd=ROOT, env=os.environ | settings, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
-        changes = json.loads(self._changes.read_text(encoding="utf-8"))["changes"]
-        return {tuple(one[name] for name in ("host", "kind", "verb", "thing", "why")) for one in changes}
+        plan = json.loads(self._changes.read_text(encoding="utf-8"))
+        found = [(host, one) for host, known in plan["hosts"].items() for one in known["changes"]]
+        found += [(row["host"], row["change"]) for row in plan["cloud"]]
+        return {(host, *(one[name] for name in ("kind", "verb", "thing", "why"))) for host, one in found}
 
 
 def test_a_plan_says_what_the_run_then_does(tmp_path: Path) -> None:
     cloud = Cloud(tmp_path)
-    planned = cloud.run("plan", "--check", "--diff", variables=LINE)
-    assert cloud.run("deploy", variables=LINE) == planned == EXPECTED
+    saved = tmp_path / "site.plan"
+    planned = cloud.run("plan", "--check", "--diff", variables={**LINE, "site_plan_file": str(saved)})
+    assert planned == EXPECTED
+    # The same, since it is asked again before; and then that is done.
+    assert cloud.run("apply", variables={**LINE, "site_plan_file": str(saved)}) == planned
+    assert cloud.run("deploy", variables=LINE) == set()

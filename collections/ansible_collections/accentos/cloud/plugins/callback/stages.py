@@ -20,7 +20,9 @@ description:
   - When Ansible gives up before any host has a result, as it does when it cannot read a file of variables, the site
     folder among the inventories is checked as M(accentos.cloud.site_check) does, and its mistakes are shown.
   - In check mode the end is a plan, by host and service. It shows packages, files, databases, the identity service,
-    commands and units that would change, with C(--diff) also what changes in files.
+    commands and units that would change, with C(--diff) also what changes in files. It shows the machines that would be
+    installed, too, where the run tells of them. M(accentos.cloud.site_plan_basis) says what the plan is made from, and
+    where it is saved. A run that applies a saved plan ends with what it did otherwise than planned.
   - One line for each task comes with C(-v), the path of the task with C(-vv), the results with C(-vvv).
   - Text from hosts cannot steer the terminal. Control and invisible characters show as escapes.
   - With several playbooks on the command line the number of stages grows as each playbook is loaded.
@@ -66,9 +68,9 @@ options:
       - name: ACCENTOS_STAGES_JSON_PATH
   plan_path:
     description:
-      - File for all changes for machines, replaced as a whole at the end. Its mode is 0600.
-      - It holds C(check), C(outcome) and C(changes), each with C(host), C(service), C(kind), C(verb), C(thing), C(why)
-        and C(task). In check mode they are what would change, otherwise what was changed.
+      - File for the plan as JSON, replaced as a whole at the end. Its mode is 0600.
+      - It is the document that C(plugins/plugin_utils/site_plan_schema.yml) describes, in check mode of what would
+        change, otherwise of what was changed.
     type: path
     ini:
       - section: callback_stages
@@ -91,6 +93,7 @@ import contextlib
 import importlib
 import json
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -110,8 +113,9 @@ from ansible.playbook.block import Block
 from ansible.playbook.task_include import TaskInclude
 from ansible.plugins.callback import CallbackBase
 from ansible.utils.fqcn import add_internal_fqcns
-from ansible_collections.accentos.cloud.plugins.plugin_utils import run_changes
+from ansible_collections.accentos.cloud.plugins.plugin_utils import run_changes, site_plan
 from ansible_collections.accentos.cloud.plugins.plugin_utils import stage_report as report
+from ansible_collections.accentos.cloud.plugins.plugin_utils.secret_store import SecretStoreError, open_store
 
 CLEAR_LINE = "\r\x1b[K"
 REDRAW_SECONDS = 0.1
@@ -279,6 +283,17 @@ def replace_json(path: str, data: Mapping[str, object]) -> None:
         raise
 
 
+def without_secrets(document: Mapping[str, Any], folder: str, key_file: str) -> dict[str, Any]:
+    """Return a plan in which no secret of the site's store stands. Raises SecretStoreError.
+
+    Modules keep secrets out of what they tell; this is for the one that does not.
+    """
+    report_parts = importlib.import_module("ansible_collections.accentos.cloud.plugins.plugin_utils.doctor_report")
+    store = open_store(folder, key_file or os.environ.get("ACCENTOS_VAULT_KEY_FILE"))
+    forms = report_parts.secret_texts(store.read().values())
+    return site_plan.hidden(document, lambda text: report_parts.redact(text, forms))
+
+
 def host_pattern(hosts: object) -> str:
     """The hosts of a play as text."""
     return ",".join(map(str, hosts)) if isinstance(hosts, list | tuple) else str(hosts or "")
@@ -392,6 +407,7 @@ class CallbackModule(CallbackBase):
         self._hosts: dict[str, report.HostRecord] = {}
         self._times: list[report.TaskTime] = []
         self._changes: list[run_changes.Change] = []
+        self._causes: dict[str, str] = {}
         self._warnings: Counter[str] = Counter()
         self._stage: report.StageRecord | None = None
         self._stage_began = 0.0
@@ -525,18 +541,77 @@ class CallbackModule(CallbackBase):
         except OSError as error:
             self._display.warning(f"The summary {path} cannot be written: {error.strerror}.")
 
-    def _plan_lines(self, run: report.RunReport, width: int) -> list[report.Line]:
-        """Write the changes for machines, and return what is shown of them: in check mode all, otherwise nothing."""
-        changes = run_changes.unite(self._changes)
+    def _plan(self, run: report.RunReport, custom: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the plan, or what was done, as a document without secrets. Raises SecretStoreError."""
+        whole = custom.get("_run", {})
+        begun = whole.get(site_plan.STATS, {})
+        known = site_plan.Run(
+            check=run.check,
+            outcome=run.outcome,
+            made=datetime.now().astimezone().isoformat(timespec="seconds"),
+            hosts=sorted(run.hosts.keys() - report.CONTROL_NODE),
+            failed={host: self._causes.get(host, "") for host in report.failed_hosts(run.hosts)},
+            states={host: data[site_plan.STATE] for host, data in custom.items() if site_plan.STATE in data},
+            basis=begun.get("basis", {}),
+            run=begun.get("run", {}),
+            machines=whole.get(site_plan.MACHINES, begun.get("machines", ())),
+        )
+        document = site_plan.make_plan(run_changes.unite(self._changes), known)
+        return without_secrets(document, begun["secrets_folder"], begun["key_file"]) if begun else document
+
+    def _save_plan(self, document: Mapping[str, Any], path: str) -> list[report.Line]:
+        """Write the plan to a file that was asked for, and say how it is applied."""
+        try:
+            replace_json(path, document)
+        except OSError as error:
+            return [report.Line(""), report.Line(f"The plan was not saved: {path}: {error.strerror}.", "failed")]
+        shown = report.sanitise(path)
+        saved = [report.Line(""), report.Line(f"The plan is saved in {shown}.", "head")]
+        if refused := site_plan.refusal_of(document):
+            return saved + [report.Line(f"It cannot be applied: {report.sanitise(one)}", "failed") for one in refused]
+        command = f"playbooks/apply.yml, -e site_plan_file={shlex.quote(shown)}"
+        return [*saved, report.Line(f"Apply it by {command} and the same other options.")]
+
+    @staticmethod
+    def _compare_with_plan(done: Mapping[str, Any], path: str, *, rest: bool) -> list[report.Line]:
+        """Say whether what was done is what the plan in a file has."""
+        try:
+            planned = site_plan.read_plan(Path(path).read_text(encoding="utf-8"), path)
+        except (OSError, UnicodeDecodeError, site_plan.PlanError) as error:
+            text = f"What was done is not compared with the plan, which cannot be read any more: {error}"
+            return [report.Line(""), report.Line(report.sanitise(text), "failed")]
+        return site_plan.compared_lines(site_plan.compare_changes(planned, done, rest=rest, done=True))
+
+    def _plan_lines(self, run: report.RunReport, width: int, custom: Mapping[str, Any]) -> list[report.Line]:
+        """Write the plan where that is wanted, and return what is shown of it.
+
+        That is all in check mode, and what was done otherwise than planned in a run that applies a saved plan.
+        """
+        try:
+            document = self._plan(run, custom)
+        except SecretStoreError as error:
+            return [
+                report.Line(""),
+                report.Line(
+                    report.sanitise(f"There is no plan, since secrets could not be told from other texts: {error}"),
+                    "failed",
+                ),
+            ]
         if path := self.get_option("plan_path"):
             try:
-                replace_json(path, run_changes.plan_data(changes, check=run.check, outcome=run.outcome))
+                replace_json(path, document)
             except OSError as error:
                 self._display.warning(f"The plan {path} cannot be written: {error.strerror}.")
-        if not run.check:
-            return []
-        diff = bool(context.CLIARGS.get("diff"))
-        return run_changes.plan_lines(changes, width, diff=diff, full=self._display.verbosity >= TASKS)
+        whole = custom.get("_run", {})
+        lines: list[report.Line] = []
+        if run.check:
+            diff = bool(context.CLIARGS.get("diff"))
+            lines += site_plan.plan_lines(document, width, diff=diff, full=self._display.verbosity >= TASKS)
+            if path := whole.get(site_plan.STATS, {}).get("path"):
+                lines += self._save_plan(document, path)
+        elif applied := whole.get(site_plan.APPLIED):
+            lines += self._compare_with_plan(document, applied["path"], rest=applied["rest"])
+        return lines
 
     def _stop_short(self, outcome: str) -> list[report.Line]:
         if self._summed_up:
@@ -613,7 +688,7 @@ class CallbackModule(CallbackBase):
             return
         run = self._report(report.decide_outcome(self._stages, self._hosts))
         width = shutil.get_terminal_size((100, 24)).columns
-        lines = self._plan_lines(run, width)
+        lines = self._plan_lines(run, width, stats.custom)
         lines += report.summary_lines(run, width, self._display.verbosity >= TASKS)
         if self._live:
             self._live.show(None)
@@ -806,6 +881,7 @@ class CallbackModule(CallbackBase):
             self._stage.unreachable += state == "unreachable"
         if state in {"failed", "unreachable"}:
             self._dead.add(name)
+            self._causes.setdefault(name, f"{str(result.task_name).strip()}: {report.cause(result.result)[0]}")
         if task := self._tasks.get((self._batch, result.task._uuid)):
             task.running.discard(name)
             task.states[name] = state
@@ -822,7 +898,11 @@ class CallbackModule(CallbackBase):
     def _collect_changes(self, result: Any) -> None:
         action = result.task.resolved_action or result.task.action
         roles = roles_of(result.task)
-        for change in run_changes.read_changes(action, result.task_name, result.result):
+        data = result.result
+        if action in run_changes.UNNAMED and "dest" not in data and not result.task.loop:
+            # In check mode nothing else names a new file.
+            data = {**data, "dest": (result.task_fields.get("args") or {}).get("dest")}
+        for change in run_changes.read_changes(action, result.task_name, data):
             host = delegated_host(result) or result.host.get_name()
             self._changes.append(run_changes.placed(change, host=host, roles=roles, task=result.task_name))
 

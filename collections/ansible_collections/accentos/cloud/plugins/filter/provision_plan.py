@@ -37,7 +37,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description: >-
-    One row for each machine with C(host), C(action) (C(install), C(go on), C(keep)), C(why), C(image) and C(erases).
+    One row for each machine with C(host), C(action) (C(install), C(go on), C(keep)), C(power) (C(cycle) where its
+    management controller will turn it off and on), C(image), C(erases) and C(why).
   type: list
   elements: dict
 """
@@ -45,13 +46,9 @@ _value:
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from ansible_collections.accentos.cloud.plugins.plugin_utils.site_plan import erased
+
 GOING_ON = ("armed", "installing")
-
-
-def _erases(rule: Mapping[str, Any], layout: str) -> str:
-    """Say which disks a rule means: all it says must hold of them."""
-    said = " and ".join(f"{key} {value}" for key, value in rule.items())
-    return f"{'the two disks' if layout.startswith('raid1') else 'the one disk'} with {said}"
 
 
 def provision_plan(
@@ -68,15 +65,17 @@ def provision_plan(
             action = "install"
         else:
             action = "go on" if host in machines and machines[host]["state"] in GOING_ON else "keep"
+        # One that an earlier run started goes on by itself.
+        cycled = action == "install" or (action == "go on" and machines[host]["state"] == "armed")
+        disks = specification["disks"]
         rows.append(
             {
                 "host": host,
                 "action": action,
-                "why": step["reason"],
+                "power": "cycle" if cycled else "",
                 "image": "" if action == "keep" else specification["image"]["name"],
-                "erases": ""
-                if action == "keep"
-                else _erases(specification["disks"]["rule"], specification["disks"]["layout"]),
+                "erases": "" if action == "keep" else erased(disks["rule"], disks["layout"]),
+                "why": step["reason"],
             }
         )
     return rows

@@ -39,6 +39,9 @@ _IN_MEMORY = frozenset(
     }
 )
 
+# Their results do not always say which file they are about.
+UNNAMED = frozenset({"ansible.builtin.copy", "ansible.builtin.template"})
+
 # Verbs that a running unit needs for a reason.
 _ANEW = frozenset({"restart", "reload"})
 
@@ -66,15 +69,15 @@ _SERVICE_OF = {
 class Change:
     """One change: ``verb`` says what is done to ``thing``, ``why`` is empty where it needs no reason.
 
-    ``before`` and ``after`` are texts of a file, without secrets; both are empty for everything else.
+    ``diff`` has the lines of a unified difference of a file, without secrets and without its name; it is empty for
+    everything else.
     """
 
     kind: str
     verb: str
     thing: str
     why: str = ""
-    before: str = ""
-    after: str = ""
+    diff: tuple[str, ...] = ()
     host: str = ""
     service: str = ""
     task: str = ""
@@ -108,22 +111,30 @@ def _differences(result: Mapping[str, object]) -> Iterator[Mapping[str, object]]
     yield from (part for part in (diff if isinstance(diff, list) else [diff]) if isinstance(part, Mapping))
 
 
+def difference(before: str, after: str) -> tuple[str, ...]:
+    """Return the lines of the unified difference of two texts, each with a line of what is around it."""
+    old, new = (text.rstrip("\n").split("\n") if text else [] for text in (before, after))
+    # The first two lines would only repeat the name of the file.
+    return tuple(difflib.unified_diff(old, new, lineterm="", n=1))[2:]
+
+
 def _read_files(result: Mapping[str, object]) -> Iterator[Change]:
     for part in _differences(result):
         before, after = str(part.get("before") or ""), str(part.get("after") or "")
         path = str(part.get("after_header") or part.get("before_header") or "")
         if path and before != after:
-            yield Change("file", "remove" if not after else "change" if before else "create", path, "", before, after)
+            verb = "remove" if not after else "change" if before else "create"
+            yield Change("file", verb, path, "", difference(before, after))
 
 
 def _read_copy(result: Mapping[str, object]) -> Iterator[Change]:
-    # Its difference names the file by where the content came from, and in check mode nothing names a new one.
+    # Its difference names the file by where the content came from; in check mode a new one has a name only by "dest".
     parts = [part for part in _differences(result) if "before" in part]
     before, after, old = (
         str(parts[0].get(name) or "") if parts else "" for name in ("before", "after", "before_header")
     )
     if path := str(result.get("dest") or old):
-        yield Change("file", "create" if parts and not before else "change", path, "", before, after)
+        yield Change("file", "create" if parts and not before else "change", path, "", difference(before, after))
 
 
 def _reason(result: Mapping[str, object], name: str) -> str:
@@ -271,10 +282,7 @@ def _file_lines(change: Change, full: bool) -> list[report.Line]:
     lines = [report.Line(f"  {title}", "changed")]
     if not (full or change.verb == "change"):
         return lines
-    before, after = report.sanitise_lines(change.before.rstrip("\n")), report.sanitise_lines(change.after.rstrip("\n"))
-    different = difflib.unified_diff(before if change.before else [], after if change.after else [], lineterm="", n=1)
-    # The first two lines would only repeat the name of the file.
-    return [*lines, *(report.Line(f"      {text}") for text in list(different)[2:])]
+    return [*lines, *(report.Line(f"      {text}") for line in change.diff for text in report.sanitise_lines(line))]
 
 
 def _thing_line(change: Change) -> report.Line:
@@ -309,11 +317,6 @@ def plan_lines(changes: Sequence[Change], width: int, *, diff: bool, full: bool)
         rows = [change for kind in kinds for change in by_kind[kind]]
         lines += [*_heading(title), *map(_thing_line, rows)] if rows else []
     return lines
-
-
-def plan_data(changes: Iterable[Change], *, check: bool, outcome: str) -> dict[str, object]:
-    """Return the changes for machines; texts are as they came. ``outcome`` is the one of the run."""
-    return {"check": check, "outcome": outcome, "changes": [dict(vars(change)) for change in changes]}
 
 
 def placed(change: Change, *, host: str, roles: Sequence[str], task: str) -> Change:

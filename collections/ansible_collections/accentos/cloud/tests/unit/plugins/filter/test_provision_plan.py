@@ -22,11 +22,13 @@ def test_rows() -> None:
             {"host": "b", "action": "arm", "reason": "it is failed"},
             {"host": "c", "action": "nothing", "reason": "it is being installed"},
             {"host": "d", "action": "nothing", "reason": "it is deployed"},
+            {"host": "e", "action": "nothing", "reason": "it is armed"},
         ],
-        {"a": plain, "b": mirrored, "c": plain, "d": plain},
-        {"b": {"state": "failed"}, "c": {"state": "installing"}, "d": {"state": "deployed"}},
+        {"a": plain, "b": mirrored, "c": plain, "d": plain, "e": plain},
+        {"b": {"state": "failed"}, "c": {"state": "installing"}, "d": {"state": "deployed"}, "e": {"state": "armed"}},
     )
-    assert [row["action"] for row in rows] == ["install", "install", "go on", "keep"]
+    assert [row["action"] for row in rows] == ["install", "install", "go on", "keep", "go on"]
+    assert [row["power"] for row in rows] == ["cycle", "cycle", "", "", "cycle"]
     assert rows[0]["erases"] == "the one disk with serial S1 and rotational False"
     assert rows[1]["erases"] == "the two disks with size_max_gib 500"
     assert rows[1]["image"] == "storage-amd64"

@@ -1,0 +1,257 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The document of a plan on literals: made, read, compared, shown, without secrets."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+from ansible_collections.accentos.cloud.plugins.plugin_utils.run_changes import Change
+from ansible_collections.accentos.cloud.plugins.plugin_utils.site_plan import (
+    PlanError,
+    Run,
+    changes_of,
+    compare_basis,
+    compare_changes,
+    compared_lines,
+    hidden,
+    machines_of_site,
+    make_plan,
+    plan_lines,
+    read_plan,
+    refusal_of,
+    saved_lines,
+)
+
+BASIS = {
+    "site": {"hosts.yml": "1", "group_vars/all/site.yml": "1"},
+    "code": {"role nova": "1"},
+    "secrets": {"nova_password": "1"},
+    "variables": {"x_size": "1"},
+}
+MACHINE = {
+    "host": "compute-9",
+    "action": "install",
+    "power": "cycle",
+    "image": "base-amd64",
+    "erases": "the one disk with serial S1",
+    "why": "it was never installed",
+}
+CHANGES = [
+    Change("file", "change", "/etc/a", "", ("@@ -1 +1 @@", "-old", "+new"), "c1", "nova", "Files"),
+    Change("unit", "restart", "a.service", "/etc/a", (), "c1", "nova", "Units"),
+    Change("database", "run", "CREATE USER 'nova'", "", (), "c1", "nova", "Databases"),
+]
+NEW = {"compute-9": {"state": "new", "why": "it is not installed yet"}}
+RUN = Run(
+    check=True,
+    outcome="ok",
+    made="2026-01-01T00:00:00+00:00",
+    hosts=("c1", "c2"),
+    states=NEW,
+    basis=BASIS,
+    run={"tags": ["image"], "skip_tags": [], "limit": ""},
+    machines=[MACHINE],
+)
+
+
+def plan(changes: list[Change] = CHANGES, **of_run: Any) -> dict[str, Any]:
+    """Return a document of CHANGES, with other values for fields of the run."""
+    return make_plan(changes, Run(**{**vars(RUN), **of_run}))
+
+
+def test_a_plan_has_machines_hosts_and_the_cloud() -> None:
+    document = plan()
+    assert document["complete"] is True
+    assert document["machines"] == [MACHINE]
+    assert list(document["hosts"]) == ["c1", "c2", "compute-9"]
+    assert [one["thing"] for one in document["hosts"]["c1"]["changes"]] == ["/etc/a", "a.service"]
+    assert document["hosts"]["c2"] == {"state": "asked", "why": "", "changes": []}
+    assert document["hosts"]["compute-9"]["state"] == "new"
+    (row,) = document["cloud"]
+    assert (row["host"], row["change"]["kind"], row["change"]["service"]) == ("c1", "database", "nova")
+    assert refusal_of(document) == []
+
+
+def test_what_is_written_is_read_again_and_fits_the_schema() -> None:
+    document = plan()
+    assert read_plan(json.dumps(document), "p") == document
+    assert changes_of(document) == [CHANGES[0], CHANGES[2], CHANGES[1]]
+
+
+def without(name: str) -> dict[str, Any]:
+    return {key: value for key, value in plan().items() if key != name}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "it is no JSON"),
+        ("[]", "it does not have the format accentos.cloud.plan"),
+        (json.dumps({"changes": []}), "it does not have the format"),
+        (json.dumps(plan() | {"version": 2}), "version 2; this code knows version 1"),
+        (json.dumps(without("machines")), "at its top, 'machines' is a required property"),
+        (json.dumps(plan() | {"machines": [MACHINE | {"action": "erase"}]}), "at machines.0.action, 'erase' is not"),
+        (json.dumps(plan() | {"more": 1}), "'more' was unexpected"),
+    ],
+)
+def test_what_is_no_plan_is_refused_with_the_place_and_a_remedy(text: str, words: str) -> None:
+    with pytest.raises(PlanError) as caught:
+        read_plan(text, "my.plan")
+    assert words in str(caught.value)
+    assert str(caught.value).startswith("my.plan is ")
+    assert "plan.yml --check --diff" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        (plan(check=False), "tells what a run did"),
+        (plan(basis={}), "another playbook than plan.yml"),
+        (plan(outcome="failed", failed={"c2": "Packages: no room"}), "c2 could not be asked: Packages: no room"),
+        (plan(outcome="interrupted"), "ended as interrupted"),
+    ],
+)
+def test_what_cannot_be_applied_says_why(document: dict[str, Any], words: str) -> None:
+    (line,) = refusal_of(document)
+    assert words in line
+    assert f"It cannot be applied: {line}" in [one.text for one in saved_lines(document, 100, full=False)]
+
+
+def other(part: str, name: str, value: str | None) -> dict[str, Any]:
+    basis = copy.deepcopy(BASIS)
+    if value is None:
+        del basis[part][name]
+    else:
+        basis[part][name] = value
+    return {**plan(), "basis": basis}
+
+
+@pytest.mark.parametrize(
+    ("now", "line"),
+    [
+        (other("site", "hosts.yml", "2"), "file of the site hosts.yml: it is not what it was"),
+        (other("site", "host_vars/c1.yml", "1"), "file of the site host_vars/c1.yml: it is new"),
+        (other("site", "hosts.yml", None), "file of the site hosts.yml: it is gone"),
+        (other("code", "role nova", "2"), "code role nova: it is another version"),
+        (other("secrets", "nova_password", "2"), "secret nova_password: it has another value"),
+        (other("secrets", "more_password", "1"), "secret more_password: it is new"),
+        (other("variables", "x_size", "2"), "extra variable x_size: it has another value"),
+        (
+            {**plan(), "run": {"tags": [], "skip_tags": [], "limit": ""}},
+            "options of the run: the plan was made with --tags image, this run has no --tags",
+        ),
+        (
+            {**plan(), "run": {"tags": ["image"], "skip_tags": [], "limit": "c1"}},
+            "options of the run: the plan was made with no --limit, this run has --limit c1",
+        ),
+    ],
+)
+def test_each_difference_of_the_basis_is_named_once(now: dict[str, Any], line: str) -> None:
+    assert compare_basis(plan(), now) == [line]
+    # What a killed run has made is no reason not to go on; all else is.
+    assert compare_basis(plan(), now, rest=True) == ([] if "more_password" in line else [line])
+
+
+def test_the_same_differs_in_nothing() -> None:
+    assert compare_basis(plan(), plan()) == []
+    assert compare_changes(plan(), plan()) == []
+    assert compare_changes(plan(), plan(check=False), done=True) == []
+
+
+OTHER_LINES = [Change(**{**vars(CHANGES[0]), "diff": ("-old", "+newer")}), *CHANGES[1:]]
+MORE = [*CHANGES, Change("package", "install", "b", "", (), "c2", "nova", "Packages")]
+CHANGED = [
+    (plan(MORE), "c2: install package b: it is not in the plan", True),
+    (plan(CHANGES[:2]), "c1: run database CREATE USER 'nova': it was planned, and nothing is to be done now", False),
+    (plan(OTHER_LINES), "c1: write file /etc/a: other lines than planned", False),
+    (plan(machines=[]), "machine compute-9: it is gone", True),
+    (
+        plan(machines=[MACHINE | {"action": "keep", "image": "", "erases": "", "why": "it is deployed"}]),
+        "machine compute-9: planned was install, now it is keep: it is deployed",
+        False,
+    ),
+    (
+        plan(machines=[MACHINE | {"erases": "the one disk with serial S2"}]),
+        "machine compute-9: erases: planned was the one disk with serial S1, now it is the one disk with serial S2",
+        True,
+    ),
+    (plan(states={}, hosts=("c1", "c2", "compute-9")), "compute-9: new in the plan, asked now", False),
+    (plan(failed={"c2": "Ping: lost"}), "c2: it could not be asked: Ping: lost", True),
+]
+
+
+@pytest.mark.parametrize(("now", "line", "beyond"), CHANGED)
+def test_each_difference_of_what_would_be_done_is_named_once(now: dict[str, Any], line: str, beyond: bool) -> None:
+    assert compare_changes(plan(), now) == [line]
+    assert compare_changes(plan(), now, rest=True) == ([line] if beyond else [])
+
+
+def test_a_machine_that_was_kept_is_never_installed_by_a_plan_that_goes_on() -> None:
+    kept = plan(machines=[MACHINE | {"action": "keep", "power": "", "image": "", "erases": ""}])
+    told = compare_changes(kept, plan(), rest=True)
+    assert told == ["machine compute-9: planned was keep, now it is install: it was never installed"]
+
+
+def test_what_a_new_host_got_is_not_beyond_the_plan_but_more_on_another_host_is() -> None:
+    got = [Change("package", "install", "b", "", (), host, "nova", "Packages") for host in ("compute-9", "c2")]
+    done = plan([*CHANGES, *got], check=False, states={}, hosts=("c1", "c2", "compute-9"))
+    assert compare_changes(plan(), done, done=True) == ["c2: install package b: it is not in the plan"]
+    missing = compare_changes(plan(), plan(CHANGES[1:], check=False), done=True)
+    assert missing == ["c1: write file /etc/a: it was planned, and was not done"]
+
+
+def test_a_run_without_diff_did_what_was_planned_unless_it_shows_other_lines() -> None:
+    silent = Change(**{**vars(CHANGES[0]), "verb": "create", "diff": ()})
+    assert compare_changes(plan(), plan([silent, *CHANGES[1:]]), done=True) == []
+    told = ["c1: write file /etc/a: other lines than planned"]
+    assert compare_changes(plan(), plan(OTHER_LINES), done=True) == told
+    # Before it is applied, no difference is one, too.
+    assert compare_changes(plan(), plan([silent, *CHANGES[1:]])) == told
+
+
+def test_a_run_says_whether_it_did_what_was_planned() -> None:
+    assert compared_lines([])[-1].text == "As planned: exactly the changes of the plan were made."
+    lines = [line.text for line in compared_lines([f"c{number}: \x1b" for number in range(50)])]
+    assert lines[1:3] == ["Other than planned:", "  c0: \\x1b"]
+    assert lines[-1] == "  and 10 more"
+
+
+def test_the_site_alone_says_what_a_machine_is_to_become() -> None:
+    known = {
+        "provision_image": "base",
+        "provision_architecture": "amd64",
+        "provision_root_disk": {"size_max_gib": 500},
+        "provision_disk_layout": "raid1",
+    }
+    (row,) = machines_of_site({"c9": known}, "nobody could be asked")
+    assert (row["action"], row["image"]) == ("unknown", "base-amd64")
+    assert row["erases"] == "the two disks with size_max_gib 500"
+    assert read_plan(json.dumps(plan(machines=[row])), "p")["machines"] == [row]
+
+
+def test_people_see_machines_changes_and_what_is_not_known() -> None:
+    lines = [line.text for line in plan_lines(plan(), 120, diff=True, full=False)]
+    assert lines[1] == "Machines:"
+    assert lines[2].split() == ["host", "action", "power", "image", "erases", "why"]
+    assert lines[3].startswith("compute-9  install  off, then on  base-amd64  the one disk with serial S1")
+    assert "  c1: nova: restart a.service: /etc/a" in lines
+    assert [line for line in lines if line.startswith("      ")] == ["      @@ -1 +1 @@", "      -old", "      +new"]
+    assert lines[-1] == "  compute-9: new: it is not installed yet"
+    saved = [line.text for line in saved_lines(plan(), 120, full=False)]
+    assert saved[0] == "Made 2026-01-01T00:00:00+00:00 with --tags image"
+    assert saved[1:-2] == lines
+    assert saved[-1] == "Plan: 3 changes on 1 host, 1 machine to install."
+
+
+def test_texts_from_hosts_lose_secrets_and_words_of_ours_stay() -> None:
+    change = Change("file", "change", "/etc/install", "install", ("+key = install",), "install", "nova", "install")
+    document = plan([change], failed={"install": "said install"}, machines=[MACHINE | {"why": "install"}])
+    clean = hidden(document, lambda text: text.replace("install", "(hidden)"))
+    assert clean["hosts"]["install"]["why"] == "said (hidden)"
+    (entry,) = clean["hosts"]["install"]["changes"]
+    assert (entry["thing"], entry["why"], entry["diff"]) == ("/etc/(hidden)", "(hidden)", ["+key = (hidden)"])
+    assert (clean["machines"][0]["action"], clean["machines"][0]["why"]) == ("install", "(hidden)")
+    assert read_plan(json.dumps(clean), "p") == clean
