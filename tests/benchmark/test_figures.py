@@ -280,7 +280,7 @@ def test_the_lab_of_the_clone_is_a_site_that_meets_no_other(tmp_path: Path) -> N
     named = [line for line in text.splitlines() if line.startswith(("lab_name:", "site_name:", "site_domain:"))]
     assert sorted(named) == ["lab_name: benchmark", "site_domain: benchmark.example.test", "site_name: benchmark"]
     outcome = check_site(tmp_path / lab.SITE)
-    assert ([str(one) for one in outcome.findings], outcome.hosts) == ([], 4)
+    assert ([str(one) for one in outcome.findings], outcome.hosts) == ([], 6)
 
 
 def test_the_clone_is_the_commit_with_the_site_moved(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ def include(
         "tasks": [{"name": "Tasks", "ansible.builtin.include_role": included}],
     }
     files = write_play(folder, play, {"all": {"hosts": {"host-1": {}}}})
-    return run_playbook(*files, "--check", *arguments, callback="accentos.cloud.stages", **environment)
+    environ = {**os.environ, **environment}
+    return run_playbook(*files, "--check", *arguments, callback="accentos.cloud.stages", environ=environ)
 
 
 ARCHIVE = {"name": "../x", "uris": [], "suites": [], "components": [], "key": "", "fingerprint": ""}

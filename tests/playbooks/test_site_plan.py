@@ -260,7 +260,7 @@ def test_the_real_playbooks_make_save_and_apply_a_plan_of_what_changes_nothing(s
     hosts["all"]["children"]["compute"]["hosts"]["compute-1"] |= machine
     (lab / "hosts.yml").write_text(yaml.safe_dump(hosts))
     options = ["--limit=controller-1,compute-1", "--tags=always", "--skip-tags=prepare"]
-    fit = {"host_check_folders": {}, "host_check_kernel": {}}
+    fit: dict[str, Any] = {"host_check_folders": {}, "host_check_kernel": {}}
     done = finished(site.start("playbooks/plan.yml", "--check", "--diff", *options, folder=lab, **fit))
     assert done.code == 0, done.output
     document = json.loads(site.saved.read_text())
