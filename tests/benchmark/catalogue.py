@@ -12,6 +12,7 @@ HOSTS_AGAIN = "hosts made again, caches warm"
 LAB_AGAIN_CHANGES = "make lab again, things changed"
 REPEAT_CHANGES = "second deployment, things changed"
 COMPUTE_TASKS = "tasks of a compute"
+POWER_ON = "power-on to ssh without firmware"
 PROVISIONED = "molecule/provision/inventory"
 
 
@@ -77,6 +78,7 @@ BENCHMARKS = (
         "the lab of the scenario provision with its rack",
         arguments=("--inventory", PROVISIONED, "--runs", "3"),
         lab="provision",
+        bars={POWER_ON: Bar(1.3, RATIO)},
     ),
     Benchmark(
         "boot_clients",

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from tests.benchmark.catalogue import judged
+from tests.benchmark.catalogue import POWER_ON, judged
 from tests.benchmark.figures import Figure, write
 
 ROOT = Path(__file__).parents[2]
@@ -251,7 +251,7 @@ def results(marks: dict[str, float], by_hand: dict[str, float]) -> list[Figure]:
     """Return the comparison as figures in the common form."""
     firmware, whole = marks[MARKS[0][0]], marks["ssh answers"]
     rows = [
-        Figure("power-on to ssh without firmware", whole - firmware, "s", ("floor", by_hand["floor"])),
+        Figure(POWER_ON, whole - firmware, "s", ("floor", by_hand["floor"])),
         Figure("power-on to ssh", whole, "s"),
         Figure("firmware", firmware, "s"),
     ]

@@ -194,7 +194,7 @@ def test_an_installation_is_held_against_its_floor_without_firmware() -> None:
         30.0,
         "s",
         1.5,
-        None,
+        False,
     )
 
 
@@ -241,6 +241,9 @@ def test_every_bar_is_of_a_figure_that_its_program_has() -> None:
         "deploy_floor": deploy_floor.results(CLOUD),
         "cobbler_systems": cobbler_systems.results(
             {f"{verb}, {way}": 1.0 for verb in ("Define", "Sync", "Repeat") for way in ("one call", "loop")}
+        ),
+        "power_on_to_ssh": power_on_to_ssh.results(
+            {power_on_to_ssh.MARKS[0][0]: 1.0, "ssh answers": 2.0}, {"floor": 1.0}
         ),
     }
     for one in BENCHMARKS:
