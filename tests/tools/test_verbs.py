@@ -95,7 +95,9 @@ def test_what_test_leaves_out_is_in_test_long() -> None:
     steps = {step.name: step for step in steps_of("test-long")[2:]}
     scenarios = {name.removeprefix("molecule ") for name in steps if name.startswith("molecule ")}
     for scenario in scenarios:
-        assert steps[f"molecule {scenario}"].env["ACCENTOS_TESTS"] == "long"
+        # A scenario that is in no shorter run is run whole.
+        shorter = f"molecule {scenario}" in {step.name for step in steps_of("test")}
+        assert steps[f"molecule {scenario}"].env["ACCENTOS_TESTS"] == ("long" if shorter else "long or not long")
         assert leaves_out in (ROOT / "molecule" / scenario / "molecule.yml").read_text()
     marked = [path for path in (*ROOT.glob("molecule/*/tests/*.py"), *ROOT.glob("tests/*/*.py")) if is_long(path)]
     assert {path.parts[-3] for path in marked if path.parts[-2] == "tests"} == scenarios

@@ -408,6 +408,13 @@ def long_test_steps(root: Path) -> tuple[Step, ...]:
     marked = {"ACCENTOS_TESTS": "long"}
     return (
         scenario_step("openstack", "A compute leaves with a guest, and joins again.", 7200, env=marked),
+        # It is in no shorter run yet, so all of it is here.
+        scenario_step(
+            "control_plane",
+            "Database, messaging and network databases of three controllers go on without one of them.",
+            7200,
+            env={"ACCENTOS_TESTS": "long or not long"},
+        ),
         scenario_step(
             "provision",
             "Machines that are prepared too, not only installed; a stranger; faults in the midst of an installation.",
