@@ -43,7 +43,8 @@ def test_a_plain_machine() -> None:
             "::1 localhost ip6-localhost ip6-loopback\nff02::1 ip6-allnodes\nff02::2 ip6-allrouters\n"
         ),
         "etc/fstab": File(
-            "UUID=root-uuid / ext4 errors=remount-ro 0 1\nUUID=AAAA-0001 /boot/efi vfat umask=0077,nofail 0 2\n"
+            "UUID=root-uuid / ext4 errors=remount-ro 0 1\n"
+            "UUID=AAAA-0001 /boot/efi vfat umask=0077,nofail,x-systemd.device-timeout=10min 0 2\n"
         ),
         "etc/machine-id": File("", 0o444),
         "etc/resolv.conf": File("nameserver 10.0.0.10\n"),
@@ -58,8 +59,8 @@ def test_a_plain_machine() -> None:
 
 def test_a_mirrored_machine_knows_both_disks() -> None:
     assert render_fstab(PAIR).splitlines()[1:] == [
-        "UUID=A-1 /boot/efi vfat umask=0077,nofail 0 2",
-        "UUID=B-2 /boot/efi2 vfat umask=0077,nofail 0 2",
+        "UUID=A-1 /boot/efi vfat umask=0077,nofail,x-systemd.device-timeout=10min 0 2",
+        "UUID=B-2 /boot/efi2 vfat umask=0077,nofail,x-systemd.device-timeout=10min 0 2",
     ]
     value = specification(network__dns=[])
     files = render_files(parse_specification(value), PAIR, "ARRAY /dev/md/root UUID=1\nnoise\n")

@@ -13,6 +13,8 @@ from .specification import Bond, Interface, Network, Specification, Vlan
 
 NETWORK_FOLDER = "etc/systemd/network"
 ESP_FOLDERS = ("boot/efi", "boot/efi2")
+# Nothing waits for these file systems, so a slow controller may take its time; systemd's own 90 s are too few for some.
+ESP_OPTIONS = "umask=0077,nofail,x-systemd.device-timeout=10min"
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ def render_fstab(layout: Layout) -> str:
     """Return /etc/fstab: all by identifier. A machine whose second disk died boots on meanwhile."""
     lines = [f"UUID={layout.root_uuid} / ext4 errors=remount-ro 0 1"]
     lines += [
-        f"UUID={volume} /{folder} vfat umask=0077,nofail 0 2"
+        f"UUID={volume} /{folder} vfat {ESP_OPTIONS} 0 2"
         for (_device, volume), folder in zip(layout.esps, ESP_FOLDERS, strict=False)
     ]
     return "\n".join(lines) + "\n"
