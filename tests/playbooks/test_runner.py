@@ -129,7 +129,7 @@ def test_a_plan_is_made_in_check_mode_and_refused_without(job: Job) -> None:
 def test_the_doctor_fails_with_its_findings(job: Job, site: Path) -> None:  # noqa: F811 - the same one
     done = job("doctor", "--check -vvv")
     assert (done.runner.status, done.runner.rc) == ("failed", 2), done.output
-    assert done.hosts("runner_on_unreachable") == {"compute-1", "deploy-1", "storage-1"}
+    assert done.hosts("runner_on_unreachable") == {"compute-1", "compute-2", "deploy-1", "rack-1", "storage-1"}
     assert done.runner.stats["failures"]
     assert "broken.service: <b>refused</b> (hidden)" in done.output
     assert SecretStore(site).read() == {"example_password": PRIVATE}
