@@ -69,6 +69,13 @@ def test_the_table_of_the_collection_names_each_role_and_plugin_once() -> None:
     assert sorted(told) == sorted([*plugins, *(("role", role) for role in roles())])
 
 
+def test_a_plan_takes_what_a_site_leaves_out_of_its_machines_as_the_role_that_installs_them() -> None:
+    taken = load(COLLECTION / "roles/site_plan/vars/main.yml")["__site_plan_machine_defaults"]
+    defaults = load(COLLECTION / "roles/provision/defaults/main.yml")
+    assert taken
+    assert taken == {name: defaults[name] for name in taken}
+
+
 def test_differences_are_found() -> None:
     text: dict[str, object] = {"description": "Text."}
     assert differences({"a": 1, "__b": 2}, {"a": {**text, "default": 1}, "c": {**text, "required": True}}) == []

@@ -129,7 +129,7 @@ def step(stage: Stage, beside: bool) -> Step:
         timeout=stage.timeout,
         terminal=not beside,
         group=stage.group if beside else "",
-        remedy="Mend what the message names; `make lab` goes on from here.",
+        remedy="Mend what the message names; the same command goes on from here.",
     )
 
 

@@ -134,18 +134,22 @@ def secrets(site: Site) -> list[str]:
     ]
 
 
+# What goes on from where the lab was left.
+ON = f"make lab UNTIL={lab.STOPS[-1]}"
+
+
 def next_commands(stop: str, site: Site) -> list[str]:
     """Return three commands of use after STOP on the way to SITE."""
     rows = {
         "hosts": [
             (f"{site.ssh} controller-1", "a look at a host"),
             (f"{PLAYBOOK}/prepare.yml --check --diff --limit controller-1", "what would change there"),
-            ("make lab", "the rest of the way, to a cloud"),
+            (ON, "the rest of the way, to a cloud"),
         ],
         "machines": [
             (f"{site.ssh} rack-1 virsh list --all", "the machines in the rack"),
             (f"{PLAYBOOK}/provision.yml --check", "what would be installed"),
-            ("make lab", "the rest of the way, to a cloud"),
+            (ON, "the rest of the way, to a cloud"),
         ],
     }.get(
         stop,

@@ -38,20 +38,7 @@ options:
   path:
     description: File on the controller that gets the plan when the run has ended.
     type: path
-attributes:
-  check_mode:
-    description: Can run in check mode and return the same result without modifying the target.
-    support: full
-  diff_mode:
-    description: Returns details on what has changed when in diff mode.
-    support: none
-    details: Nothing changes.
-  action:
-    description: Has a corresponding action plug-in, so that it runs on the controller.
-    support: full
-  async:
-    description: Can be used with C(async).
-    support: none
+extends_documentation_fragment: [accentos.cloud.control_node]
 """
 
 EXAMPLES = r"""

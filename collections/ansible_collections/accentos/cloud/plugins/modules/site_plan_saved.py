@@ -43,20 +43,7 @@ options:
   playbooks:
     description: As in M(accentos.cloud.site_plan_basis). Needed to compare.
     type: path
-attributes:
-  check_mode:
-    description: Can run in check mode and return the same result without modifying the target.
-    support: full
-  diff_mode:
-    description: Returns details on what has changed when in diff mode.
-    support: none
-    details: Nothing changes.
-  action:
-    description: Has a corresponding action plug-in, so that it runs on the controller.
-    support: full
-  async:
-    description: Can be used with C(async).
-    support: none
+extends_documentation_fragment: [accentos.cloud.control_node]
 requirements:
   - jsonschema (Python library, on the controller)
 """
