@@ -70,10 +70,10 @@ def test_the_table_of_the_collection_names_each_role_and_plugin_once() -> None:
 
 
 def test_a_plan_takes_what_a_site_leaves_out_of_its_machines_as_the_role_that_installs_them() -> None:
-    taken = load(COLLECTION / "roles/site_plan/vars/main.yml")["__site_plan_machine_defaults"]
+    taken = load(COLLECTION / "roles/site_plan/vars/main.yml")["__site_plan_machine_defaults"]  # type: ignore[index]
     defaults = load(COLLECTION / "roles/provision/defaults/main.yml")
     assert taken
-    assert taken == {name: defaults[name] for name in taken}
+    assert taken == {name: defaults[name] for name in taken}  # type: ignore[index]
 
 
 def test_differences_are_found() -> None:

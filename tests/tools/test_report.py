@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import xml.etree.ElementTree as ET
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -102,6 +103,32 @@ def test_count_cases_counts_an_error_as_failed() -> None:
       <testcase classname="c" name="worse"><failure/><error/></testcase><testcase name="no"><skipped/></testcase>
       </testsuite></testsuites>"""
     assert count_cases(text) == Counts(1, ("bad", "c::worse"), ("no",))
+
+
+@pytest.mark.parametrize(
+    ("message", "text", "told"),
+    [
+        (
+            "exit code 2",
+            "[1/2] packages ... ok\nFAILED: lab hosts: exit code 2\n  remedy: none\nmake: Error 1",
+            "FAILED: lab hosts: exit code 2",
+        ),
+        (
+            "AssertionError: a title\n\nok web1\n#x1B[31mfailed: [web2] no guest\nfatal: later",
+            "the same",
+            "failed: [web2] no guest",
+        ),
+        ("assert 1 == 2", "E   assert 1 == 2\nerror: in the text of pytest", ""),
+        ("failed with 1 error:", "a.py:1: not so", ""),
+    ],
+)
+def test_a_failure_is_told_with_the_line_that_names_its_cause(message: str, text: str, told: str) -> None:
+    failure = ET.Element("failure", message=message)
+    failure.text = text
+    case = ET.Element("testcase", name="x")
+    case.append(failure)
+    why = f" | {told}" if told else ""
+    assert count_cases(ET.tostring(case, "unicode")).failed == (f"x: {message.partition(chr(10))[0]}{why}",)
 
 
 def test_count_files_names_the_broken_one(tmp_path: Path) -> None:

@@ -3,10 +3,17 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+from .report import plain
+
+# How programs begin the line that says what went wrong: Ansible, its linters, our own runs.
+CAUSE = re.compile(r"\W*(failed|fatal|error)\b", re.IGNORECASE)
+CAUSE_LENGTH = 300
 
 
 class UnreadableResultsError(Exception):
@@ -15,7 +22,7 @@ class UnreadableResultsError(Exception):
 
 @dataclass(frozen=True)
 class Counts:
-    """Numbers of tests, and the names of those that failed, each with what was said first, or were skipped."""
+    """Numbers of tests, and the names of those that failed, each with its reason, or were skipped."""
 
     passed: int = 0
     failed: tuple[str, ...] = ()
@@ -31,6 +38,21 @@ class Counts:
         return Counts(self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped)
 
 
+def _lines(text: str | None) -> list[str]:
+    # XML has no escape characters; pytest writes them out.
+    return [plain(line) for line in (text or "").strip().replace("#x1B", "\x1b").splitlines()]
+
+
+def reason(failure: ET.Element) -> str:
+    """Return what is first said of a FAILURE, and of output that it shows the first line that names a cause."""
+    said, *more = _lines(failure.get("message")) or [""]
+    text = _lines(failure.text)
+    # pytest repeats the message in its text, behind such a mark; others have the output of a program there.
+    shown = more or ([] if any(line.startswith("E  ") for line in text) else text)
+    cause = next((line.strip() for line in shown if CAUSE.match(line)), "")
+    return " | ".join(part for part in (said, cause[:CAUSE_LENGTH]) if part)
+
+
 def count_cases(text: str) -> Counts:
     """Count the test cases in the JUnit XML TEXT; an error counts as a failure. Raises ET.ParseError."""
     passed = 0
@@ -40,8 +62,8 @@ def count_cases(text: str) -> Counts:
         name = "::".join(part for part in (case.get("classname"), case.get("name")) if part)
         wrong = [found for tag in ("failure", "error") if (found := case.find(tag)) is not None]
         if wrong:
-            first = (wrong[0].get("message") or "").strip().partition("\n")[0]
-            failed.append(f"{name}: {first}" if first else name)
+            why = reason(wrong[0])
+            failed.append(f"{name}: {why}" if why else name)
         elif case.find("skipped") is not None:
             skipped.append(name)
         else:

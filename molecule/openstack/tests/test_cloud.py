@@ -22,7 +22,11 @@ def verify(*options: str) -> str:
     """Run playbooks/verify.yml, which must succeed, and return what it says."""
     argv = [sys.executable, "-m", "ansible", "playbook", f"--inventory={INVENTORY}", *options, "playbooks/verify.yml"]
     # Molecule asks for Ansible's own callback, which has no table.
-    settings = os.environ | {"ANSIBLE_STDOUT_CALLBACK": "accentos.cloud.stages", "ANSIBLE_NOCOLOR": "1"}
+    settings = os.environ | {
+        "ANSIBLE_STDOUT_CALLBACK": "accentos.cloud.stages",
+        "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_FORCE_COLOR": "0",
+    }
     done = subprocess.run(argv, cwd=ROOT, env=settings, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

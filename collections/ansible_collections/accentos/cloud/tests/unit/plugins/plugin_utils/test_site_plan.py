@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -57,7 +58,7 @@ RUN = Run(
 )
 
 
-def plan(changes: list[Change] = CHANGES, **of_run: Any) -> dict[str, Any]:
+def plan(changes: Sequence[Change] = tuple(CHANGES), **of_run: Any) -> dict[str, Any]:
     """Return a document of CHANGES, with other values for fields of the run."""
     return make_plan(changes, Run(**{**vars(RUN), **of_run}))
 
