@@ -134,6 +134,28 @@ _OTHERS = 0o007
 _VALIDATOR = "oslo-config-validator"
 _GENERATOR = "oslo-config-generator"
 _TIMEOUT = 300
+_BROKEN = 70
+_FIRST_LINE = 256
+# Both load all code of the service to know its options, which takes seconds, so one process is both of them in turn. It
+# ends as the validator does, or with _BROKEN. Arguments: both programs, a file for options, one to judge, namespaces.
+_BOTH = f"""
+import runpy, sys, traceback
+generator, validator, options, candidate, *names = sys.argv[1:]
+asked = [generator, "--format=json", "--output-file=" + options, *names], [validator, "--input-file", candidate, *names]
+for sys.argv in asked:
+    code = 0
+    try:
+        runpy.run_path(sys.argv[0], run_name="__main__")
+    except SystemExit as end:
+        code = end.code
+    except Exception:
+        traceback.print_exc()
+        code = {_BROKEN}
+    if code and sys.argv[0] == generator:
+        code = {_BROKEN}
+    if code:
+        sys.exit(code)
+"""
 
 
 @dataclass(frozen=True)
@@ -232,6 +254,15 @@ def name_of(find: Any, number: int) -> str:
         return str(number)
 
 
+def interpreter_of(program: str) -> list[str]:
+    """Return how a program calls its Python in its first line. Raises SyncError."""
+    with Path(program).open(encoding="utf-8", errors="replace") as lines:
+        words = lines.readline(_FIRST_LINE).removeprefix("#!").split()
+    if not words or not words[0].startswith("/"):
+        raise SyncError(f"oslo.config cannot be asked: {program} does not name its interpreter")
+    return words
+
+
 def validate(file: File, programs: Mapping[str, str], folder: Path) -> str:
     """Let oslo.config judge names and values of the new content, with references for secrets; return what is wrong.
 
@@ -240,14 +271,13 @@ def validate(file: File, programs: Mapping[str, str], folder: Path) -> str:
     candidate, options = folder / "candidate.conf", folder / "options.json"
     candidate.write_text(file.referring, encoding="utf-8")
     namespaces = [f"--namespace={name}" for name in file.wanted["namespaces"]]
-    argv = [programs[_GENERATOR], "--format=json", f"--output-file={options}", *namespaces]
+    files = [programs[_GENERATOR], programs[_VALIDATOR], str(options), str(candidate)]
+    argv = [*interpreter_of(programs[_GENERATOR]), "-c", _BOTH, *files, *namespaces]
     code, out = call(argv, name_of(pwd.getpwuid, os.geteuid()), timeout=_TIMEOUT)
-    if code != 0:
+    if code not in (0, 1):
         raise SyncError(
             f"oslo.config cannot check {file.path}: {(out.strip().splitlines() or ['no reason given'])[-1]}"
         )
-    argv = [programs[_VALIDATOR], "--input-file", str(candidate), *namespaces]
-    _code, out = call(argv, name_of(pwd.getpwuid, os.geteuid()), timeout=_TIMEOUT)
     unknown = find_unknown(out, file.wanted["sections"])
     if unknown:
         return f"The service does not know these options of {file.path}: {', '.join(unknown)}."

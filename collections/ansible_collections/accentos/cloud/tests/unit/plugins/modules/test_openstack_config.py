@@ -8,6 +8,7 @@ import json
 import os
 import pwd
 import stat
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +20,31 @@ from ansible_collections.accentos.cloud.plugins.modules import openstack_config
 USER = pwd.getpwuid(os.geteuid()).pw_name
 GROUP = grp.getgrgid(os.getegid()).gr_name
 CANARY = "Zq7-secret"
-# It keeps what it was asked to read; "unknown" and "broken" say how it ends.
+# They are the programs that the module runs in one process. The validator keeps what it was asked to read; the file
+# "unknown" says what it finds, and "broken" names the one that does not work.
 VALIDATOR = """\
-#!/bin/sh
-cp "$2" {folder}/validated
-echo "$3 $4" >>{folder}/calls
-[ -s {folder}/unknown ] || exit 0
-sed 's/.*/ERROR:root:& is not part of the sample config/' {folder}/unknown >&2
-exit 1
+#!{python}
+import pathlib, shutil, sys
+folder = pathlib.Path({folder!r})
+shutil.copy(sys.argv[2], folder / "validated")
+with (folder / "calls").open("a") as calls:
+    print(*sys.argv[3:], file=calls)
+if (folder / "broken").exists():
+    import no_such_validator
+unknown = (folder / "unknown").read_text().split() if (folder / "unknown").exists() else []
+for option in unknown:
+    print("ERROR:root:" + option + " is not part of the sample config", file=sys.stderr)
+sys.exit(1 if unknown else 0)
 """
 GENERATOR = """\
-#!/bin/sh
-[ -f {folder}/broken ] && {{ echo "No module named nova" >&2; exit 1; }}
-[ "$1" = --format=json ] || exit 9
-cp {folder}/options "${{2#--output-file=}}"
+#!{python}
+import pathlib, shutil, sys
+folder = pathlib.Path({folder!r})
+if (folder / "broken").exists() and (folder / "broken").read_text() == "generator":
+    import no_such_service
+if sys.argv[1] != "--format=json":
+    sys.exit(9)
+shutil.copy(folder / "options", sys.argv[2].removeprefix("--output-file="))
 """
 DEBUG: dict[str, Any] = {
     "name": "debug",
@@ -55,7 +67,7 @@ class Host:
         self.validator = folder / "bin" / "oslo-config-validator"
         for name, script in (("validator", VALIDATOR), ("generator", GENERATOR)):
             program = folder / "bin" / f"oslo-config-{name}"
-            program.write_text(script.format(folder=folder), encoding="utf-8")
+            program.write_text(script.format(folder=str(folder), python=sys.executable), encoding="utf-8")
             program.chmod(0o755)
         options = {"options": {"DEFAULT": {"opts": [DEBUG]}}}
         (folder / "options").write_text(json.dumps(options), encoding="utf-8")
@@ -183,11 +195,20 @@ def test_options_of_an_identity_plugin_pass(host: Host) -> None:
     assert host.run(host.file(sections={"nova": {"auth_type": "password", "username": "nova"}}))["changed"]
 
 
-def test_a_validator_that_does_not_work_is_told_but_no_matter_for_a_plan(host: Host) -> None:
-    (host.folder / "broken").touch()
+@pytest.mark.parametrize(("broken", "missing"), [("generator", "no_such_service"), ("validator", "no_such_validator")])
+def test_a_program_that_does_not_work_is_told_but_no_matter_for_a_plan(host: Host, broken: str, missing: str) -> None:
+    (host.folder / "broken").write_text(broken, encoding="utf-8")
     assert host.run(check_mode=True)["changed"]
     refused = host.run()
-    assert refused["msg"] == f"oslo.config cannot check {host.conf}: No module named nova"
+    assert refused["msg"].startswith(f"oslo.config cannot check {host.conf}: ModuleNotFoundError: No module named")
+    assert missing in refused["msg"]
+    assert not host.conf.exists()
+
+
+def test_programs_that_are_missing_are_told_but_no_matter_for_a_plan(host: Host) -> None:
+    generator = host.validator.with_name("oslo-config-generator")
+    generator.write_text("not a program\n", encoding="utf-8")
+    assert host.run()["msg"] == f"oslo.config cannot be asked: {generator} does not name its interpreter"
     host.validator.unlink()
     assert host.run(check_mode=True)["changed"]
     assert host.run()["msg"] == "oslo-config-validator is not there."
