@@ -15,6 +15,7 @@ _RETRIES = 3
 _RETRIABLE = [429, 502, 503, 504]
 _NOT_FOUND = 404
 _ERROR = 400
+_BROKEN = 500
 # What a service calls itself, and the attribute of openstacksdk's connection that talks to it.
 _PROXIES = {
     "identity": "identity",
@@ -37,6 +38,10 @@ class CloudError(Exception):
 
 class NoSuchThingError(CloudError):
     """A service has not what it is asked for."""
+
+
+class ServiceBrokenError(CloudError):
+    """A service could not do what it is asked for, and may do it when it is asked again."""
 
 
 class Cloud:
@@ -100,7 +105,11 @@ class Cloud:
         except self._errors as error:
             raise CloudError(f"the {service} service does not answer {method} {path}: {error}") from error
         if answer.status_code >= _ERROR:
-            kind = NoSuchThingError if answer.status_code == _NOT_FOUND else CloudError
+            kind = CloudError
+            if answer.status_code == _NOT_FOUND:
+                kind = NoSuchThingError
+            elif answer.status_code >= _BROKEN:
+                kind = ServiceBrokenError
             raise kind(f"the {service} service refuses {method} {path}: {answer.status_code} {_reason(answer)}")
         return answer.json() if answer.content else None
 

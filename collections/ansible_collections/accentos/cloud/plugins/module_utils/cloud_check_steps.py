@@ -13,7 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.accentos.cloud.plugins.module_utils.cloud_api import Cloud, CloudError, NoSuchThingError, wait
+from ansible_collections.accentos.cloud.plugins.module_utils.cloud_api import (
+    Cloud,
+    CloudError,
+    NoSuchThingError,
+    ServiceBrokenError,
+    wait,
+)
 from ansible_collections.accentos.cloud.plugins.module_utils.cloud_checks import (
     Check,
     CheckFailedError,
@@ -391,18 +397,25 @@ class Checks:
             found = self._admin.get("compute", f"/servers/{server}")["server"]
         return str(found["OS-EXT-SRV-ATTR:host"])
 
-    def _said(self, server: str, done: Callable[[Console], Any]) -> Console | None:
-        """Return what a guest said once that is enough, None before."""
+    def _said(self, server: str) -> Console:
+        """Return what a guest said so far."""
         body: dict[str, Any] = {"os-getConsoleOutput": {}}
-        said = read_console(self._user.ask("compute", "POST", f"/servers/{server}/action", body)["output"])
-        return said if done(said) else None
+        return read_console(self._user.ask("compute", "POST", f"/servers/{server}/action", body)["output"])
+
+    def _said_enough(self, server: str, done: Callable[[Console], Any]) -> bool:
+        """Tell whether a guest said what it ought to."""
+        try:
+            return bool(done(self._said(server)))
+        except ServiceBrokenError:
+            # The first console since a compute started takes longer on a slow one than an answer may.
+            return False
 
     def _consoles(self, done: Callable[[Console], Any]) -> list[Console]:
         """Return what both guests said once that is enough, or after the time that they have."""
         with told("compute"):
             for server in self._made.servers:
-                wait(functools.partial(self._said, server, done), self._timeout)
-            return [self._said(server, lambda _said: True) or Console() for server in self._made.servers]
+                wait(functools.partial(self._said_enough, server, done), self._timeout)
+            return [self._said(server) for server in self._made.servers]
 
     def lease(self) -> str:
         """Compare the addresses that guests got with those of their ports."""

@@ -204,6 +204,17 @@ def test_guests_that_do_not_work_are_told(cloud: WholeCloud, capsys: pytest.Capt
     assert cloud.left() == {}
 
 
+def test_a_compute_that_is_late_with_consoles_is_asked_again(
+    cloud: WholeCloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cloud.late_consoles = 3
+    assert set(results(run(cloud, capsys)).values()) == {"ok"}
+    cloud.late_consoles = 10**6
+    result = run(cloud, capsys)
+    assert results(result)["address by DHCP"] == "failed"
+    assert details(result)["address by DHCP"].endswith("500 MessagingTimeout")
+
+
 def test_what_programs_say_is_believed(cloud: WholeCloud, capsys: pytest.CaptureFixture[str], programs: Path) -> None:
     write(programs / "ssh", SSH.replace("echo accentos-check-1", "echo another"))
     assert details(run(cloud, capsys))["ssh"] == "203.0.113.200 is another."

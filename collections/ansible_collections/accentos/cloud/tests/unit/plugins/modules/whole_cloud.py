@@ -36,6 +36,8 @@ class WholeCloud(TlsServer):
         self.volumes = True
         self.fail: dict[tuple[str, str], int] = {}
         self.console = CONSOLE
+        # So many times a compute does not answer in time when it is asked for a console.
+        self.late_consoles = 0
         self.stuck: set[str] = set()
         self.detaching: set[str] = set()
         self.computes = ["compute-1", "compute-2"]
@@ -200,6 +202,9 @@ class Handler(TlsHandler):
             if "migration" not in self.server.stuck:
                 one["OS-EXT-SRV-ATTR:host"] = body["os-migrateLive"]["host"]
             self.answer(202)
+        elif self.server.late_consoles:
+            self.server.late_consoles -= 1
+            self.answer(500, {"computeFault": {"message": "MessagingTimeout", "code": 500}})
         else:
             (port,) = [two for two in self.server.objects["ports"].values() if two["device_id"] == one["id"]]
             said = self.server.console.format(address=port["fixed_ips"][0]["ip_address"], name=one["name"])
