@@ -397,6 +397,17 @@ class Checks:
             found = self._admin.get("compute", f"/servers/{server}")["server"]
         return str(found["OS-EXT-SRV-ATTR:host"])
 
+    def _kinds(self) -> dict[str, str]:
+        """Return how computes run their guests, kvm or qemu, for those that tell it."""
+        found = {}
+        for server in self._made.servers:
+            # Where the policy of the cloud or a slow compute keeps it from being told, it is not known.
+            with contextlib.suppress(CloudError):
+                kind = self._admin.get("compute", f"/servers/{server}/diagnostics")["hypervisor"]
+                if kind:
+                    found[self._host(server)] = str(kind)
+        return found
+
     def _said(self, server: str) -> Console:
         """Return what a guest said so far."""
         body: dict[str, Any] = {"os-getConsoleOutput": {}}
@@ -560,7 +571,7 @@ class Checks:
         made = self._made
         server = made.servers[0]
         before = self._host(server)
-        target = migration_target(self._computes, before)
+        target = migration_target(self._computes, before, self._kinds())
         with told("compute"):
             # Its rule would keep the guest from joining the other one.
             self._user.remove("compute", f"/os-server-groups/{made.server_group}")

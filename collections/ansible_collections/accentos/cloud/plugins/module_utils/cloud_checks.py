@@ -179,9 +179,17 @@ def external_network(networks: Sequence[Mapping[str, Any]], wanted: str | None) 
     return known[min(known)] if known else None
 
 
-def migration_target(computes: Collection[str], host: str) -> str:
-    """Return the compute to which a guest on HOST moves. Raises LeftOutError."""
+def migration_target(computes: Collection[str], host: str, kinds: Mapping[str, str]) -> str:
+    """Return the compute to which a guest on HOST moves. Raises LeftOutError.
+
+    KINDS are how computes run guests, kvm or qemu, as far as that is known: none moves from one kind to the other.
+    """
     others = sorted(set(computes) - {host})
     if not others:
         raise LeftOutError("there is one compute only")
-    return others[0]
+    own = kinds.get(host)
+    fit = [other for other in others if not own or kinds.get(other, own) == own]
+    if not fit:
+        seen = ", ".join(f"{other} by {kinds[other]}" for other in others)
+        raise LeftOutError(f"guests run by {own} on {host} and on {seen}: none moves from one kind to the other")
+    return fit[0]

@@ -154,7 +154,13 @@ def test_the_external_network_is_chosen() -> None:
         external_network([], "three")
 
 
-def test_a_guest_moves_to_another_compute() -> None:
-    assert migration_target(["compute-2", "compute-1", "compute-3"], "compute-1") == "compute-2"
-    with pytest.raises(LeftOutError):
-        migration_target(["compute-1"], "compute-1")
+def test_a_guest_moves_to_another_compute_that_runs_guests_in_the_same_way() -> None:
+    three = ["compute-2", "compute-1", "compute-3"]
+    for kinds in ({}, {"compute-2": "qemu"}, {"compute-1": "kvm"}, {"compute-1": "kvm", "compute-2": "kvm"}):
+        assert migration_target(three, "compute-1", kinds) == "compute-2"
+    assert migration_target(three, "compute-1", {"compute-1": "kvm", "compute-2": "qemu"}) == "compute-3"
+    with pytest.raises(LeftOutError, match="there is one compute only"):
+        migration_target(["compute-1"], "compute-1", {})
+    told = "guests run by kvm on compute-1 and on compute-2 by qemu: none moves from one kind to the other"
+    with pytest.raises(LeftOutError, match=told):
+        migration_target(three[:2], "compute-1", {"compute-1": "kvm", "compute-2": "qemu"})

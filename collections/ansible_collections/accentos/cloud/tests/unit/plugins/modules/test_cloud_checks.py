@@ -215,6 +215,17 @@ def test_a_compute_that_is_late_with_consoles_is_asked_again(
     assert details(result)["address by DHCP"].endswith("500 MessagingTimeout")
 
 
+def test_guests_do_not_move_between_computes_that_run_them_in_two_ways(
+    cloud: WholeCloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cloud.kinds = {"compute-1": "kvm", "compute-2": "qemu"}
+    result = run(cloud, capsys)
+    assert (results(result)["live migration"], "failed" in results(result).values()) == ("left out", False)
+    assert details(result)["live migration"].startswith("guests run by kvm on compute-1 and on compute-2 by qemu")
+    cloud.fail["GET", "servers/diagnostics"] = 403
+    assert results(run(cloud, capsys))["live migration"] == "ok"
+
+
 def test_what_programs_say_is_believed(cloud: WholeCloud, capsys: pytest.CaptureFixture[str], programs: Path) -> None:
     write(programs / "ssh", SSH.replace("echo accentos-check-1", "echo another"))
     assert details(run(cloud, capsys))["ssh"] == "203.0.113.200 is another."

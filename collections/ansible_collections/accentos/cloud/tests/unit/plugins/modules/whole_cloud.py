@@ -41,6 +41,7 @@ class WholeCloud(TlsServer):
         self.stuck: set[str] = set()
         self.detaching: set[str] = set()
         self.computes = ["compute-1", "compute-2"]
+        self.kinds: dict[str, str | None] = {}
         self.alive = True
         self.objects: dict[str, dict[str, dict[str, Any]]] = {}
         self.add("roles", name="member")
@@ -166,7 +167,7 @@ class Handler(TlsHandler):
                 self.answer(200, {"services": [{**one, "host": host} for host in server.computes]})
             case "GET", ["agents" | "extensions" as kind]:
                 self.answer(200, {kind: [{"alias": "router"}] if kind == "extensions" else []})
-            case "PUT", [_kind, _id, "users", *_rest]:
+            case ("PUT", [_, _, "users", *_]) | ("POST", ["flavors", _, "action"]):
                 self.answer(204)
             case "PUT", ["routers", router, "add_router_interface"]:
                 server.add(
@@ -178,8 +179,9 @@ class Handler(TlsHandler):
                 self.answer(200, {})
             case "POST", ["servers", number, "action"]:
                 self.act(server.objects["servers"][number], body)
-            case "POST", ["flavors", _number, "action"]:
-                self.answer(200, {})
+            case "GET", ["servers", number, "diagnostics"]:
+                host = server.objects["servers"][number]["OS-EXT-SRV-ATTR:host"]
+                self.answer(200, {"driver": "libvirt", "hypervisor": server.kinds.get(host)})
             case "POST", ["servers", _number, "remote-consoles"]:
                 self.answer(200, {"remote_console": {"url": server.url("/console/vnc_auto.html?path=%3Ftoken%3Dx")}})
             case "POST", ["servers", number, "os-volume_attachments"]:
