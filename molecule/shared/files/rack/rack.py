@@ -39,6 +39,9 @@ OVMF_CODE = "/usr/share/OVMF/OVMF_CODE_4M.fd"
 OVMF_VARS = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
 NAMESPACE = uuid.UUID("7c2c1a0e-3f0c-4d0e-9a54-6f6d8d0f1c11")
 URI = "qemu:///system"
+# With these features a processor says that one instruction copies or clears memory fast. An emulator takes that byte by
+# byte: pages are cleared 25 times faster without them, and memory is copied 5 times faster (QEMU 10.0).
+SLOW_WHEN_EMULATED = ("erms", "fsrm", "fsrs", "fzrm")
 
 
 def system_id(name: str) -> str:
@@ -82,7 +85,9 @@ def describe(machine: dict[str, Any], acceleration: str) -> tuple[str, str]:
     element(system, "boot", dev="network")
     features = element(domain, "features")
     element(features, "acpi")
-    element(domain, "cpu", mode="host-passthrough" if acceleration == "kvm" else "maximum")
+    cpu = element(domain, "cpu", mode="host-passthrough" if acceleration == "kvm" else "maximum")
+    for name in SLOW_WHEN_EMULATED if acceleration != "kvm" else ():
+        element(cpu, "feature", policy="disable", name=name)
     element(domain, "on_reboot", "restart")
     element(domain, "on_crash", "restart")
     devices = element(domain, "devices")
