@@ -118,6 +118,11 @@ def test_count_cases_counts_an_error_as_failed() -> None:
             "the same",
             "failed: [web2] no guest",
         ),
+        (
+            "exit code 2",
+            "ok\nFAILED  web2: Start it\n  role   web\n  why    no disk\n  do     buy one",
+            "FAILED  web2: Start it | no disk",
+        ),
         ("assert 1 == 2", "E   assert 1 == 2\nerror: in the text of pytest", ""),
         ("failed with 1 error:", "a.py:1: not so", ""),
     ],

@@ -13,6 +13,8 @@ from .report import plain
 
 # How programs begin the line that says what went wrong: Ansible, its linters, our own runs.
 CAUSE = re.compile(r"\W*(failed|fatal|error)\b", re.IGNORECASE)
+# What follows in runs of our playbooks.
+WHY = re.compile(r"\s+why {2,}(\S.*)")
 CAUSE_LENGTH = 300
 
 
@@ -49,8 +51,10 @@ def reason(failure: ET.Element) -> str:
     text = _lines(failure.text)
     # pytest repeats the message in its text, behind such a mark; others have the output of a program there.
     shown = more or ([] if any(line.startswith("E  ") for line in text) else text)
-    cause = next((line.strip() for line in shown if CAUSE.match(line)), "")
-    return " | ".join(part for part in (said, cause[:CAUSE_LENGTH]) if part)
+    begins = next((number for number, line in enumerate(shown) if CAUSE.match(line)), len(shown))
+    cause = "".join(shown[begins : begins + 1]).strip()
+    why = next((found[1] for line in shown[begins:] if (found := WHY.match(line))), "")
+    return " | ".join(part for part in (said, cause[:CAUSE_LENGTH], why[:CAUSE_LENGTH]) if part)
 
 
 def count_cases(text: str) -> Counts:
