@@ -8,6 +8,7 @@ import json
 import socket
 import urllib.parse
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +28,11 @@ DEFAULT_TIMEOUTS = {
     "finish": 300.0,
 }
 _ANSWER_LIMIT = 64 * 2**20
+SSH_PORT = 22
+_SSH_GREETING = b"SSH-"
+# Seconds that an SSH server has to greet, and how many are asked at the same time.
+_SSH_PATIENCE = 2.0
+_SSH_ASKED = 64
 
 
 class ProvisionerError(Exception):
@@ -99,6 +105,24 @@ def list_machines(path: str) -> dict[str, dict[str, Any]]:
     return {row["host"]: row for row in call(path, "GET", "machines")["machines"]}
 
 
+def _greets(address: str, port: int) -> bool:
+    try:
+        with socket.create_connection((address, port), _SSH_PATIENCE) as connection:
+            connection.settimeout(_SSH_PATIENCE)
+            return connection.recv(len(_SSH_GREETING)) == _SSH_GREETING
+    except OSError:
+        return False
+
+
+def find_running(addresses: Mapping[str, str], port: int = SSH_PORT) -> set[str]:
+    """Return those of the hosts in ADDRESSES that have an SSH server, so an operating system, at their address."""
+    if not addresses:
+        return set()
+    with ThreadPoolExecutor(_SSH_ASKED) as pool:
+        answers = pool.map(lambda address: _greets(address, port), addresses.values())
+        return {host for host, greets in zip(addresses, answers, strict=True) if greets}
+
+
 @dataclass(frozen=True)
 class Step:
     """What is to be done to a host: arm, disarm, forget or nothing, and why."""
@@ -114,10 +138,12 @@ def plan_machines(
     reinstall: Iterable[str],
     now: float,
     enrolled: Container[str] = (),
+    running: Container[str] = (),
 ) -> list[Step]:
     """Return one step for each machine of WANTED (host, macs, address, state). Raises ProvisionerError.
 
-    A deployed host is armed only if REINSTALL names it. ENROLLED are the names that strangers in quarantine got.
+    A deployed host is armed only if REINSTALL names it, and so is one of those that are RUNNING though nothing is known
+    of them. ENROLLED are the names that strangers in quarantine got.
     """
     hosts = [row["host"] for row in wanted]
     double = sorted({host for host in hosts if hosts.count(host) > 1})
@@ -132,7 +158,7 @@ def plan_machines(
     return [
         _plan_forgetting(row["host"], known.get(row["host"]), row["host"] in enrolled)
         if row.get("state") == "forgotten"
-        else _plan_machine(row, known.get(row["host"]), row["host"] in set(reinstall), now)
+        else _plan_machine(row, known.get(row["host"]), row["host"] in set(reinstall), row["host"] in running, now)
         for row in wanted
     ]
 
@@ -155,7 +181,9 @@ def _plan_forgetting(host: str, machine: Mapping[str, Any] | None, enrolled: boo
     return Step(host, "forget", f"it is {machine['state']}" if machine else "it was taken in and is not armed any more")
 
 
-def _plan_machine(row: Mapping[str, Any], machine: Mapping[str, Any] | None, reinstall: bool, now: float) -> Step:
+def _plan_machine(
+    row: Mapping[str, Any], machine: Mapping[str, Any] | None, reinstall: bool, running: bool, now: float
+) -> Step:
     host = row["host"]
     state = machine["state"] if machine else "unknown"
     if row.get("state", "armed") == "disarmed":
@@ -164,7 +192,11 @@ def _plan_machine(row: Mapping[str, Any], machine: Mapping[str, Any] | None, rei
     if not row.get("macs"):
         raise ProvisionerError(f"{host} has no MACs, to which its token could be bound.", "List its MACs.")
     if machine is None:
-        return Step(host, "arm", "it was never installed")
+        return (
+            Step(host, "nothing", "it answers over SSH, and was not installed from here")
+            if running and not reinstall
+            else Step(host, "arm", "it was never installed")
+        )
     if state == "deployed":
         return (
             Step(host, "arm", "its name was given to be reinstalled")

@@ -13,7 +13,8 @@ description:
   - Arms or disarms many machines in one call of the provisioner service. An armed machine gets a one-time token into
     its Cobbler system, and netboot is turned on there.
   - A machine that is armed or being installed is left alone. A deployed one is never installed again unless
-    O(reinstall) names it.
+    O(reinstall) names it. Neither is one of which nothing is known and at whose address an SSH server answers: a host
+    that came installed, or any host once the records of the deploy host are lost.
   - A forgotten machine is as unknown as before it came, in quarantine too. Remove its Cobbler system afterwards, and it
     introduces itself anew when it boots from the network.
   - Runs on the deploy host, as root.
@@ -47,7 +48,7 @@ options:
         default: 3600
   reinstall:
     description:
-      - Names of the machines that may be installed again although they are deployed.
+      - Names of the machines that may be installed again although they are deployed, or run without being known.
       - B(Their disks are erased.)
     type: list
     elements: str
@@ -99,6 +100,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.provisioner import 
     Step,
     answer,
     call,
+    find_running,
     list_machines,
     plan_machines,
 )
@@ -126,7 +128,12 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     """Plan, carry out, and return the result. Raises ProvisionerError."""
     wanted, reinstall, socket = (module.params[name] for name in ("machines", "reinstall", "socket"))
     known = list_machines(socket)
-    steps = plan_machines(wanted, known, reinstall, time.time(), introduced_hosts(socket, wanted))
+    asked = {
+        row["host"]: row["address"]
+        for row in wanted
+        if row["state"] == "armed" and row["address"] and row["host"] not in {*known, *reinstall}
+    }
+    steps = plan_machines(wanted, known, reinstall, time.time(), introduced_hosts(socket, wanted), find_running(asked))
     if not module.check_mode:
         for step, machine in zip(steps, wanted, strict=True):
             carry_out(socket, step, machine, step.host in reinstall)

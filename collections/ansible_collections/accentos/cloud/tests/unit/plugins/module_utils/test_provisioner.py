@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
@@ -17,6 +18,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.provisioner import 
     ProvisionerError,
     Step,
     call,
+    find_running,
     judge,
     plan_enrolments,
     plan_machines,
@@ -65,6 +67,34 @@ WANTED = {"host": "a", "state": "armed", "macs": [MAC.upper()], "address": None}
 def test_what_a_machine_needs(known: dict[str, Any] | None, reinstall: bool, action: str, reason: str) -> None:
     machines = {} if known is None else {"a": machine(**known)}
     assert plan_machines([WANTED], machines, ["a"] if reinstall else [], 150.0) == [Step("a", action, reason)]
+
+
+def test_a_host_that_runs_is_erased_only_if_it_is_named() -> None:
+    told = "it answers over SSH, and was not installed from here"
+    assert plan_machines([WANTED], {}, [], 150.0, running={"a"}) == [Step("a", "nothing", told)]
+    assert plan_machines([WANTED], {}, ["a"], 150.0, running={"a"}) == [Step("a", "arm", "it was never installed")]
+    # One that is known stops on its way now and then, with the system before it still running.
+    failed = {"a": machine(state="failed")}
+    assert plan_machines([WANTED], failed, [], 150.0, running={"a"}) == [Step("a", "arm", "it is failed")]
+
+
+def test_an_ssh_server_is_told_from_silence_and_from_other_servers() -> None:
+    greetings = {"127.0.0.1": b"SSH-2.0-x\r\n", "127.0.0.2": b"220 mail\r\n", "127.0.0.3": b""}
+    with contextlib.ExitStack() as stack:
+        port = 0
+        for address, greeting in greetings.items():
+            server = stack.enter_context(socket.create_server((address, port)))
+            port = server.getsockname()[1]
+
+            def greet(server: socket.socket = server, greeting: bytes = greeting) -> None:
+                with server.accept()[0] as connection:
+                    connection.sendall(greeting)
+
+            threading.Thread(target=greet, daemon=True).start()
+        # Nobody listens at the last one.
+        hosts = {**{address: address for address in greetings}, "off": "127.0.0.4"}
+        assert find_running(hosts, port) == {"127.0.0.1"}
+    assert find_running({}) == set()
 
 
 @pytest.mark.parametrize(
