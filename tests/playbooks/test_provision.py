@@ -29,3 +29,18 @@ def test_a_boot_medium_is_refused_where_no_controller_could_insert_it(tmp_path: 
     assert "provision_boot is virtual_media for compute-2, compute-3, whose host_bmc" in output, output
     assert "Nothing was touched" in output
     assert "TASK [accentos.cloud.provision : Say what" not in output
+
+
+def test_a_plan_ends_at_a_new_deploy_host_that_has_neither_images_nor_a_provisioner(tmp_path: Path) -> None:
+    machine = {"host_bmc": {"driver": "ipmi", "address": "192.0.2.1"}}
+    groups = {"deploy": {"hosts": {"deploy-1": HERE}}, "compute": {"hosts": {"compute-1": machine}}}
+    role = {"name": "accentos.cloud.provision", "tasks_from": "plan.yml", "rolespec_validate": False}
+    play = {
+        "hosts": "deploy",
+        "gather_facts": False,
+        "vars": {"host_image_result": {"images": []}},
+        "tasks": [{"ansible.builtin.import_role": role}],
+    }
+    code, output = run_playbook("--check", *write_play(tmp_path, play, groups))
+    assert code == 0, output
+    assert "TASK [accentos.cloud.provision : Say what" not in output

@@ -10,7 +10,8 @@ version_added: 1.0.0
 short_description: Root images as specifications name them
 description:
   - Makes the option C(images) of P(accentos.cloud.install_specifications#filter) from what
-    M(accentos.cloud.host_image_build) returned.
+    M(accentos.cloud.host_image_build) returned. Images of another kind, such as a ramdisk, are left out.
+  - Of an image that a run in check mode would build, sizes and digest are not known, and are 0 and empty.
 positional: _input, address
 options:
   _input:
@@ -47,9 +48,13 @@ def install_images(images: Iterable[Mapping[str, Any]], address: str) -> dict[st
     return {
         image["name"]: {
             "url": f"{address}/{image['name']}/{FILE}",
-            **{key: image[key] for key in ("sha256", "size", "raw_size")},
+            # Known when it is built.
+            "sha256": image.get("sha256", ""),
+            "size": image.get("size", 0),
+            "raw_size": image.get("raw_size", 0),
         }
         for image in images
+        if FILE in image["files"]
     }
 
 

@@ -125,7 +125,9 @@ images:
       description: Seconds that the build took.
       type: float
     image:
-      description: The content of C(image.json); in check mode that of a version that is there already, else none.
+      description:
+        - The content of C(image.json). In check mode an image that would be built has what is known of it before, which
+          are C(name), C(version), C(architecture), and C(files) with the names of the outputs.
       type: dict
   sample:
     - name: base-amd64
@@ -388,6 +390,16 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def foreseen(order: Order) -> dict[str, Any]:
+    """Return what is known of the image of ORDER before it is built, in the form of its description."""
+    return {
+        "name": order.name,
+        "version": order.version,
+        "architecture": order.architecture,
+        "files": {name: {} for name in order.recipe.outputs},
+    }
+
+
 def build(order: Order) -> None:
     """Build the version of ORDER; it appears under its name when it is whole. Raises BuildError."""
     check_space(order)
@@ -452,7 +464,7 @@ def carry_out(module: AnsibleModule, order: Order) -> tuple[dict[str, Any], str 
         "action": action_of(planned),
         "version": order.version,
         "seconds": round(time.monotonic() - started, 1),
-        "image": read_description(order.home),
+        "image": read_description(order.home) or (foreseen(order) if module.check_mode else None),
     }
     return result, found.current
 

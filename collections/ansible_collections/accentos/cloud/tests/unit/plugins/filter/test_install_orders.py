@@ -34,12 +34,17 @@ def test_orders() -> None:
 
 
 def test_images() -> None:
-    image = {"name": "base-amd64", "version": "v", "sha256": "0" * 64, "size": 1, "raw_size": 2, "packages": 3}
-    assert install_images([image], "https://a/images") == {
+    files: dict[str, Any] = {"root.img.zst": {}}
+    image = {"name": "base-amd64", "version": "v", "sha256": "0" * 64, "size": 1, "raw_size": 2, "files": files}
+    ramdisk = {**image, "name": "amd64", "files": {"ramdisk.img": {}}}
+    # In check mode it is not built yet.
+    planned = {"name": "gpu-amd64", "version": "v", "architecture": "amd64", "files": files}
+    assert install_images([image, ramdisk, planned], "https://a/images") == {
         "base-amd64": {
             "url": "https://a/images/base-amd64/root.img.zst",
             "sha256": "0" * 64,
             "size": 1,
             "raw_size": 2,
-        }
+        },
+        "gpu-amd64": {"url": "https://a/images/gpu-amd64/root.img.zst", "sha256": "", "size": 0, "raw_size": 0},
     }

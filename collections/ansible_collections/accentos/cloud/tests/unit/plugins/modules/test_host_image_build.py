@@ -102,13 +102,17 @@ def test_check_mode_writes_nothing(host: Host) -> None:
     said = host.run(check=True)
     assert said["changed"]
     assert said["images"][0]["action"] == "build"
-    assert said["images"][0]["image"] is None
+    version = said["images"][0]["version"]
+    known = {"name": "base-amd64", "version": version, "architecture": "amd64", "files": {"root.img": {}}}
+    assert said["images"][0]["image"] == known
     assert said["diff"]["before"].endswith("@(none)\n")
     assert not host.folder.exists()
     built = host.run()
     assert built["diff"]["after"] == said["diff"]["after"]
     assert not host.run(check=True)["changed"]
-    assert host.run(check=True, text="two\n")["images"][0]["action"] == "build"
+    (changed,) = host.run(check=True, text="two\n")["images"]
+    assert (changed["action"], changed["image"]["version"]) == ("build", changed["version"])
+    assert changed["version"] != version
     assert host.text() == "one\ndeb\n"
 
 
