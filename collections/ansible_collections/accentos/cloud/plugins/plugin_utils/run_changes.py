@@ -8,6 +8,7 @@ check mode is what it would do. Texts come from hosts as they are; whoever shows
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -69,8 +70,8 @@ _SERVICE_OF = {
 class Change:
     """One change: ``verb`` says what is done to ``thing``, ``why`` is empty where it needs no reason.
 
-    ``diff`` has the lines of a unified difference of a file, without secrets and without its name; it is empty for
-    everything else.
+    ``diff`` has the lines of a unified difference of a file, without its name, or of all that a task of kind "other"
+    says of itself; it is empty for everything else, and has no secrets.
     """
 
     kind: str
@@ -116,6 +117,32 @@ def difference(before: str, after: str) -> tuple[str, ...]:
     old, new = (text.rstrip("\n").split("\n") if text else [] for text in (before, after))
     # The first two lines would only repeat the name of the file.
     return tuple(difflib.unified_diff(old, new, lineterm="", n=1))[2:]
+
+
+# What a look at a file changes, and what the clock says.
+_TIMES = frozenset({"atime", "mtime"})
+
+
+def _state_lines(value: object) -> str:
+    """Return a text, or a mapping of properties as lines."""
+    if not isinstance(value, Mapping):
+        return (
+            "" if value is None else value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
+        )
+    lines = (f"{name}: {json.dumps(value[name], sort_keys=True, default=str)}" for name in sorted(value, key=str))
+    return "\n".join(line for line in lines if line.partition(":")[0] not in _TIMES)
+
+
+def _told_difference(part: Mapping[str, object]) -> tuple[str, ...]:
+    before, after = part.get("before"), part.get("after")
+    if isinstance(before, Mapping) and isinstance(after, Mapping) and before.get("state") == "absent":
+        # What is not there yet has no properties, so check mode does not tell those that it will get.
+        before, after = ({name: side[name] for name in ("path", "state") if name in side} for side in (before, after))
+    prepared = part.get("prepared")
+    return (
+        *difference(_state_lines(before), _state_lines(after)),
+        *(prepared.splitlines() if isinstance(prepared, str) else ()),
+    )
 
 
 def _read_files(result: Mapping[str, object]) -> Iterator[Change]:
@@ -209,7 +236,8 @@ READERS: Mapping[str, Reader] = {
 def read_changes(action: str, task: str, result: Mapping[str, object]) -> list[Change]:
     """Return what a task changes. ``action`` is the full name of its module, ``result`` also that of a loop.
 
-    A result that tells nothing more, or that may not be shown, is one change named after its ``task``.
+    A result that tells nothing more, or that may not be shown, is one change named after its ``task``, with what the
+    module says of it: two that are not the same must not look so.
     """
     items = result.get("results")
     if isinstance(items, list) and not report.is_censored(result):
@@ -217,8 +245,10 @@ def read_changes(action: str, task: str, result: Mapping[str, object]) -> list[C
     if not result.get("changed") or action in _IN_MEMORY:
         return []
     reader = READERS.get(action)
-    found = list(reader(result)) if reader and not report.is_censored(result) else []
-    return found or [Change("other", "do", task)]
+    if report.is_censored(result):
+        return [Change("other", "do", task)]
+    diff = tuple(line for part in _differences(result) for line in _told_difference(part))
+    return (list(reader(result)) if reader else []) or [Change("other", "do", task, "", diff)]
 
 
 def name_service(roles: Sequence[str], change: Change) -> str:
@@ -240,11 +270,18 @@ def name_service(roles: Sequence[str], change: Change) -> str:
 def unite(changes: Iterable[Change]) -> list[Change]:
     """Return each thing once, as it was changed first, ordered by host, service and kind; other verbs stay apart.
 
-    A plan cannot know what an earlier task of the run would have brought, such as a package that two roles need.
+    A plan cannot know what an earlier task of the run would have brought, such as a package that two roles need. A task
+    of kind "other" is more than one thing where it is a loop or is done for several hosts, so it has all that is told.
     """
     first: dict[tuple[str, ...], Change] = {}
+    told: dict[tuple[str, ...], dict[tuple[str, ...], None]] = {}
     for change in changes:
-        first.setdefault((*change.place, change.verb if change.kind == "unit" else ""), change)
+        key: tuple[str, ...] = (*change.place, change.verb if change.kind == "unit" else "")
+        first.setdefault(key, change)
+        if change.kind == "other":
+            told.setdefault(key, {})[change.diff] = None
+    for key, parts in told.items():
+        first[key] = replace(first[key], diff=tuple(line for part in parts for line in part))
     return sorted(first.values(), key=lambda change: (change.host, change.service, KINDS.index(change.kind)))
 
 
@@ -280,9 +317,11 @@ def _package_lines(changes: Sequence[Change], full: bool) -> list[report.Line]:
 def _file_lines(change: Change, full: bool) -> list[report.Line]:
     title = report.sanitise(f"{change.host}: {change.service}: {change.verb} {change.thing}")
     lines = [report.Line(f"  {title}", "changed")]
-    if not (full or change.verb == "change"):
-        return lines
-    return [*lines, *(report.Line(f"      {text}") for line in change.diff for text in report.sanitise_lines(line))]
+    return [*lines, *_diff_lines(change)] if full or change.verb == "change" else lines
+
+
+def _diff_lines(change: Change) -> list[report.Line]:
+    return [report.Line(f"      {text}") for line in change.diff for text in report.sanitise_lines(line)]
 
 
 def _thing_line(change: Change) -> report.Line:
@@ -295,7 +334,8 @@ def _thing_line(change: Change) -> report.Line:
 def plan_lines(changes: Sequence[Change], width: int, *, diff: bool, full: bool) -> list[report.Line]:
     """Show what a run would change: a table by host and service, then packages, files, accounts, commands and units.
 
-    With ``diff`` what changes in a file is shown; ``full`` shows the content of new files and all names of packages.
+    With ``diff`` what changes in a file, or is told by a task, is shown; ``full`` shows the content of new files and
+    all names of packages.
     ``changes`` are united.
     """
     if not changes:
@@ -315,7 +355,9 @@ def plan_lines(changes: Sequence[Change], width: int, *, diff: bool, full: bool)
         ("Units:", ("unit",)),
     ):
         rows = [change for kind in kinds for change in by_kind[kind]]
-        lines += [*_heading(title), *map(_thing_line, rows)] if rows else []
+        lines += _heading(title) if rows else []
+        for change in rows:
+            lines += [_thing_line(change), *(_diff_lines(change) if diff else ())]
     return lines
 
 

@@ -219,6 +219,11 @@ def _changes(document: Mapping[str, Any]) -> dict[_Key, Mapping[str, Any]]:
     return {(host, one["kind"], one["thing"], verb): one for (host, one), verb in zip(found, verbs, strict=True)}
 
 
+def _lines(change: Mapping[str, Any]) -> list[str]:
+    """Return the lines of the difference; a task that is done for several hosts tells of them in any order."""
+    return sorted(change["diff"]) if change["kind"] == "other" else list(change["diff"])
+
+
 def _said(key: _Key) -> str:
     host, kind, thing, verb = key
     return f"{host}: {verb} {kind if kind != 'other' else 'task'} {thing}"
@@ -279,7 +284,7 @@ def compare_changes(
                 if rest
                 else [f"{_said(key)}: it was planned, and {'was not done' if done else 'nothing is to be done now'}"]
             )
-        elif old[key]["diff"] != new[key]["diff"] and not rest and not (done and not new[key]["diff"]):
+        elif _lines(old[key]) != _lines(new[key]) and not rest and not (done and not new[key]["diff"]):
             lines.append(f"{_said(key)}: other lines than planned")
     return lines
 

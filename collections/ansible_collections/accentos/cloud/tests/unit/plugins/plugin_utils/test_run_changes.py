@@ -119,6 +119,43 @@ def test_service(roles: list[str], change: Change, service: str) -> None:
     assert name_service(roles, change) == service
 
 
+OSDS = "accentos.cloud.ceph_osds"
+
+
+def disks(*lines: str) -> dict[str, object]:
+    """Return what the module says that makes OSDs on these disks."""
+    return {"changed": True, "diff": {"before": "", "after": "".join(f"{line}\n" for line in lines)}}
+
+
+def test_a_task_that_has_no_reader_tells_what_its_module_tells() -> None:
+    (first,), (second,) = (read_changes(OSDS, "Make OSDs", disks(f"wipe /dev/{name}: old")) for name in ("sdb", "sdc"))
+    assert (first.kind, first.verb, first.thing) == ("other", "do", "Make OSDs")
+    assert first.diff == ("@@ -0,0 +1 @@", "+wipe /dev/sdb: old")
+    assert first != second
+    lines = [line.text.strip() for line in plan_lines([first], 100, diff=True, full=False)]
+    assert lines[-1] == "+wipe /dev/sdb: old"
+    assert "+wipe" not in "".join(line.text for line in plan_lines([first], 100, diff=False, full=False))
+    assert read_changes(OSDS, "Make OSDs", {"censored": "hidden", **disks("wipe /dev/sdb")})[0].diff == ()
+
+
+def test_all_items_of_a_loop_and_all_hosts_of_a_task_are_told_once() -> None:
+    items = {"results": [disks("sdb"), disks("sdc"), disks("sdb")]}
+    (change,) = unite(read_changes(OSDS, "Make OSDs", items))
+    assert [line for line in change.diff if line.startswith("+")] == ["+sdb", "+sdc"]
+
+
+def test_properties_are_told_as_far_as_check_mode_knows_them() -> None:
+    made = {"before": {"path": "/a", "state": "absent", "mode": "0"}, "after": {"path": "/a", "state": "directory"}}
+    kept = {"before": {"mode": "0644", "mtime": 1.5}, "after": {"mode": "0600", "mtime": 2.5}}
+    (change,) = read_changes("ansible.builtin.file", "Folder", {"changed": True, "diff": [made, kept]})
+    assert [line for line in change.diff if line[0] in "+-"] == [
+        '-state: "absent"',
+        '+state: "directory"',
+        '-mode: "0644"',
+        '+mode: "0600"',
+    ]
+
+
 def test_plan() -> None:
     found = [
         Change("unit", "restart", "nova-api.service", "/etc/nova/nova.conf"),

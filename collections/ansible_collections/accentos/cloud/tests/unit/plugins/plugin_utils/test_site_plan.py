@@ -190,6 +190,15 @@ def test_each_difference_of_what_would_be_done_is_named_once(now: dict[str, Any]
     assert compare_changes(plan(), now, rest=True) == ([line] if beyond else [])
 
 
+def test_another_disk_than_the_planned_one_is_not_wiped() -> None:
+    def osds(*disks: str) -> dict[str, Any]:
+        diff = tuple(f"+wipe /dev/{disk}" for disk in disks)
+        return plan([Change("other", "do", "Make OSDs", "", diff, "c1", "ceph", "Make OSDs")])
+
+    assert compare_changes(osds("sdb", "sdc"), osds("sdc", "sdb")) == []
+    assert compare_changes(osds("sdb"), osds("sdc")) == ["c1: do task Make OSDs: other lines than planned"]
+
+
 def test_a_machine_that_was_kept_is_never_installed_by_a_plan_that_goes_on() -> None:
     kept = plan(machines=[MACHINE | {"action": "keep", "power": "", "image": "", "erases": ""}])
     told = compare_changes(kept, plan(), rest=True)
