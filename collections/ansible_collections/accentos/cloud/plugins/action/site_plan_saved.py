@@ -34,10 +34,11 @@ _ANEW = (
 _REST = " After a run that was killed, playbooks/resume.yml does what is left of the plan."
 
 
-def read(path: str) -> dict[str, Any]:
-    """Return the document in a file. Raises PlanError."""
+def read(path: str) -> tuple[dict[str, Any], str]:
+    """Return the document in a file, and the digest of its text. Raises PlanError."""
     try:
-        return site_plan.read_plan(Path(path).read_text(encoding="utf-8"), path)
+        text = Path(path).read_text(encoding="utf-8")
+        return site_plan.read_plan(text, path), site_plan.digest_of(text)
     except OSError as error:
         raise site_plan.PlanError(
             f"The plan {path} cannot be read: {error.strerror}.",
@@ -118,7 +119,7 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         _validation, options = self.validate_argument_spec({name: dict(spec) for name, spec in _OPTIONS.items()})
         try:
-            document = read(options["path"])
+            document, digest = read(options["path"])
             if options["compare"] != "nothing":
                 self._compare(document, options, task_vars or {})
         except site_plan.PlanError as error:
@@ -132,7 +133,8 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = {"changed": False, "lines": [line.text for line in lines]}
         if options["compare"] == "nothing":
             return {**result, "document": document}
-        applied = {"path": str(Path(options["path"]).absolute()), "rest": options["compare"] == "rest"}
+        rest = options["compare"] == "rest"
+        applied = {"path": str(Path(options["path"]).absolute()), "digest": digest, "rest": rest}
         return {
             **result,
             "ansible_stats": {"data": {site_plan.APPLIED: applied}, "per_host": False, "aggregate": False},

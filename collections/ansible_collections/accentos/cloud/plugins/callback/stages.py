@@ -573,14 +573,20 @@ class CallbackModule(CallbackBase):
         return [*saved, report.Line(f"Apply it by {command} and the same other options.")]
 
     @staticmethod
-    def _compare_with_plan(done: Mapping[str, Any], path: str, *, rest: bool) -> list[report.Line]:
-        """Say whether what was done is what the plan in a file has."""
+    def _compare_with_plan(done: Mapping[str, Any], applied: Mapping[str, Any], failed: list[str]) -> list[report.Line]:
+        """Say whether what was done is what the plan has that was applied. ``failed`` are hosts of the run."""
+        path, rest = applied["path"], applied["rest"]
         try:
-            planned = site_plan.read_plan(Path(path).read_text(encoding="utf-8"), path)
+            text = Path(path).read_text(encoding="utf-8")
+            planned = site_plan.read_plan(text, path)
         except (OSError, UnicodeDecodeError, site_plan.PlanError) as error:
             text = f"What was done is not compared with the plan, which cannot be read any more: {error}"
             return [report.Line(""), report.Line(report.sanitise(text), "failed")]
-        return site_plan.compared_lines(site_plan.compare_changes(planned, done, rest=rest, done=True))
+        if site_plan.digest_of(text) != applied["digest"]:
+            text = f"What was done is not compared with the plan, since {path} is another one now."
+            return [report.Line(""), report.Line(report.sanitise(text), "failed")]
+        differences = site_plan.compare_changes(planned, done, rest=rest, done=True)
+        return site_plan.compared_lines(differences, outcome=done["outcome"], failed=failed, rest=rest)
 
     def _plan_lines(self, run: report.RunReport, width: int, custom: Mapping[str, Any]) -> list[report.Line]:
         """Write the plan where that is wanted, and return what is shown of it.
@@ -610,7 +616,7 @@ class CallbackModule(CallbackBase):
             if path := whole.get(site_plan.STATS, {}).get("path"):
                 lines += self._save_plan(document, path)
         elif applied := whole.get(site_plan.APPLIED):
-            lines += self._compare_with_plan(document, applied["path"], rest=applied["rest"])
+            lines += self._compare_with_plan(document, applied, report.failed_hosts(run.hosts))
         return lines
 
     def _stop_short(self, outcome: str) -> list[report.Line]:

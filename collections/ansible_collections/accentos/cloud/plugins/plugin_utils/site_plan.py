@@ -8,6 +8,7 @@ changes something has the same document of what it did, so that the two can be c
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -128,6 +129,11 @@ def make_plan(changes: Iterable[run_changes.Change], run: Run) -> dict[str, Any]
         "hosts": hosts,
         "cloud": [{"host": one.host, "change": _entry(one)} for one in known if one.kind in CLOUD],
     }
+
+
+def digest_of(text: str) -> str:
+    """Return what tells the text of one plan from that of another."""
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
 def read_plan(text: str, name: str) -> dict[str, Any]:
@@ -374,12 +380,22 @@ def saved_lines(document: Mapping[str, Any], width: int, *, full: bool) -> list[
     return lines
 
 
-def compared_lines(differences: Sequence[str]) -> list[report.Line]:
-    """Say whether a run did what was planned."""
-    if not differences:
-        return [report.Line(""), report.Line("As planned: exactly the changes of the plan were made.", "ok")]
-    texts = [report.Line(f"  {report.sanitise(text)}", "failed") for text in cut(differences)]
-    return [report.Line(""), report.Line("Other than planned:", "failed"), *texts]
+def compared_lines(differences: Sequence[str], *, outcome: str, failed: Sequence[str], rest: bool) -> list[report.Line]:
+    """Say whether a run did what was planned. ``outcome`` and the hosts that ``failed`` are those of the run.
+
+    With ``rest`` an earlier run did a part, so all that can be said is that there was nothing beyond the plan.
+    """
+    lines = [report.Line("")]
+    if outcome not in {"ok", "unchanged"}:
+        why = ", ".join(cut(failed)) or f"the run ended as {outcome}"
+        lines.append(report.Line(report.sanitise(f"Not all of the plan was done: {why}."), "failed"))
+    elif not differences:
+        said = "Nothing beyond the plan was done." if rest else "As planned: exactly the changes of the plan were made."
+        lines.append(report.Line(said, "ok"))
+    if differences:
+        lines.append(report.Line("Other than planned:", "failed"))
+        lines += [report.Line(f"  {report.sanitise(text)}", "failed") for text in cut(differences)]
+    return lines
 
 
 _OWN_WORDS = frozenset({"format", "version", "made", "check", "outcome", "complete", "run", "basis"})

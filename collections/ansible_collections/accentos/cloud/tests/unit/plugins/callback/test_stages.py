@@ -19,6 +19,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 from ansible import constants, context
 from ansible.executor.playbook_executor import PlaybookExecutor
 from ansible.inventory.manager import InventoryManager
@@ -28,6 +29,7 @@ from ansible.plugins.loader import callback_loader
 from ansible.utils.display import Display
 from ansible.vars.manager import VariableManager
 from ansible_collections.accentos.cloud.plugins.callback import stages
+from ansible_collections.accentos.cloud.plugins.plugin_utils import site_plan
 from ansible_collections.accentos.cloud.plugins.plugin_utils import stage_report as report
 from ansible_collections.accentos.cloud.tests.unit.plugins.plugin_utils.site_samples import SITE, write_site
 
@@ -905,6 +907,40 @@ def test_check_mode_ends_with_a_plan(run: Runner, tmp_path: Path, monkeypatch: p
     assert [change["thing"] for change in would] == [str(target), "/nowhere/at/all"]
     assert [{**change, "diff": []} for change in did] == [{**change, "diff": []} for change in would[:1]]
     assert stat.S_IMODE(plan.stat().st_mode) == 0o600
+
+
+APPLIED = """
+- hosts: web1,web2
+  gather_facts: false
+  tasks:
+    - {name: write, accentos.cloud.files: {files: [{path: "{{ target }}", content: x}]}, run_once: true}
+    - {name: lose, fail: {}, when: inventory_hostname == lost | default('')}
+    - set_stats:
+        data: {site_plan_applied: {path: "{{ plan }}", digest: "{{ digest | default('') }}", rest: false}}
+        aggregate: false
+      run_once: true
+"""
+
+
+def test_only_a_run_that_did_all_of_the_plan_that_it_began_with_is_as_planned(
+    run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = tmp_path / "plan.json"
+    target = tmp_path / "new.conf"
+    play = yaml.safe_load(APPLIED)
+    play[0]["vars"] = {"target": str(target), "plan": str(plan)}
+    with monkeypatch.context() as changed:
+        changed.setenv("ACCENTOS_STAGES_PLAN_PATH", str(plan))
+        run(yaml.safe_dump(play), arguments={"check": True, "diff": True})
+    assert f"since {plan} is another one now" in run(yaml.safe_dump(play))
+    play[0]["vars"]["digest"] = site_plan.digest_of(plan.read_text())
+    target.unlink()
+    assert "As planned: exactly" in run(yaml.safe_dump(play))
+    target.unlink()
+    play[0]["vars"]["lost"] = "web2"
+    out = run(yaml.safe_dump(play))
+    assert "Not all of the plan was done: web2." in out
+    assert "As planned" not in out
 
 
 DELEGATED = """

@@ -223,8 +223,17 @@ def test_a_run_without_diff_did_what_was_planned_unless_it_shows_other_lines() -
 
 
 def test_a_run_says_whether_it_did_what_was_planned() -> None:
-    assert compared_lines([])[-1].text == "As planned: exactly the changes of the plan were made."
-    lines = [line.text for line in compared_lines([f"c{number}: \x1b" for number in range(50)])]
+    def said(*differences: str, outcome: str = "ok", failed: Sequence[str] = (), rest: bool = False) -> list[str]:
+        return [line.text for line in compared_lines(differences, outcome=outcome, failed=failed, rest=rest)][1:]
+
+    assert said() == said(outcome="unchanged") == ["As planned: exactly the changes of the plan were made."]
+    # What an earlier run did of it is not known.
+    assert said(rest=True) == ["Nothing beyond the plan was done."]
+    for rest in (False, True):
+        assert said(outcome="failed", failed=["c1", "c2"], rest=rest) == ["Not all of the plan was done: c1, c2."]
+    assert said(outcome="no hosts") == ["Not all of the plan was done: the run ended as no hosts."]
+    assert said("x", outcome="failed", failed=["c1"])[1:] == ["Other than planned:", "  x"]
+    lines = ["", *said(*(f"c{number}: \x1b" for number in range(50)))]
     assert lines[1:3] == ["Other than planned:", "  c0: \\x1b"]
     assert lines[-1] == "  and 10 more"
 
