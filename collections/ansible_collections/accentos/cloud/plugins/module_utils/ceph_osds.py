@@ -15,6 +15,8 @@ from .bluestore import Label
 from .disk_rules import Disk, DiskRule, matches
 
 KEEP, MAKE, RESUME, LEAVE = "keep", "make", "resume", "leave"
+# Why a disk that looks used is taken even so; a plan that goes on knows it by this.
+CUT_OFF = "an earlier run was cut off here"
 
 
 class OsdError(Exception):
@@ -146,7 +148,7 @@ def _plan_disk(found: FoundDisk, rules: Sequence[OsdRule], notes: Sequence[Note]
     # Only what the cut off run itself wrote may be on it.
     own = label is not None and note is not None and label.uuid == note.uuid and not (disk.mounted or disk.holders)
     if note is not None and (own or (rule is not None and not words)):
-        return Step(found, RESUME, "an earlier run was cut off here", note.device_class, note)
+        return Step(found, RESUME, CUT_OFF, note.device_class, note)
     if rule is None:
         return Step(found, LEAVE, "; ".join(["no rule means it", *words]))
     if not words:

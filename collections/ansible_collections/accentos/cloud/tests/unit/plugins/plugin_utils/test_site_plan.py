@@ -167,7 +167,7 @@ MORE = [*CHANGES, Change("package", "install", "b", "", (), "c2", "nova", "Packa
 CHANGED = [
     (plan(MORE), "c2: install package b: it is not in the plan", True),
     (plan(CHANGES[:2]), "c1: run database CREATE USER 'nova': it was planned, and nothing is to be done now", False),
-    (plan(OTHER_LINES), "c1: write file /etc/a: other lines than planned", False),
+    (plan(OTHER_LINES), "c1: write file /etc/a: other lines than planned", True),
     (plan(machines=[]), "machine compute-9: it is gone", True),
     (
         plan(machines=[MACHINE | {"action": "keep", "image": "", "erases": "", "why": "it is deployed"}]),
@@ -188,6 +188,33 @@ CHANGED = [
 def test_each_difference_of_what_would_be_done_is_named_once(now: dict[str, Any], line: str, beyond: bool) -> None:
     assert compare_changes(plan(), now) == [line]
     assert compare_changes(plan(), now, rest=True) == ([line] if beyond else [])
+
+
+@pytest.mark.parametrize(
+    ("planned", "left", "beyond"),
+    [
+        (("-old", "+new", "+more"), ("-old", "+new"), False),
+        (("-old", "+new"), ("-older", "+new"), True),
+        (("-old", "+new"), ("-old", "+newer"), True),
+        # What is around them is no change, and a secret that the killed run made is hidden since.
+        ((" near", "-old", "+key = made in check mode"), (" other", "-old", "+key = (hidden)"), False),
+        (("+make   /dev/sdb: empty",), ("+resume /dev/sdb: an earlier run was cut off here",), False),
+        (("+make   /dev/sdb: empty",), ("+make   /dev/sdc: empty",), True),
+    ],
+)
+def test_what_is_left_of_a_change_has_no_lines_that_the_plan_never_showed(
+    planned: tuple[str, ...], left: tuple[str, ...], beyond: bool
+) -> None:
+    old, new = (plan([Change(**{**vars(CHANGES[0]), "diff": lines})]) for lines in (planned, left))
+    told = compare_changes(old, new, rest=True)
+    assert told == (["c1: write file /etc/a: other lines than planned"] if beyond else [])
+
+
+def test_a_file_that_was_to_be_made_may_have_come_with_a_package_of_the_killed_run() -> None:
+    old = plan([Change(**{**vars(CHANGES[0]), "verb": "create", "diff": ("+new",)})])
+    for line, beyond in (("+new", False), ("+newer", True)):
+        new = plan([Change(**{**vars(CHANGES[0]), "diff": ("-# of the package", line)})])
+        assert bool(compare_changes(old, new, rest=True)) is beyond
 
 
 def test_another_disk_than_the_planned_one_is_not_wiped() -> None:
