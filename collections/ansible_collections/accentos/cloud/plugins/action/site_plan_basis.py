@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +40,35 @@ def inventories(task_vars: Mapping[str, Any]) -> list[Path]:
     return [*folders, *(one for one in sources if not any(one.resolve().is_relative_to(home) for home in homes))]
 
 
-def check_path(path: Path) -> None:
-    """Refuse a file that the plan cannot be saved in, before the hosts are asked. Raises AnsibleActionFail."""
+def _would_lose(path: Path) -> bool:
+    """Tell whether saving a plan in a file would take away what is no plan."""
+    if not os.path.lexists(path):
+        return False
+    try:
+        if not path.is_file():
+            return True
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return True
+    return bool(text) and not site_plan.claims_plan(text)
+
+
+def _sources_around(path: Path, sources: Iterable[Path]) -> list[Path]:
+    """Return the folders of inventories in which a file would be taken for a part of the inventory."""
+    place = path.parent.resolve() / path.name
+    homes = [(source, source.resolve()) for source in sources if source.is_dir()]
+    return [
+        source
+        for source, home in homes
+        if place.is_relative_to(home) and not any(part.startswith(".") for part in place.relative_to(home).parts)
+    ]
+
+
+def check_path(path: Path, sources: Iterable[Path], *, diff: bool) -> None:
+    """Refuse a file that the plan cannot be saved in, before the hosts are asked. Raises AnsibleActionFail.
+
+    ``sources`` are those of the inventory; ``diff`` says whether the run shows what changes in files.
+    """
     if CALLBACK not in (constants.DEFAULT_STDOUT_CALLBACK, os.environ.get("ORIGINAL_STDOUT_CALLBACK")):
         raise AnsibleActionFail(
             f"A plan is saved by the callback {CALLBACK}, which this run does not use. "
@@ -51,6 +78,22 @@ def check_path(path: Path) -> None:
         raise AnsibleActionFail(
             f"The plan cannot be saved in {path}: that is a folder, or the folder it is in is not there or may not be "
             "written. Name another file by site_plan_file."
+        )
+    for source in _sources_around(path, sources):
+        raise AnsibleActionFail(
+            f"The plan cannot be saved in {path}: that is in {source}, where Ansible would take it for a part of the "
+            "inventory and could read no host any more. Name a file elsewhere by site_plan_file, or one whose name "
+            f"begins with a dot, such as {path.parent / f'.{path.name}'}."
+        )
+    if _would_lose(path):
+        raise AnsibleActionFail(
+            f"The plan is not saved in {path}: what stands there is no plan, and would be lost. "
+            "Name another file by site_plan_file, or move that one away."
+        )
+    if not diff:
+        raise AnsibleActionFail(
+            "The plan is not saved: without --diff it would not have the lines that change in files, and could never be "
+            "applied. Run it again with --check --diff; in AWX switch on Show changes."
         )
 
 
@@ -100,7 +143,7 @@ class ActionModule(ActionBase):
         _validation, options = self.validate_argument_spec({name: dict(spec) for name, spec in OPTIONS.items()})
         hostvars = known.get("hostvars") or {}
         if options["path"]:
-            check_path(Path(options["path"]))
+            check_path(Path(options["path"]), inventories(known), diff=bool(context.CLIARGS.get("diff")))
         defaults = options["machine_defaults"]
         machines = {
             host: {name: hostvars[host].get(name, value) for name, value in defaults.items()}

@@ -36,7 +36,11 @@ options:
     type: dict
     default: {}
   path:
-    description: File on the controller that gets the plan when the run has ended.
+    description:
+      - File on the controller that gets the plan when the run has ended.
+      - It is refused among the files of an inventory, which Ansible could not read any more, unless its name begins
+        with a dot; where something else than a plan stands; and in a run without C(--diff), whose plan would not say
+        what changes in files.
     type: path
 extends_documentation_fragment: [accentos.cloud.control_node]
 """

@@ -138,6 +138,15 @@ def digest_of(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
+def claims_plan(text: str) -> bool:
+    """Tell whether a text is a plan, of whatever version."""
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return False
+    return isinstance(document, dict) and document.get("format") == FORMAT
+
+
 def read_plan(text: str, name: str) -> dict[str, Any]:
     """Return the document in a text from the file ``name``. Raises PlanError."""
     remedy = "Make a plan anew: ansible-playbook playbooks/plan.yml --check --diff -e site_plan_file=FILE"
@@ -288,8 +297,9 @@ def compare_changes(
 ) -> list[str]:
     """Name what differs between a plan and what would be done now, or was done; nothing if that is exactly the plan.
 
-    With ``rest`` only what goes beyond the plan differs, not what is missing, of changes and of their lines. With ``done``, ``now`` is what a run
-    did: hosts are not as they were then. What a new host gets is all that its groups have, and goes beyond no plan.
+    With ``rest`` only what goes beyond the plan differs, not what is missing, of changes and of their lines. With
+    ``done``, ``now`` is what a run did: hosts are not as they were then. What a new host gets is all that its groups
+    have, and goes beyond no plan.
     """
     lines = [] if done else [*_machines(saved, now, rest=rest), *_states(saved, now, rest=rest)]
     vague = {host for host, one in saved["hosts"].items() if one["state"] in {"new", "partly"}}
