@@ -92,8 +92,8 @@ def check_path(path: Path, sources: Iterable[Path], *, diff: bool) -> None:
         )
     if not diff:
         raise AnsibleActionFail(
-            "The plan is not saved: without --diff it would not have the lines that change in files, and could never be "
-            "applied. Run it again with --check --diff; in AWX switch on Show changes."
+            "The plan is not saved: without --diff it would not have the lines that change in files, and could never "
+            "be applied. Run it again with --check --diff; in AWX switch on Show changes."
         )
 
 

@@ -8,14 +8,24 @@ import hashlib
 import hmac
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 # What never counts: compiled Python, and what the site itself makes beside its files.
 _COMPILED = "__pycache__"
-# Variables that say which plan is meant, and no more.
-OWN_VARIABLES = "site_plan_"
+# Variables that say which plan is meant, and no more; AWX gives what one job of a workflow hands on to the next.
+OWN_VARIABLES = re.compile(r"site_plan(?:_\w+)?")
+# What AWX says of a job to the job itself: they differ from a job that plans to one that applies. The role awx has
+# options of the same prefix, so they are named one by one.
+_PERSON = "user_(?:id|name|email|first_name|last_name)"
+_OF_JOB = re.compile(
+    rf"(?:awx|tower)_(?:job_(?:id|launch_type|template_id|template_name)|{_PERSON}|schedule_(?:id|name)"
+    rf"|inventory_(?:id|name)|project_(?:revision|scm_branch)|execution_node"
+    rf"|workflow_job_(?:id|name|launch_type|template_id|template_name|{_PERSON}|schedule_(?:id|name))"
+    r"|parent_job_(?:id|name|schedule_id|schedule_name))"
+)
 _SALT_BYTES = 16
 # Half a second for a guesser with a list of passwords is too little to be worth it; for the few variables of a run it
 # is a few hundredths of one.
@@ -86,11 +96,12 @@ def variable_versions(variables: Mapping[str, Any], like: Mapping[str, str] | No
     """Return what tells one value of each extra variable from another.
 
     A variable may be a password, so the digests are slow and salted, and equal only where they have one salt: ``like``
-    are digests of another run whose salts are taken. Names that say which plan is meant do not count.
+    are digests of another run whose salts are taken. What says which plan is meant does not count, nor what AWX says of
+    a job.
     """
     found = {}
     for name, value in sorted(variables.items()):
-        if name.startswith(OWN_VARIABLES):
+        if OWN_VARIABLES.fullmatch(name) or _OF_JOB.fullmatch(name):
             continue
         try:
             salt = base64.b64decode((like or {})[name], validate=True)[:_SALT_BYTES]

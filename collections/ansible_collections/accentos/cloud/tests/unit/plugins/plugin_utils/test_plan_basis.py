@@ -81,6 +81,24 @@ def test_versions_of_variables_are_salted_and_comparable() -> None:
     assert "small" not in json.dumps(first)
 
 
+def test_what_awx_says_of_a_job_and_what_a_job_hands_on_do_not_count() -> None:
+    names = ["job_id", "job_template_id", "job_template_name", "job_launch_type", "project_revision", "execution_node"]
+    names += ["project_scm_branch", "inventory_id", "inventory_name", "user_id", "user_email", "user_first_name"]
+    names += ["workflow_job_id", "workflow_job_name", "workflow_job_launch_type", "workflow_job_user_name"]
+    names += ["schedule_id", "schedule_name", "parent_job_schedule_id", "parent_job_schedule_name"]
+    job: dict[str, object] = {f"{prefix}_{name}": 7 for prefix in ("awx", "tower") for name in names}
+    artifacts: dict[str, object] = {"site_plan": {"basis": {}}, "site_plan_machines": []}
+    # Options of the role awx, and names that only begin alike.
+    counted: dict[str, object] = {
+        "awx_organization": "a",
+        "awx_project_url": "u",
+        "awx_project_branch": "b",
+        "awx_image": "i",
+    }
+    counted |= {"awx_job_ids": 1, "site_planner": 1, "my_awx_job_id": 1}
+    assert set(variable_versions({**job, **artifacts, **counted})) == set(counted)
+
+
 def test_the_run_that_plans_again_has_the_same_options() -> None:
     options = {
         "inventory": ("site", "more"),
