@@ -32,6 +32,7 @@ PATIENCE = 900.0
 APPLY = """
 - hosts: all
   connection: local
+  vars: {stages_whole: true}
   gather_facts: false
   any_errors_fatal: true
   tasks:
@@ -82,7 +83,8 @@ class Site:
         playbooks = home / "playbooks"
         playbooks.mkdir()
         (playbooks / "apply.yml").write_text(APPLY)
-        (playbooks / "plan.yml").write_text(IMPORT.format("site_plan_verb: plan"))
+        only = "- hosts: all\n  gather_facts: false\n  vars: {stages_check_only: true}\n"
+        (playbooks / "plan.yml").write_text(only + IMPORT.format("site_plan_verb: plan"))
         (playbooks / "resume.yml").write_text(IMPORT.format("site_plan_rest: true"))
         self.open_gate()
 
@@ -245,6 +247,36 @@ def test_a_killed_run_is_refused_by_apply_and_finished_by_resume(site: Site) -> 
     files = site.files()
     assert files["web1/first"] == files["web2/first"] == f"size = 1\nkey = {PRIVATE}\n"
     assert files["web1/second"] == files["web2/second"] == "size = 1\n"
+
+
+@pytest.mark.parametrize(
+    ("verb", "option", "words"),
+    [
+        ("plan", "--start-at-task=Second", "Without check mode this would deploy."),
+        ("plan", "--skip-tags=always", "Without check mode this would deploy."),
+        ("apply", "--start-at-task=Second", "With --start-at-task the tasks would be skipped"),
+        ("resume", "--skip-tags=always", "With --skip-tags always the tasks would be skipped"),
+    ],
+)
+def test_no_option_skips_the_tasks_that_refuse(tmp_path: Path, verb: str, option: str, words: str) -> None:
+    site = Site(tmp_path)
+    for playbook in (site.home / "playbooks" / f"{verb}.yml", ROOT / "playbooks" / f"{verb}.yml"):
+        done = finished(site.start(str(playbook), option))
+        assert done.code == 5, done.output
+        assert f"Nothing was touched. {words}" in done.output
+        assert "start " not in done.output
+    assert site.files() == {}
+
+
+def test_a_plan_that_could_never_be_applied_is_not_saved(site: Site) -> None:
+    done = site.run("plan", "--check")
+    assert done.code == 2, done.output
+    assert "Run it again with --check --diff" in done.output
+    done = site.run("plan", "--check", "--diff", site_plan_file=str(site.folder / "site.plan"))
+    assert done.code == 2, done.output
+    assert "could read no host any more" in done.output
+    assert not site.saved.exists()
+    assert not (site.folder / "site.plan").exists()
 
 
 def test_the_real_playbooks_make_save_and_apply_a_plan_of_what_changes_nothing(site: Site) -> None:

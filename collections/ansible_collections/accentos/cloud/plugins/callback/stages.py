@@ -17,6 +17,9 @@ description:
     in the field C(remedy) of its result.
   - The end shows the time of each stage, the counts of each host, the outcome and the next step.
     The play variable C(stages_next_step) holds the text of the next step; it is shown as it is, after success.
+  - A playbook with a play of which the variable C(stages_whole) is true is refused with C(--start-at-task), C(--step)
+    and C(--skip-tags always), by which tasks are skipped that refuse what must not be done. With the variable
+    C(stages_check_only) it is refused without check mode. The run ends before its first play, with code 5.
   - When Ansible gives up before any host has a result, as it does when it cannot read a file of variables, the site
     folder among the inventories is checked as M(accentos.cloud.site_check) does, and its mistakes are shown.
   - In check mode the end is a plan, by host and service. It shows packages, files, databases, the identity service,
@@ -113,7 +116,7 @@ from ansible.playbook.block import Block
 from ansible.playbook.task_include import TaskInclude
 from ansible.plugins.callback import CallbackBase
 from ansible.utils.fqcn import add_internal_fqcns
-from ansible_collections.accentos.cloud.plugins.plugin_utils import run_changes, site_plan
+from ansible_collections.accentos.cloud.plugins.plugin_utils import plan_basis, run_changes, site_plan
 from ansible_collections.accentos.cloud.plugins.plugin_utils import stage_report as report
 from ansible_collections.accentos.cloud.plugins.plugin_utils.secret_store import SecretStoreError, open_store
 
@@ -121,6 +124,8 @@ CLEAR_LINE = "\r\x1b[K"
 REDRAW_SECONDS = 0.1
 TICK_SECONDS = 0.25
 STDOUT_FD = 1
+# That of Ansible itself for options that cannot be.
+REFUSED_CODE = 5
 # Levels of -v from which on tasks, their paths, and results are shown.
 TASKS = 1
 PATHS = 2
@@ -334,6 +339,23 @@ def delegated_host(result: Any) -> str:
     name = str(known or result.task.delegate_to or "")
     # A task that fails before it is sent anywhere has its name as it was written.
     return "" if "{{" in name or "{%" in name else name
+
+
+def refused_start(plays: Iterable[Any], options: Mapping[str, Any]) -> str:
+    """Say why a run must not begin with these options; empty if it may."""
+    marks = {name for play in plays for name, value in play.get_vars().items() if value is True}
+    if "stages_check_only" in marks and not options.get("check"):
+        return (
+            "Without check mode this would deploy. Run it again with --check --diff; in AWX set the type of the job to "
+            "Check."
+        )
+    skipping = plan_basis.skipping_options(options) if "stages_whole" in marks else []
+    if skipping:
+        return (
+            f"With {', '.join(skipping)} the tasks would be skipped that refuse what is not planned. "
+            "Run it without, or run the playbook of the part that you mean, such as deploy.yml."
+        )
+    return ""
 
 
 def planned_tasks(block: Any) -> list[str]:
@@ -683,6 +705,12 @@ class CallbackModule(CallbackBase):
         self._say(lines)
         self._record_lines(lines)
         self._write_json(self._report("running"))
+        if refused := refused_start(plays, context.CLIARGS):
+            lines = [report.Line(f"Nothing was touched. {refused}", "failed")]
+            self._say(lines)
+            self._record_lines(lines)
+            # Ansible makes a warning of whatever else a callback raises, and goes on.
+            raise SystemExit(REFUSED_CODE)
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         """Print the end of a run."""

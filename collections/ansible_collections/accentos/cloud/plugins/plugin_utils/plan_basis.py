@@ -150,6 +150,12 @@ def refused_options(options: Mapping[str, Any]) -> list[str]:
     return [flag for known in (_ASKED, _PARTIAL) for name, flag in known.items() if options.get(name)]
 
 
+def skipping_options(options: Mapping[str, Any]) -> list[str]:
+    """Return the options of a run by which tasks are left out that are tagged always, such as those that refuse."""
+    found = [flag for name, flag in _PARTIAL.items() if options.get(name)]
+    return [*found, *(["--skip-tags always"] if "always" in (options.get("skip_tags") or ()) else [])]
+
+
 def same_options(options: Mapping[str, Any]) -> list[str]:
     """Return the command line on which ansible-playbook reaches the same hosts, from the OPTIONS of a run as Ansible
     has them."""

@@ -909,6 +909,36 @@ def test_check_mode_ends_with_a_plan(run: Runner, tmp_path: Path, monkeypatch: p
     assert stat.S_IMODE(plan.stat().st_mode) == 0o600
 
 
+WHOLE = "- hosts: web1\n  gather_facts: false\n  vars: {{{0}: true}}\n  tasks: [{{debug: {{msg: begun}}}}]\n"
+
+
+@pytest.mark.parametrize(
+    ("mark", "arguments", "words"),
+    [
+        ("stages_whole", {"start_at_task": "debug"}, "With --start-at-task the tasks"),
+        ("stages_whole", {"skip_tags": ("always",), "check": True}, "With --skip-tags always the tasks"),
+        ("stages_whole", {"skip_tags": ("prepare",)}, ""),
+        ("stages_check_only", {"start_at_task": "debug"}, "Without check mode this would deploy."),
+        ("stages_check_only", {"check": True}, ""),
+        ("stages_other", {"step": False, "start_at_task": "debug"}, ""),
+    ],
+)
+def test_a_playbook_that_says_so_does_not_begin_with_options_that_skip_what_refuses(
+    run: Runner, mark: str, arguments: dict[str, object], words: str
+) -> None:
+    if words:
+        with pytest.raises(SystemExit) as caught:
+            run(WHOLE.format(mark), arguments=arguments)
+        assert caught.value.code == stages.REFUSED_CODE
+        run.callback._abandon()
+        out = run.output()
+        assert f"Nothing was touched. {words}" in out
+        assert run.json["outcome"] == "broken off"
+    else:
+        out = run(WHOLE.format(mark), arguments=arguments)
+    assert ("begun" in out) is not bool(words)
+
+
 APPLIED = """
 - hosts: web1,web2
   gather_facts: false

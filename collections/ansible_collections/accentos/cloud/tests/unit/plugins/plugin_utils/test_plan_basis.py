@@ -13,6 +13,7 @@ from ansible_collections.accentos.cloud.plugins.plugin_utils.plan_basis import (
     refused_options,
     same_options,
     secret_versions,
+    skipping_options,
     variable_versions,
 )
 
@@ -122,6 +123,12 @@ def test_the_run_that_plans_again_has_the_same_options() -> None:
         "--forks=5",
         "--become",
     ]
+
+
+def test_options_by_which_tasks_that_refuse_are_skipped_are_named() -> None:
+    assert skipping_options({"skip_tags": ("prepare",), "step": False, "start_at_task": None}) == []
+    given = {"skip_tags": ("prepare", "always"), "step": True, "start_at_task": "x"}
+    assert skipping_options(given) == ["--start-at-task", "--step", "--skip-tags always"]
 
 
 @pytest.mark.parametrize(
