@@ -112,9 +112,11 @@ from types import FrameType
 from typing import Any, TextIO
 
 from ansible import constants, context
+from ansible.errors import AnsibleError
 from ansible.playbook.block import Block
 from ansible.playbook.task_include import TaskInclude
 from ansible.plugins.callback import CallbackBase
+from ansible.template import Templar
 from ansible.utils.fqcn import add_internal_fqcns
 from ansible_collections.accentos.cloud.plugins.plugin_utils import plan_basis, run_changes, site_plan
 from ansible_collections.accentos.cloud.plugins.plugin_utils import stage_report as report
@@ -297,6 +299,18 @@ def without_secrets(document: Mapping[str, Any], folder: str, key_file: str) -> 
     store = open_store(folder, key_file or os.environ.get("ACCENTOS_VAULT_KEY_FILE"))
     forms = report_parts.secret_texts(store.read().values())
     return site_plan.hidden(document, lambda text: report_parts.redact(text, forms))
+
+
+def folder_of_secrets(play: Any, hosts: Iterable[str]) -> str:
+    """Return the folder of the site's secrets as its hosts have it; empty if none of them says so."""
+    manager = play.get_variable_manager()
+    for name in hosts:
+        host = manager._inventory.get_host(name)
+        if host is not None and host.vars.get("inventory_dir"):
+            variables = manager.get_vars(host=host)
+            engine = Templar(loader=manager._loader, variables=variables)
+            return str(engine.template(variables.get("site_secrets_folder")) or variables["inventory_dir"])
+    return ""
 
 
 def host_pattern(hosts: object) -> str:
@@ -579,7 +593,14 @@ class CallbackModule(CallbackBase):
             machines=whole.get(site_plan.MACHINES, begun.get("machines", ())),
         )
         document = site_plan.make_plan(run_changes.unite(self._changes), known)
-        return without_secrets(document, begun["secrets_folder"], begun["key_file"]) if begun else document
+        if begun:
+            return without_secrets(document, begun["secrets_folder"], begun["key_file"])
+        # Another playbook does not say where the secrets are; what cannot be told from them is not written.
+        try:
+            folder = folder_of_secrets(self._play, known.hosts) if self._play else ""
+            return without_secrets(document, folder, "") if folder else site_plan.without_diffs(document)
+        except (SecretStoreError, AnsibleError):
+            return site_plan.without_diffs(document)
 
     def _save_plan(self, document: Mapping[str, Any], path: str) -> list[report.Line]:
         """Write the plan to a file that was asked for, and say how it is applied."""

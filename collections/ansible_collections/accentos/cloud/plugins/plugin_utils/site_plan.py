@@ -425,6 +425,22 @@ def compared_lines(differences: Sequence[str], *, outcome: str, failed: Sequence
     return lines
 
 
+def without_diffs(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a document that does not say what changes in files, for want of what tells secrets from other texts."""
+
+    def bare(change: Mapping[str, Any]) -> dict[str, Any]:
+        return {**change, "diff": []}
+
+    return {
+        **document,
+        "hosts": {
+            name: {**one, "changes": [bare(change) for change in one["changes"]]}
+            for name, one in document["hosts"].items()
+        },
+        "cloud": [{**row, "change": bare(row["change"])} for row in document["cloud"]],
+    }
+
+
 _OWN_WORDS = frozenset({"format", "version", "made", "check", "outcome", "complete", "run", "basis"})
 
 
@@ -435,7 +451,7 @@ def hidden(document: Mapping[str, Any], redact: Any) -> dict[str, Any]:
     """
 
     def clean(change: Mapping[str, Any]) -> dict[str, Any]:
-        texts = {name: redact(change[name]) for name in ("thing", "why")}
+        texts = {name: redact(change[name]) for name in ("thing", "why", "task")}
         return {**change, **texts, "diff": [redact(line) for line in change["diff"]]}
 
     return {

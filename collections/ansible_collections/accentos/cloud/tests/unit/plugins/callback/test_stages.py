@@ -31,6 +31,7 @@ from ansible.vars.manager import VariableManager
 from ansible_collections.accentos.cloud.plugins.callback import stages
 from ansible_collections.accentos.cloud.plugins.plugin_utils import site_plan
 from ansible_collections.accentos.cloud.plugins.plugin_utils import stage_report as report
+from ansible_collections.accentos.cloud.plugins.plugin_utils.secret_store import SecretStore
 from ansible_collections.accentos.cloud.tests.unit.plugins.plugin_utils.site_samples import SITE, write_site
 
 ARGUMENTS = {
@@ -907,6 +908,34 @@ def test_check_mode_ends_with_a_plan(run: Runner, tmp_path: Path, monkeypatch: p
     assert [change["thing"] for change in would] == [str(target), "/nowhere/at/all"]
     assert [{**change, "diff": []} for change in did] == [{**change, "diff": []} for change in would[:1]]
     assert stat.S_IMODE(plan.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("folder", "lines"),
+    [
+        ("store", ["+key = (hidden)"]),
+        # Nobody can say what of it is a secret.
+        ("no/absolute/path", []),
+    ],
+)
+def test_no_document_has_a_secret_of_the_site_whatever_the_playbook(
+    run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, lines: list[str]
+) -> None:
+    plan = tmp_path / "plan.json"
+    monkeypatch.setenv("ACCENTOS_STAGES_PLAN_PATH", str(plan))
+    store = tmp_path / "store"
+    store.mkdir()
+    SecretStore(store).set("web_key", "a password of the site")
+    variables = {"site_secrets_folder": str(store) if folder == "store" else folder}
+    (tmp_path / "group_vars").mkdir()
+    (tmp_path / "group_vars/all.yml").write_text(yaml.safe_dump(variables))
+    text = "key = a password of the site\n"
+    task = {"name": "write", "accentos.cloud.files": {"files": [{"path": str(tmp_path / "new"), "content": text}]}}
+    play = [{"hosts": "db1", "gather_facts": False, "tasks": [task]}]
+    run(yaml.safe_dump(play), arguments={"check": True, "diff": True})
+    (change,) = json.loads(plan.read_text())["hosts"]["db1"]["changes"]
+    assert change["diff"][2:] == lines
+    assert "a password" not in plan.read_text()
 
 
 WHOLE = "- hosts: web1\n  gather_facts: false\n  vars: {{{0}: true}}\n  tasks: [{{debug: {{msg: begun}}}}]\n"

@@ -299,5 +299,6 @@ def test_texts_from_hosts_lose_secrets_and_words_of_ours_stay() -> None:
     assert clean["hosts"]["install"]["why"] == "said (hidden)"
     (entry,) = clean["hosts"]["install"]["changes"]
     assert (entry["thing"], entry["why"], entry["diff"]) == ("/etc/(hidden)", "(hidden)", ["+key = (hidden)"])
+    assert entry["task"] == "(hidden)"
     assert (clean["machines"][0]["action"], clean["machines"][0]["why"]) == ("install", "(hidden)")
     assert read_plan(json.dumps(clean), "p") == clean
