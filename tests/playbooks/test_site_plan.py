@@ -268,6 +268,18 @@ def test_no_option_skips_the_tasks_that_refuse(tmp_path: Path, verb: str, option
     assert site.files() == {}
 
 
+def test_a_plan_that_installs_nothing_shows_no_machine_to_erase_and_a_lost_controller_as_failed(site: Site) -> None:
+    hosts = yaml.safe_load((site.folder / "hosts.yml").read_text())
+    hosts["all"]["children"]["controller"] = {"hosts": {"web9": {}}}
+    (site.folder / "hosts.yml").write_text(yaml.safe_dump(hosts))
+    done = site.run("plan", "--check", "--diff", "--skip-tags=provision")
+    assert done.code != 0, done.output
+    document = json.loads(site.saved.read_text())
+    assert document["machines"] == []
+    assert document["hosts"]["web9"]["state"] == "failed"
+    assert document["complete"] is False
+
+
 def test_a_plan_that_could_never_be_applied_is_not_saved(site: Site) -> None:
     done = site.run("plan", "--check")
     assert done.code == 2, done.output
@@ -299,6 +311,8 @@ def test_the_real_playbooks_make_save_and_apply_a_plan_of_what_changes_nothing(s
     assert done.code == 0, done.output
     document = json.loads(site.saved.read_text())
     assert document["run"] == {"tags": ["always"], "skip_tags": ["prepare"], "limit": "controller-1,compute-1"}
+    # Nothing of that run would install one.
+    assert document["machines"] == []
     assert {name: one["state"] for name, one in document["hosts"].items()} == {
         "controller-1": "asked",
         "compute-1": "new",
