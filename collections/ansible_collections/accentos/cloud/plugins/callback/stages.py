@@ -629,7 +629,8 @@ class CallbackModule(CallbackBase):
             text = f"What was done is not compared with the plan, since {path} is another one now."
             return [report.Line(""), report.Line(report.sanitise(text), "failed")]
         differences = site_plan.compare_changes(planned, done, rest=rest, done=True)
-        return site_plan.compared_lines(differences, outcome=done["outcome"], failed=failed, rest=rest)
+        beyond = [] if differences else site_plan.beyond_plan(planned, done)
+        return site_plan.compared_lines(differences, outcome=done["outcome"], failed=failed, rest=rest, beyond=beyond)
 
     def _plan_lines(self, run: report.RunReport, width: int, custom: Mapping[str, Any]) -> list[report.Line]:
         """Write the plan where that is wanted, and return what is shown of it.

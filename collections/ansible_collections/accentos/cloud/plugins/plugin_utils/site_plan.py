@@ -299,15 +299,18 @@ def compare_changes(
 
     With ``rest`` only what goes beyond the plan differs, not what is missing, of changes and of their lines. With
     ``done``, ``now`` is what a run did: hosts are not as they were then. What a new host gets is all that its groups
-    have, and goes beyond no plan.
+    have, and goes beyond no plan; so does what a host gets of a new cloud, once there is one.
     """
     lines = [] if done else [*_machines(saved, now, rest=rest), *_states(saved, now, rest=rest)]
-    vague = {host for host, one in saved["hosts"].items() if one["state"] in {"new", "partly"}}
+    vague = {host for host, one in saved["hosts"].items() if one["state"] == "new"}
+    open_ended = {host for host in _partly(saved) if done or host not in _partly(now)}
     old, new = (
         {key: one for key, one in _changes(document).items() if key[0] not in vague} for document in (saved, now)
     )
     for key in sorted(old.keys() | new.keys()):
         if key not in old:
+            if key[0] in open_ended:
+                continue
             lines.append(f"{_said(key)}: it is not in the plan")
         elif key not in new:
             lines += (
@@ -320,6 +323,15 @@ def compare_changes(
         elif _goes_beyond(old[key], new[key]) if rest else _lines(old[key]) != _lines(new[key]):
             lines.append(f"{_said(key)}: other lines than planned")
     return lines
+
+
+def _partly(document: Mapping[str, Any]) -> set[str]:
+    return {host for host, one in document["hosts"].items() if one["state"] == "partly"}
+
+
+def beyond_plan(saved: Mapping[str, Any], done: Mapping[str, Any]) -> list[str]:
+    """Return the hosts that got more than a plan could say, since the cloud was new."""
+    return sorted(_partly(saved) & {key[0] for key in _changes(done).keys() - _changes(saved).keys()})
 
 
 def cut(lines: Sequence[str]) -> list[str]:
@@ -407,15 +419,22 @@ def saved_lines(document: Mapping[str, Any], width: int, *, full: bool) -> list[
     return lines
 
 
-def compared_lines(differences: Sequence[str], *, outcome: str, failed: Sequence[str], rest: bool) -> list[report.Line]:
+def compared_lines(
+    differences: Sequence[str], *, outcome: str, failed: Sequence[str], rest: bool, beyond: Sequence[str] = ()
+) -> list[report.Line]:
     """Say whether a run did what was planned. ``outcome`` and the hosts that ``failed`` are those of the run.
 
-    With ``rest`` an earlier run did a part, so all that can be said is that there was nothing beyond the plan.
+    ``beyond`` are hosts that got more than could be planned. With ``rest`` an earlier run did a part, so all that can
+    be said is that there was nothing beyond the plan.
     """
     lines = [report.Line("")]
     if outcome not in {"ok", "unchanged"}:
         why = ", ".join(cut(failed)) or f"the run ended as {outcome}"
         lines.append(report.Line(report.sanitise(f"Not all of the plan was done: {why}."), "failed"))
+    elif beyond:
+        names = ", ".join(cut(beyond))
+        said = f"What was planned was done, and on these hosts more, beyond what could be planned: {names}."
+        lines.append(report.Line(report.sanitise(said), "warn"))
     elif not differences:
         said = "Nothing beyond the plan was done." if rest else "As planned: exactly the changes of the plan were made."
         lines.append(report.Line(said, "ok"))

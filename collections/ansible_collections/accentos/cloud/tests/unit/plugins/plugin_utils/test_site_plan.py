@@ -13,6 +13,7 @@ from ansible_collections.accentos.cloud.plugins.plugin_utils.run_changes import 
 from ansible_collections.accentos.cloud.plugins.plugin_utils.site_plan import (
     PlanError,
     Run,
+    beyond_plan,
     changes_of,
     compare_basis,
     compare_changes,
@@ -238,6 +239,33 @@ def test_what_a_new_host_got_is_not_beyond_the_plan_but_more_on_another_host_is(
     assert compare_changes(plan(), done, done=True) == ["c2: install package b: it is not in the plan"]
     missing = compare_changes(plan(), plan(CHANGES[1:], check=False), done=True)
     assert missing == ["c1: write file /etc/a: it was planned, and was not done"]
+
+
+PARTLY = NEW | {host: {"state": "partly", "why": "the cloud is new"} for host in ("c1", "c2")}
+
+
+def test_what_a_host_of_a_new_cloud_is_known_to_get_is_compared() -> None:
+    old = plan(states=PARTLY)
+    assert compare_changes(old, plan(states=PARTLY)) == []
+    assert compare_changes(old, plan(MORE, states=PARTLY)) == ["c2: install package b: it is not in the plan"]
+    assert compare_changes(old, plan(OTHER_LINES, states=PARTLY)) == ["c1: write file /etc/a: other lines than planned"]
+    assert len(compare_changes(old, plan(CHANGES[1:], states=PARTLY))) == 1
+    # Once the controllers are there, more is known than the plan could say.
+    assert compare_changes(old, plan(MORE), rest=True) == []
+    assert compare_changes(old, plan(OTHER_LINES), rest=True) == ["c1: write file /etc/a: other lines than planned"]
+
+
+def test_a_run_that_did_more_than_could_be_planned_says_so() -> None:
+    old, done = plan(states=PARTLY), plan(MORE, check=False, states={})
+    assert compare_changes(old, done, done=True) == []
+    assert beyond_plan(old, done) == ["c2"]
+    assert beyond_plan(old, plan(check=False)) == beyond_plan(plan(), done) == []
+    lines = [line.text for line in compared_lines([], outcome="ok", failed=[], rest=False, beyond=["c2"])]
+    assert "on these hosts more, beyond what could be planned: c2." in lines[-1]
+    assert "As planned" not in "".join(lines)
+    assert compare_changes(old, plan(CHANGES[1:], check=False), done=True) == [
+        "c1: write file /etc/a: it was planned, and was not done"
+    ]
 
 
 def test_a_run_without_diff_did_what_was_planned_unless_it_shows_other_lines() -> None:
