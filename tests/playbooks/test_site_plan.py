@@ -268,6 +268,35 @@ def test_no_option_skips_the_tasks_that_refuse(tmp_path: Path, verb: str, option
     assert site.files() == {}
 
 
+def test_two_plans_say_the_same_of_an_authority_and_a_cluster_that_the_run_makes(site: Site) -> None:
+    known: dict[str, Any] = {
+        "pki_ca_folder": str(site.home / "pki"),
+        "site_name": "plain",
+        "site_domain": "example.test",
+    }
+    role = {"name": "accentos.cloud.pki", "tasks_from": "trusted_authority", "rolespec_validate": False}
+    tasks: list[dict[str, Any]] = [
+        {"import_role": role},
+        {"include_vars": str(ROOT / "collections/ansible_collections/accentos/cloud/roles/ceph/vars/main.yml")},
+        {"copy": {"dest": "{{ folder }}/ceph.conf", "content": "fsid = {{ __ceph_fsid }}\n"}},
+    ]
+    play = {"hosts": "web1", "gather_facts": False, "tasks": tasks}
+    path = site.home / "playbooks/authority.yml"
+    path.write_text(yaml.safe_dump([play]))
+    told = []
+    for _time in range(2):
+        os.environ["ACCENTOS_STAGES_PLAN_PATH"] = str(site.home / "told.json")
+        try:
+            done = finished(site.start(str(path), "--check", "--diff", **known))
+        finally:
+            del os.environ["ACCENTOS_STAGES_PLAN_PATH"]
+        assert done.code == 0, done.output
+        told.append(json.loads((site.home / "told.json").read_text())["hosts"])
+    assert told[0] == told[1]
+    diffs = [line for host in told[0].values() for one in host["changes"] for line in one["diff"]]
+    assert {"+(made by the run)", "+fsid = 00000000-0000-0000-0000-000000000000"} <= set(diffs)
+
+
 def test_a_plan_that_installs_nothing_shows_no_machine_to_erase_and_a_lost_controller_as_failed(site: Site) -> None:
     hosts = yaml.safe_load((site.folder / "hosts.yml").read_text())
     hosts["all"]["children"]["controller"] = {"hosts": {"web9": {}}}

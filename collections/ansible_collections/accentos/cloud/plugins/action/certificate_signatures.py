@@ -12,6 +12,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.certificates import
     parse_name,
     sign_request,
 )
+from ansible_collections.accentos.cloud.plugins.module_utils.planned import MADE_BY_RUN
 
 _SPEC: dict[str, Any] = {
     "requests": {"type": "list", "elements": "dict", "required": True},
@@ -76,7 +77,7 @@ class ActionModule(ActionBase):
             return {"failed": True, "msg": f"The authority does not sign the certificate {error}", "remedy": _REMEDY}
         authority = given["authority"].strip()
         files = [
-            {"path": path, "content": f"{signed.get(path, '').strip()}\n{authority}\n"}
+            {"path": path, "content": f"{signed.get(path, MADE_BY_RUN).strip()}\n{authority}\n"}
             for path in (request["path"] for request in given["requests"])
         ]
         return {"changed": bool(files), "files": files}

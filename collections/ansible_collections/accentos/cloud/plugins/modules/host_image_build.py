@@ -166,6 +166,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.image_builds import
     versions,
     why_not_run,
 )
+from ansible_collections.accentos.cloud.plugins.module_utils.planned import MADE_BY_RUN
 from ansible_collections.accentos.cloud.plugins.module_utils.process_locks import HeldError, only_one
 
 DESCRIPTION = "image.json"
@@ -547,8 +548,10 @@ def main() -> None:
             remedy="Make room or mend the rights in the folder of the images, then run again.",
             images=results,
         )
+    # The version that a run builds is another one where that run also makes the authority which the image trusts.
+    foretold = f" {MADE_BY_RUN}" if module.check_mode else ""
     after = [
-        f"{image['folder']}/{result['name']}@{result['version']}\n"
+        f"{image['folder']}/{result['name']}@{result['version']}{foretold if result['action'] == 'build' else ''}\n"
         for image, result in zip(module.params["images"], results, strict=True)
     ]
     module.exit_json(

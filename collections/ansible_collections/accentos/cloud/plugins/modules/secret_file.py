@@ -88,6 +88,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.files import (
     leftover_name,
     replace_file,
 )
+from ansible_collections.accentos.cloud.plugins.module_utils.planned import STILL_TO_BE_MADE
 
 _MODE = re.compile(r"0[0-7]{3}")
 _OTHERS = 0o007
@@ -171,7 +172,7 @@ def write(module: AnsibleModule) -> tuple[bool, dict[str, str]]:
             raise SecretFileError(
                 f"The {missing} of {path} does not exist.", "Install what brings it, or mend the name."
             )
-        return True, {"before": before, "after": f"{missing}, which is still to be made\nmode: {mode:04o}\n"}
+        return True, {"before": before, "after": f"{missing}, {STILL_TO_BE_MADE}\nmode: {mode:04o}\n"}
     after = describe(uid, gid, mode, "the wanted one")
     leftover = path.with_name(leftover_name(path.name))
     changed = before != after or leftover.exists()

@@ -17,6 +17,7 @@ from typing import Any
 
 import yaml
 from ansible_collections.accentos.cloud.plugins.module_utils.ceph_osds import CUT_OFF
+from ansible_collections.accentos.cloud.plugins.module_utils.planned import MADE_BY_RUN, NO_IDENTITY, STILL_TO_BE_MADE
 from ansible_collections.accentos.cloud.plugins.plugin_utils import run_changes
 from ansible_collections.accentos.cloud.plugins.plugin_utils import stage_report as report
 from ansible_collections.accentos.cloud.plugins.plugin_utils.site_finding import HIDDEN
@@ -246,6 +247,14 @@ def _lines(change: Mapping[str, Any]) -> list[str]:
 _PASSING = (HIDDEN, "(another value)", CUT_OFF)
 
 
+# What a difference has of which only the run can say what it becomes.
+_OPEN = (MADE_BY_RUN, NO_IDENTITY, STILL_TO_BE_MADE)
+
+
+def _is_open(change: Mapping[str, Any]) -> bool:
+    return any(mark in line for line in change["diff"] for mark in _OPEN)
+
+
 def _goes_beyond(planned: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     """Tell whether what is left of a change takes away or brings what the plan never showed."""
     # What was to be made may stand there from a package of the run that was killed; it is replaced as a whole.
@@ -318,7 +327,7 @@ def compare_changes(
                 if rest
                 else [f"{_said(key)}: it was planned, and {'was not done' if done else 'nothing is to be done now'}"]
             )
-        elif done and not new[key]["diff"]:
+        elif _is_open(old[key]) or (done and not new[key]["diff"]):
             continue
         elif _goes_beyond(old[key], new[key]) if rest else _lines(old[key]) != _lines(new[key]):
             lines.append(f"{_said(key)}: other lines than planned")

@@ -58,6 +58,8 @@ def test_check_mode_says_that_it_would_sign(tmp_path: Path) -> None:
     result = sign(tmp_path, "--check")
     assert result["changed"]
     assert [load_certificates(one["content"].encode()) for one in result["files"]] == [[CA], [CA]]
+    # Another would be signed each time, so a plan says that alone.
+    assert {one["content"].splitlines()[0] for one in result["files"]} == {"(made by the run)"}
 
 
 def test_a_failure_names_the_certificate_and_keeps_the_key(tmp_path: Path) -> None:

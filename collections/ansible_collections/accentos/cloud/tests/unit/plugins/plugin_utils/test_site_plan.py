@@ -211,6 +211,15 @@ def test_what_is_left_of_a_change_has_no_lines_that_the_plan_never_showed(
     assert told == (["c1: write file /etc/a: other lines than planned"] if beyond else [])
 
 
+@pytest.mark.parametrize("mark", ["(made by the run)", "fsid = 00000000-0000-0000-0000-000000000000"])
+def test_what_only_the_run_can_make_is_not_compared_with_what_it_became(mark: str) -> None:
+    foretold = plan([Change(**{**vars(CHANGES[0]), "diff": ("-old", f"+{mark}")}), *CHANGES[1:]])
+    assert compare_changes(foretold, plan(OTHER_LINES), done=True) == []
+    assert compare_changes(foretold, plan(OTHER_LINES), rest=True) == []
+    # What was known is not given up for what is open.
+    assert compare_changes(plan(), foretold) == ["c1: write file /etc/a: other lines than planned"]
+
+
 def test_a_file_that_was_to_be_made_may_have_come_with_a_package_of_the_killed_run() -> None:
     old = plan([Change(**{**vars(CHANGES[0]), "verb": "create", "diff": ("+new",)})])
     for line, beyond in (("+new", False), ("+newer", True)):
