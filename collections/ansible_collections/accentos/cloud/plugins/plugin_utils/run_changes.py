@@ -123,14 +123,18 @@ def difference(before: str, after: str) -> tuple[str, ...]:
 _TIMES = frozenset({"atime", "mtime"})
 
 
+def _text_of(value: object) -> str:
+    # As it is, so that a secret in it is found.
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str, ensure_ascii=False)
+
+
 def _state_lines(value: object) -> str:
     """Return a text, or a mapping of properties as lines."""
+    if value is None:
+        return ""
     if not isinstance(value, Mapping):
-        return (
-            "" if value is None else value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
-        )
-    lines = (f"{name}: {json.dumps(value[name], sort_keys=True, default=str)}" for name in sorted(value, key=str))
-    return "\n".join(line for line in lines if line.partition(":")[0] not in _TIMES)
+        return _text_of(value)
+    return "\n".join(f"{name}: {_text_of(value[name])}" for name in sorted(value, key=str) if name not in _TIMES)
 
 
 def _told_difference(part: Mapping[str, object]) -> tuple[str, ...]:

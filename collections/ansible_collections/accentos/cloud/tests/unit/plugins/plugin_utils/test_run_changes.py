@@ -149,10 +149,10 @@ def test_properties_are_told_as_far_as_check_mode_knows_them() -> None:
     kept = {"before": {"mode": "0644", "mtime": 1.5}, "after": {"mode": "0600", "mtime": 2.5}}
     (change,) = read_changes("ansible.builtin.file", "Folder", {"changed": True, "diff": [made, kept]})
     assert [line for line in change.diff if line[0] in "+-"] == [
-        '-state: "absent"',
-        '+state: "directory"',
-        '-mode: "0644"',
-        '+mode: "0600"',
+        "-state: absent",
+        "+state: directory",
+        "-mode: 0644",
+        "+mode: 0600",
     ]
 
 
