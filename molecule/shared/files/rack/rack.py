@@ -86,8 +86,8 @@ def describe(machine: dict[str, Any], acceleration: str) -> tuple[str, str]:
     features = element(domain, "features")
     element(features, "acpi")
     cpu = element(domain, "cpu", mode="host-passthrough" if acceleration == "kvm" else "maximum")
-    for name in SLOW_WHEN_EMULATED if acceleration != "kvm" else ():
-        element(cpu, "feature", policy="disable", name=name)
+    for feature in SLOW_WHEN_EMULATED if acceleration != "kvm" else ():
+        element(cpu, "feature", policy="disable", name=feature)
     element(domain, "on_reboot", "restart")
     element(domain, "on_crash", "restart")
     devices = element(domain, "devices")

@@ -208,11 +208,20 @@ def test_a_compute_that_is_late_with_consoles_is_asked_again(
     cloud: WholeCloud, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cloud.late_consoles = 3
-    assert set(results(run(cloud, capsys)).values()) == {"ok"}
+    assert set(results(run(cloud, capsys, timeout=60)).values()) == {"ok"}
     cloud.late_consoles = 10**6
     result = run(cloud, capsys)
     assert results(result)["address by DHCP"] == "failed"
     assert details(result)["address by DHCP"].endswith("500 MessagingTimeout")
+
+
+def test_the_second_guest_waits_until_the_first_one_has_its_compute(
+    cloud: WholeCloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cloud.placing = 3
+    result = run(cloud, capsys, timeout=60)
+    assert (results(result)["guests"], details(result)["guests"]) == ("ok", "on compute-1 and compute-2")
+    assert cloud.hasty == 0
 
 
 def test_guests_do_not_move_between_computes_that_run_them_in_two_ways(

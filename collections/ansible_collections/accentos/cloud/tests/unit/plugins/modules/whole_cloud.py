@@ -42,6 +42,9 @@ class WholeCloud(TlsServer):
         self.detaching: set[str] = set()
         self.computes = ["compute-1", "compute-2"]
         self.kinds: dict[str, str | None] = {}
+        # So often a new guest is shown without a compute; and how many guests were asked for while one had none.
+        self.placing = 0
+        self.hasty = 0
         self.alive = True
         self.objects: dict[str, dict[str, dict[str, Any]]] = {}
         self.add("roles", name="member")
@@ -212,6 +215,13 @@ class Handler(TlsHandler):
             said = self.server.console.format(address=port["fixed_ips"][0]["ip_address"], name=one["name"])
             self.answer(200, {"output": said})
 
+    def place(self, one: dict[str, Any], number: int) -> None:
+        """Give a guest its compute, or let it wait a little longer for that."""
+        if one["placing"]:
+            one["placing"] -= 1
+        elif not one["OS-EXT-SRV-ATTR:host"]:
+            one["OS-EXT-SRV-ATTR:host"] = self.server.computes[(number - 1) % len(self.server.computes)]
+
     def plain(self, method: str, parts: list[str], query: dict[str, str], body: dict[str, Any]) -> None:
         """Make, show, list and remove objects."""
         collection = parts[0]
@@ -238,6 +248,8 @@ class Handler(TlsHandler):
                     self.server.remove_parts(number)
                 self.answer(204)
             else:
+                if collection == "servers":
+                    self.place(known[number], list(known).index(number) + 1)
                 self.answer(200, known[number] if collection in _PLAIN else {name: known[number]})
 
     def complete(self, collection: str, made: dict[str, Any]) -> None:
@@ -246,11 +258,15 @@ class Handler(TlsHandler):
             case "servers":
                 if "guests" in self.server.stuck:
                     made |= {"status": "ERROR", "fault": {"message": "No valid host was found."}}
-                number = len(self.server.objects["servers"])
+                known = list(self.server.objects["servers"].values())
+                number = len(known)
+                self.server.hasty += any(not one["OS-EXT-SRV-ATTR:host"] for one in known[:-1])
                 made |= {
-                    "OS-EXT-SRV-ATTR:host": self.server.computes[(number - 1) % len(self.server.computes)],
+                    "OS-EXT-SRV-ATTR:host": None,
+                    "placing": self.server.placing,
                     "OS-EXT-STS:task_state": None,
                 }
+                self.place(made, number)
                 address = {"ip_address": f"192.168.222.{10 + number}"}
                 self.server.add(
                     "ports",
