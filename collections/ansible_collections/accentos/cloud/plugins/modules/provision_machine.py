@@ -13,8 +13,8 @@ description:
   - Arms or disarms many machines in one call of the provisioner service. An armed machine gets a one-time token into
     its Cobbler system, and netboot is turned on there.
   - A machine that is armed or being installed is left alone. A deployed one is never installed again unless
-    O(reinstall) names it. Neither is one of which nothing is known and at whose address an SSH server answers: a host
-    that came installed, or any host once the records of the deploy host are lost.
+    O(reinstall) names it. Neither is one of which nothing is known and at whose address an SSH server answers, as a
+    host that came installed does, or any host once the records are lost.
   - A forgotten machine is as unknown as before it came, in quarantine too. Remove its Cobbler system afterwards, and it
     introduces itself anew when it boots from the network.
   - Runs on the deploy host, as root.
