@@ -154,7 +154,7 @@ for sys.argv in asked:
     if code and sys.argv[0] == generator:
         code = {_BROKEN}
     if code:
-        sys.exit(code)
+        raise SystemExit(code)
 """
 
 
