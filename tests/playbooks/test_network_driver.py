@@ -1,5 +1,5 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A cloud keeps the driver of networks that it was made with: deploy.yml refuses another before it does anything."""
+"""What deploy.yml refuses before it does anything: another driver than the cloud has, a gateway that leads nowhere."""
 
 from __future__ import annotations
 
@@ -15,14 +15,18 @@ from tests.playbooks.runs import HERE, ROOT, run_playbook, write_play
 MARKS = {"ovn": "ovn-controller.service", "openvswitch": "neutron-openvswitch-agent.service"}
 
 
-def deploy_begins(folder: Path, driver: str, *arguments: str) -> tuple[int, str]:
-    """Run the refusal of deploy.yml, where FOLDER has the marks of units; return exit code and output."""
+def deploy_begins(folder: Path, driver: str, *arguments: str, external: str = "eno2") -> tuple[int, str]:
+    """Run the refusals of deploy.yml, where FOLDER has the marks of units; return exit code and output.
+
+    EXTERNAL is the device of the gateway, the only controller, for the external network.
+    """
     (play,) = [
         one
         for one in yaml.safe_load((ROOT / "playbooks/deploy.yml").read_text(encoding="utf-8"))
         if one["name"] == "Network driver"
     ]
-    groups = {"controller": {"hosts": {"controller-1": HERE}}, "compute": {"hosts": {"compute-1": HERE}}}
+    gateway = {**HERE, "openvswitch_external_interface": external}
+    groups = {"controller": {"hosts": {"controller-1": gateway}}, "compute": {"hosts": {"compute-1": HERE}}}
     extra = {"site_network_driver": driver, "__openvswitch_marks": str(folder / "units")}
     files = write_play(folder, play, groups)
     code, output = run_playbook(*files, f"--extra-vars={json.dumps(extra)}", *arguments)
@@ -39,6 +43,16 @@ def test_the_driver_of_a_cloud_stays(tmp_path: Path, before: str, driver: str) -
     for arguments in ((), ("--limit=compute-1",), ("--check",)):
         code, told = deploy_begins(tmp_path, driver, *arguments)
         assert (code, f"Set site_network_driver back to {before}" in told) == (2, True), told
+
+
+def test_a_gateway_from_which_nothing_leads_outside_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "units").mkdir()
+    code, told = deploy_begins(tmp_path, "ovn", external="")
+    assert (code, "controller-1 is a gateway to the external network, and none of its devices leads there" in told) == (
+        2,
+        True,
+    ), told
+    assert deploy_begins(tmp_path, "ovn", "--limit=compute-1", external="")[0] == 0
 
 
 def test_the_refusal_comes_before_anything_is_changed() -> None:
