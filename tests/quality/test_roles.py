@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 import pytest
+from ansible_collections.accentos.cloud.plugins.module_utils import planned
 
 from tests.quality.tree import COLLECTION, PREFIX, files, load, roles
 
@@ -74,6 +75,16 @@ def test_a_plan_takes_what_a_site_leaves_out_of_its_machines_as_the_role_that_in
     defaults = load(COLLECTION / "roles/provision/defaults/main.yml")
     assert taken
     assert taken == {name: defaults[name] for name in taken}  # type: ignore[index]
+
+
+def test_what_only_a_run_can_make_has_in_roles_the_marks_that_plans_know() -> None:
+    # YAML cannot name what Python does; with another text in a role no run would be as the first plan of a site said.
+    authority = load(COLLECTION / "roles/pki/vars/main.yml")["__pki_ca_written"]  # type: ignore[index]
+    cluster = load(COLLECTION / "roles/ceph/vars/main.yml")["__ceph_fsid"]  # type: ignore[index]
+    assert f"'{planned.MADE_BY_RUN}' if ansible_check_mode" in authority
+    zeros = re.search(r"or '(0)' \* (\d+)", cluster)
+    assert zeros
+    assert zeros[1] * int(zeros[2]) == planned.NO_IDENTITY.replace("-", "")
 
 
 def test_differences_are_found() -> None:
