@@ -12,10 +12,9 @@ import os
 import runpy
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from accentos_ramdisk import __main__ as program
@@ -26,8 +25,7 @@ from accentos_ramdisk.disks import plan_layout
 from accentos_ramdisk.errors import AgentError
 from accentos_ramdisk.programs import Command, run
 from accentos_ramdisk.specification import parse_specification
-from accentos_ramdisk.stages import Machine, Reports, install, run_tracks
-from accentos_ramdisk.target import Target
+from accentos_ramdisk.stages import Machine, Reports, install
 
 from .samples import specification
 from .test_inventory import whole
@@ -398,31 +396,3 @@ def test_the_package_runs_as_a_program(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SystemExit) as ended:
         runpy.run_module("accentos_ramdisk", run_name="__main__")
     assert ended.value.code == program.FAILED
-
-
-class Inside:
-    """A target whose commands wait for one of the other track, and then fail if they are called so."""
-
-    def __init__(self) -> None:
-        self.meeting = threading.Barrier(2, timeout=30)
-        self.ended: list[str] = []
-
-    def run(self, command: Command) -> str:
-        self.meeting.wait()
-        self.ended.append(command.argv[0])
-        if command.argv[0].startswith("bad"):
-            raise AgentError(f"{command} failed", "Look.")
-        return ""
-
-
-def test_tracks_of_commands_run_at_the_same_time_each_in_its_order() -> None:
-    place = Inside()
-    run_tracks(cast(Target, place), [[Command((name,)) for name in track] for track in (["a1", "a2"], ["b1", "b2"])])
-    assert [set(place.ended[:2]), set(place.ended[2:])] == [{"a1", "b1"}, {"a2", "b2"}]
-
-
-def test_a_track_that_fails_goes_no_further_and_the_others_come_to_their_end() -> None:
-    place = Inside()
-    with pytest.raises(AgentError, match="bad1 failed"):
-        run_tracks(cast(Target, place), [[Command(("a1",))], [Command(("bad1",)), Command(("never",))]])
-    assert sorted(place.ended) == ["a1", "bad1"]

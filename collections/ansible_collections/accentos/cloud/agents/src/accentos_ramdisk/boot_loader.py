@@ -79,20 +79,8 @@ def render_defaults(boot: Boot) -> str:
     return "\n".join(lines) + "\n"
 
 
-@dataclass(frozen=True)
-class Plan:
-    """Commands, to be run inside the new system, that make it bootable.
-
-    ``first`` come before all others. Then the ``tracks`` may run at the same time, each in its order: installations
-    for one platform share files below /boot/grub, those for two do not, and the menu (update-grub) reads none of them.
-    """
-
-    first: tuple[Command, ...]
-    tracks: tuple[tuple[Command, ...], ...]
-
-
-def plan_boot_loader(layout: Layout, machine: str, platforms: Collection[str], *, uefi: bool) -> Plan:
-    """Return the commands that make the new system bootable.
+def plan_boot_loader(layout: Layout, machine: str, platforms: Collection[str], *, uefi: bool) -> tuple[Command, ...]:
+    """Return the commands, to be run inside the new system, that make it bootable.
 
     MACHINE is the processor's name (uname -m), PLATFORMS what the image has below /usr/lib/grub, UEFI the firmware's
     present mode, for which a boot loader must be there. Raises AgentError.
@@ -108,18 +96,18 @@ def plan_boot_loader(layout: Layout, machine: str, platforms: Collection[str], *
             f"{', '.join(sorted(platforms)) or 'none'}",
             "Build the image with grub-pc-bin and grub-efi-amd64-bin (arm64: grub-efi-arm64-bin).",
         )
-    tracks = []
+    commands = []
     for platform in known:
-        places: list[tuple[str, ...]]
         if platform.endswith("-efi"):
-            places = [
-                (f"--efi-directory=/{folder}", *_REMOVABLE)
+            commands += [
+                Command(("grub-install", f"--target={platform}", f"--efi-directory=/{folder}", *_REMOVABLE))
                 for _esp, folder in zip(layout.esps, ESP_FOLDERS, strict=False)
             ]
         else:
-            places = [("--recheck", disk) for disk in layout.boot_disks]
-        tracks.append(tuple(Command(("grub-install", f"--target={platform}", *place)) for place in places))
-    tracks.append((Command(("update-grub",)),))
-    # The image was built on a machine without this array or volume group. The menu names the ramdisks that there are.
-    first = (Command(("update-initramfs", "-u")),) if layout.array or layout.volume_group else ()
-    return Plan(first, tuple(tracks))
+            commands += [
+                Command(("grub-install", f"--target={platform}", "--recheck", disk)) for disk in layout.boot_disks
+            ]
+    if layout.array or layout.volume_group:
+        # The image was built on a machine without this array or volume group.
+        commands.append(Command(("update-initramfs", "-u")))
+    return (*commands, Command(("update-grub",)))

@@ -8,7 +8,6 @@ import platform
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -169,22 +168,6 @@ def configure(target: Target, specification: Specification, layout: Layout) -> l
     return configuration.read_host_keys(target.root)
 
 
-def run_tracks(target: Target, tracks: Sequence[Sequence[Command]]) -> None:
-    """Run the commands of TRACKS inside TARGET, each in its order and all at the same time; return when all have ended.
-
-    Raises AgentError: that of the first track which has one.
-    """
-
-    def follow(track: Sequence[Command]) -> None:
-        for command in track:
-            target.run(command)
-
-    with ThreadPoolExecutor(len(tracks)) as pool:
-        running = [pool.submit(follow, track) for track in tracks]
-    for one in running:
-        one.result()
-
-
 def install_boot_loader(
     target: Target, specification: Specification, layout: Layout, machine: Machine
 ) -> boot_loader.Kernel:
@@ -192,12 +175,11 @@ def install_boot_loader(
     grub = configuration.inside(target.root, f"{boot_loader.GRUB_FOLDER}/x").parent
     platforms = [place.name for place in grub.iterdir() if place.is_dir()] if grub.is_dir() else []
     kernel = boot_loader.newest_kernel([place.name for place in (target.root / "boot").iterdir()])
-    plan = boot_loader.plan_boot_loader(layout, machine.processor, platforms, uefi=machine.uefi)
+    commands = boot_loader.plan_boot_loader(layout, machine.processor, platforms, uefi=machine.uefi)
     defaults = {boot_loader.DEFAULTS: configuration.File(boot_loader.render_defaults(specification.boot))}
     configuration.write_files(target.root, defaults)
-    for command in plan.first:
+    for command in commands:
         target.run(command)
-    run_tracks(target, plan.tracks)
     return kernel
 
 
