@@ -96,6 +96,7 @@ def plan_boot_loader(layout: Layout, machine: str, platforms: Collection[str], *
             f"{', '.join(sorted(platforms)) or 'none'}",
             "Build the image with grub-pc-bin and grub-efi-amd64-bin (arm64: grub-efi-arm64-bin).",
         )
+    # To be run one after the other: each installation creates the same environment block and locales below /boot/grub.
     commands = []
     for platform in known:
         if platform.endswith("-efi"):
