@@ -1,11 +1,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What deploy.yml refuses before it does anything: another driver than the cloud has, a gateway that leads nowhere."""
+"""What deploy.yml refuses before it does anything: another driver, a gateway to nowhere, a Ceph without disks."""
 
 from __future__ import annotations
 
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -15,16 +16,19 @@ from tests.playbooks.runs import HERE, ROOT, run_playbook, write_play
 MARKS = {"ovn": "ovn-controller.service", "openvswitch": "neutron-openvswitch-agent.service"}
 
 
+def play_of_deploy(name: str) -> dict[str, Any]:
+    plays = yaml.safe_load((ROOT / "playbooks/deploy.yml").read_text(encoding="utf-8"))
+    (play,) = [one for one in plays if one["name"] == name]
+    assert isinstance(play, dict)
+    return play
+
+
 def deploy_begins(folder: Path, driver: str, *arguments: str, external: str = "eno2") -> tuple[int, str]:
     """Run the refusals of deploy.yml, where FOLDER has the marks of units; return exit code and output.
 
     EXTERNAL is the device of the gateway, the only controller, for the external network.
     """
-    (play,) = [
-        one
-        for one in yaml.safe_load((ROOT / "playbooks/deploy.yml").read_text(encoding="utf-8"))
-        if one["name"] == "Network driver"
-    ]
+    play = play_of_deploy("Network driver")
     gateway = {**HERE, "openvswitch_external_interface": external}
     groups = {"controller": {"hosts": {"controller-1": gateway}}, "compute": {"hosts": {"compute-1": HERE}}}
     extra = {"site_network_driver": driver, "__openvswitch_marks": str(folder / "units")}
@@ -55,9 +59,30 @@ def test_a_gateway_from_which_nothing_leads_outside_is_refused(tmp_path: Path) -
     assert deploy_begins(tmp_path, "ovn", "--limit=compute-1", external="")[0] == 0
 
 
+def storage_begins(folder: Path, *arguments: str, **rules: list[dict[str, Any]]) -> tuple[int, str]:
+    """Run the refusal of disks for two storage hosts; those named in RULES have these. Return code and output."""
+    hosts = {
+        name: {**HERE, **({"ceph_osd_disks": rules[key]} if key in rules else {})}
+        for key, name in (("first", "storage-1"), ("second", "storage-2"))
+    }
+    files = write_play(folder, play_of_deploy("Disk rules"), {"storage": {"hosts": hosts}})
+    code, output = run_playbook(*files, *arguments)
+    return code, re.sub(r"\s+", " ", output)
+
+
+def test_a_ceph_without_any_disk_is_refused(tmp_path: Path) -> None:
+    rule = {"size_min_gib": 900}
+    for rules in ({}, {"first": [], "second": []}):
+        code, told = storage_begins(tmp_path, **rules)
+        assert (code, "No host of the group storage has a rule in ceph_osd_disks" in told) == (2, True), told
+    assert storage_begins(tmp_path, first=[rule])[0] == 0
+    # Those that are not part of the run count as well.
+    assert storage_begins(tmp_path, "--limit=storage-2", first=[rule])[0] == 0
+
+
 def test_the_refusal_comes_before_anything_is_changed() -> None:
     names = [one["name"] for one in yaml.safe_load((ROOT / "playbooks/deploy.yml").read_text(encoding="utf-8"))]
-    assert names[:3] == ["Check", "Hosts that are fit", "Network driver"]
+    assert names[:4] == ["Check", "Hosts that are fit", "Network driver", "Disk rules"]
 
 
 def test_the_marks_are_of_units_that_the_roles_start() -> None:
