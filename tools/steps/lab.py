@@ -86,7 +86,7 @@ STAGES = (
         "command line",
         "A host from which an administrator uses the cloud.",
         "cloud",
-        ("molecule/shared/client.yml",),
+        ("playbooks/client.yml",),
     ),
     Stage(
         "guests",
