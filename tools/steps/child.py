@@ -37,6 +37,12 @@ class Limits:
     interrupted: Callable[[], bool]
     grace: Callable[[], float]
 
+    def exceeded(self) -> TimedOutError | InterruptedRunError | None:
+        """Return why the program has to end now, if it has to."""
+        if self.interrupted():
+            return InterruptedRunError()
+        return TimedOutError() if time.monotonic() > self.deadline else None
+
 
 def terminal_size(descriptor: int) -> tuple[int, int]:
     """Return rows and columns of the terminal at DESCRIPTOR, or 24 and 80 when it does not tell."""
@@ -158,6 +164,39 @@ def start(
     return process, reader
 
 
+class Output:
+    """What a program writes to the descriptor READER, handed on to SINK piece by piece."""
+
+    def __init__(self, reader: int, sink: Callable[[bytes], None]) -> None:
+        """Begin before the program has written anything."""
+        self._reader = reader
+        self._sink = sink
+        self._at_end = False
+
+    def drain(self) -> bool:
+        """Wait a moment for output and hand it on; return whether there was any."""
+        if self._at_end:
+            time.sleep(POLL_SECONDS / 2)
+            return False
+        if not select.select([self._reader], [], [], POLL_SECONDS)[0]:
+            return False
+        try:
+            data = os.read(self._reader, 65536)
+        except OSError:
+            # A pseudo-terminal reports its end as an input/output error.
+            data = b""
+        self._at_end = not data
+        if data:
+            self._sink(data)
+        return bool(data)
+
+    def drain_a_moment(self) -> None:
+        """Hand on what is waiting: a program that cannot write cannot end."""
+        end = time.monotonic() + POLL_SECONDS
+        while self.drain() and time.monotonic() < end:
+            pass
+
+
 def run_child(
     argv: tuple[str, ...],
     cwd: Path,
@@ -177,48 +216,18 @@ def run_child(
     process, reader = start(argv, cwd, env, None if terminal is None else size)
     if watcher:
         watcher.started(process.pid)
+    output = Output(reader, sink)
     try:
-        at_end = False
-
-        def drain() -> bool:
-            """Wait a moment for output and hand it on; return whether there was any."""
-            nonlocal at_end
-            if at_end:
-                time.sleep(POLL_SECONDS / 2)
-                return False
-            if not select.select([reader], [], [], POLL_SECONDS)[0]:
-                return False
-            try:
-                data = os.read(reader, 65536)
-            except OSError:
-                # A pseudo-terminal reports its end as an input/output error.
-                data = b""
-            at_end = not data
-            if data:
-                sink(data)
-            return bool(data)
-
-        def drain_a_moment() -> None:
-            """Hand on what is waiting: a program that cannot write cannot end."""
-            end = time.monotonic() + POLL_SECONDS
-            while drain() and time.monotonic() < end:
-                pass
-
-        def end() -> None:
-            end_tree(process.pid, limits.grace, drain_a_moment)
-            process.wait()
-
         while True:
-            some = drain()
+            some = output.drain()
             # A daemon left behind may keep the pipe open, so the end of the program counts, not that of the pipe.
             if not some and process.poll() is not None:
                 return process.returncode
-            if limits.interrupted():
-                end()
-                raise InterruptedRunError
-            if time.monotonic() > limits.deadline:
-                end()
-                raise TimedOutError
+            error = limits.exceeded()
+            if error:
+                end_tree(process.pid, limits.grace, output.drain_a_moment)
+                process.wait()
+                raise error
             if terminal is not None and terminal_size(terminal) != size:
                 size = terminal_size(terminal)
                 set_terminal_size(reader, size)
