@@ -8,7 +8,7 @@ help: ## show this list
 
 # The shell has UNTIL from make's command line or the environment; so it may hold spaces, and nothing in it is run. An empty one
 # is handed over, too: it is a mistake that is told.
-lab: ## make a lab on this machine: hosts ready for the playbooks; UNTIL=guests goes on to a cloud with guests
+lab: ## make a cloud with guests on this machine; UNTIL=hosts ends with hosts ready for the playbooks
 	@tools/accentos lab $${UNTIL+"$$UNTIL"}
 
 lab-down: ## remove the lab

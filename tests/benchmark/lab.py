@@ -26,7 +26,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.benchmark import figures
-from tests.benchmark.catalogue import HOSTS_AGAIN, LAB_AGAIN_CHANGES, judged
+from tests.benchmark.catalogue import HOSTS_AGAIN, LAB_AGAIN_CHANGES, LAB_CACHED, LAB_FRESH, judged
 from tests.benchmark.figures import Figure
 from tests.benchmark.sites import moved
 from tests.benchmark.thousand_computes import EVENT
@@ -56,7 +56,7 @@ class Times:
 
 def results(times: Times) -> list[Figure]:
     """Return the figures of TIMES."""
-    first = f"make lab, {'caches of another lab' if times.cached else 'nothing cached'}"
+    first = LAB_CACHED if times.cached else LAB_FRESH
     return judged(
         "lab",
         [

@@ -124,8 +124,12 @@ def test_the_table_has_times_and_changes() -> None:
         "  stage        time  changed",
         "  lab hosts    1:01        3",
         "  cloud       10:00       40",
-        "  sum         11:01       43",
+        "  in all      11:01       43",
     ]
+    # What runs at the same time counts once.
+    assert lab_report.stage_table(
+        [Result("machines", "ok", 900.0, 3), Result("cloud", "ok", 600.0, 40), Result("guests", "ok", 60.0, 0)]
+    )[-2:] == ["  in all     16:00       43", "  machines and cloud ran at the same time."]
 
 
 @pytest.mark.parametrize("stop", lab.STOPS)

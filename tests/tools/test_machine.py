@@ -158,6 +158,17 @@ def test_memory() -> None:
     assert machine.memory_mib("") == 0
 
 
+def test_what_needs_less_is_named_where_room_is_missing() -> None:
+    needs = Needs(root=True, disk_mib=2048, memory_mib=4096, smaller="Or take a walk.")
+    small = replace(GOOD, memory_mib=100, checkout=Folder("/srv/site", 10, 1), architecture="riscv64")
+    told = [str(problem) for problem in preflight(needs, (), small)]
+    assert [("MiB" in text, text.endswith("Or take a walk.")) for text in told] == [
+        (False, False),
+        (True, True),
+        (True, True),
+    ], told
+
+
 @pytest.mark.parametrize(
     "path", ["/srv/my site", "/srv/o'site", "/srv/a$b", "/srv/a,b", "/srv/a:b", "/srv/a%h", "/srv/a\n"]
 )

@@ -56,11 +56,12 @@ def test_lab_makes_hosts_and_goes_as_far_as_it_is_told() -> None:
         assert found is not None
         return found
 
-    assert [step.name for step in until().steps] == [step.name for step in until("hosts").steps]
+    assert [step.name for step in until().steps] == [step.name for step in until("guests").steps]
     # Prepared hosts are what a small machine has room for.
-    assert until().needs.memory_mib < until("guests").needs.memory_mib
-    assert until().needs.disk_mib < until("guests").needs.disk_mib
-    assert {step.name for step in until().steps} < {step.name for step in until("guests").steps}
+    assert until("hosts").needs.memory_mib < until().needs.memory_mib
+    assert until("hosts").needs.disk_mib < until().needs.disk_mib
+    assert (until("hosts").needs.smaller, "make lab UNTIL=hosts" in until().needs.smaller) == ("", True)
+    assert {step.name for step in until("hosts").steps} < {step.name for step in until().steps}
     with pytest.raises(ValueError, match="everywhere"):
         until("everywhere")
 

@@ -60,7 +60,8 @@ class BusyError(Exception):
 class Needs:
     """What the machine must have: administrator rights, free disk and memory in MiB, room for containers.
 
-    plain_path: a path of the checkout without blanks and the like.
+    plain_path: a path of the checkout without blanks and the like. smaller: a sentence on what is content with less
+    disk and memory.
     """
 
     root: bool = False
@@ -68,6 +69,7 @@ class Needs:
     memory_mib: int = 0
     containers: bool = False
     plain_path: bool = True
+    smaller: str = ""
 
     def __or__(self, other: Needs) -> Needs:
         """Return what satisfies both."""
@@ -77,6 +79,7 @@ class Needs:
             max(self.memory_mib, other.memory_mib),
             self.containers or other.containers,
             self.plain_path or other.plain_path,
+            self.smaller or other.smaller,
         )
 
 

@@ -79,12 +79,22 @@ def groups_of(tree: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def stage_table(results: Sequence[Result]) -> list[str]:
-    """Return the RESULTS as a table, and their sums. Stages beside each other make the sum longer than the run."""
+    """Return the RESULTS as a table, with their time and changes in all. Stages of a group ran at the same time."""
     width = max(len("stage"), *(len(result.name) for result in results))
     rows = [f"  {'stage':{width}}  {'time':>6}  {'changed':>7}"]
     rows += [f"  {one.name:{width}}  {clock(one.seconds):>6}  {one.changed:7}" for one in results]
     changed = sum(result.changed for result in results)
-    rows.append(f"  {'sum':{width}}  {clock(sum(result.seconds for result in results)):>6}  {changed:7}")
+    groups = {stage.name: stage.group for stage in lab.STAGES}
+    ways: dict[str, list[Result]] = {}
+    for one in results:
+        ways.setdefault(groups.get(one.name) or one.name, []).append(one)
+    elapsed = sum(max(one.seconds for one in beside) for beside in ways.values())
+    rows.append(f"  {'in all':{width}}  {clock(elapsed):>6}  {changed:7}")
+    rows += [
+        f"  {' and '.join(one.name for one in beside)} ran at the same time."
+        for beside in ways.values()
+        if len(beside) > 1
+    ]
     return rows
 
 

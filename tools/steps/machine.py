@@ -253,12 +253,14 @@ def preflight(needs: Needs, packages: Sequence[str], facts: Facts) -> list[Probl
     reasons = ["to make containers and networks"] if needs.root else []
     reasons += [f"to install {' '.join(packages)}"] if packages else []
     folders = [facts.checkout, facts.storage] if needs.containers else [facts.checkout]
+    room = [*check_disk(needs.disk_mib, folders), check_memory(needs.memory_mib, facts.memory_mib)]
+    if needs.smaller:
+        room = [problem and replace(problem, remedy=f"{problem.remedy} {needs.smaller}") for problem in room]
     found = [
         check_system(facts.system, facts.release),
         check_architecture(facts.architecture),
         check_rights(bool(reasons), " and ".join(reasons), facts.euid, facts.sudo),
-        *check_disk(needs.disk_mib, folders),
-        check_memory(needs.memory_mib, facts.memory_mib),
+        *room,
         check_path(facts.checkout.path) if needs.plain_path else None,
         check_writable(facts.writable, facts.read_only, facts.checkout.path),
         check_apt(packages, facts.has_apt),
