@@ -24,7 +24,7 @@ _COMPONENT = frozenset(
         *("packages", "files", "attributes", "texts", "namespaces"),
     )
 )
-_WSGI = frozenset({"unit", "program", "port", "ini", "options", "sticky", "repeatable"})
+_WSGI = frozenset({"unit", "program", "port", "ini", "options", "environment", "sticky", "repeatable"})
 _IDENTITY = frozenset({"roles", "port", "path", "services", "new_roles", "domains", "users"})
 # Threads stay 1: with more, replies of the message queue are lost between the threads of a process.
 _UWSGI: Mapping[str, object] = {
@@ -271,10 +271,12 @@ def _drop_in(unit: str) -> str:
 def _uwsgi(component: Component, context: Context) -> dict[str, object]:
     wsgi = component.data["wsgi"]
     certificate = f"{context.pki_folder}/{component.service}"
+    unit = wsgi["unit"].removesuffix(".service")
+    environment = {"OS_OSLO_MESSAGING_RABBIT__PROCESSNAME": unit, **wsgi.get("environment", {})}
     return {
         **_UWSGI,
         "processes": context.processes,
-        "env": f"OS_OSLO_MESSAGING_RABBIT__PROCESSNAME={wsgi['unit'].removesuffix('.service')}",
+        "env": {"repeat": [f"{name}={value}" for name, value in sorted(environment.items())]},
         "https-socket": f"{context.address}:{wsgi['port']},{certificate}.crt,{certificate}.key,{_CIPHERS}",
         "wsgi-file": wsgi["program"],
         **wsgi.get("options", {}),

@@ -22,6 +22,7 @@ API: dict[str, Any] = {
         "unit": "nova-api.service",
         "program": "/usr/bin/nova-api-wsgi",
         "ini": "/etc/nova/api-uwsgi.ini",
+        "environment": {"A": "b"},
         "port": 8774,
         "options": {"listen": 64},
     },
@@ -153,6 +154,7 @@ def test_an_api_listens_with_tls_on_the_address_of_its_host_and_has_one_thread()
     options = planned["/etc/nova/api-uwsgi.ini"]["sections"]["uwsgi"]
     assert options["https-socket"].startswith("10.0.0.21:8774,/etc/accentos/pki/nova.crt,/etc/accentos/pki/nova.key,")
     assert (options["threads"], options["processes"], options["listen"]) == (1, 2, 64)
+    assert options["env"] == {"repeat": ["A=b", "OS_OSLO_MESSAGING_RABBIT__PROCESSNAME=nova-api"]}
     assert "http-socket" not in options
     drop_in = planned["/etc/systemd/system/nova-api.service.d/accentos.conf"]
     assert drop_in["content"].endswith("ExecStart=\nExecStart=/usr/bin/uwsgi --ini /etc/nova/api-uwsgi.ini\n")
