@@ -104,3 +104,10 @@ def test_the_database_holds_nothing_that_nobody_asked_for(host: Host) -> None:
 def test_there_is_no_guest(host: Host) -> None:
     assert host.check_output("python3 -c %s", AMQP) == "refused"
     assert "guest" not in host.check_output("rabbitmqctl --quiet list_users").split()
+
+
+def test_apis_keep_their_connections_to_messaging_while_they_have_no_calls(host: Host) -> None:
+    # Else the server closes them after three minutes, which this scenario has let pass, and the next call fails.
+    done = host.run("grep --before-context=1 'missed heartbeats' /var/log/rabbitmq/rabbitmq-server.log")
+    assert done.rc in (0, 1), done.stderr
+    assert re.findall(r"uwsgi:\d+", done.stdout) == []
