@@ -224,13 +224,13 @@ def test_one_call_is_held_against_the_loop() -> None:
 
 def test_a_newcomers_way_has_bars() -> None:
     assert summary(lab.results(lab.Times(135.0, 32.4, 0, 14.4, cached=False))) == [
-        ("make lab, nothing cached", 135.0, "s", None, True),
+        ("make lab to guests, nothing cached", 135.0, "s", None, True),
         ("make lab again", 32.4, "s", 0.24, None),
         ("make lab again, things changed", 0, "changes", None, True),
         ("hosts made again, caches warm", 14.4, "s", None, True),
     ]
     warm = lab.results(lab.Times(721.0, 32.4, 1, 61.0, cached=True))
-    assert warm[0].what == "make lab, caches of another lab"
+    assert warm[0].what == "make lab to guests, caches of another lab"
     assert [one.met for one in warm] == [False, None, False, False]
 
 

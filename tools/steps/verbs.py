@@ -468,7 +468,9 @@ def lab_verb(name: str, arguments: tuple[str, ...]) -> Verb:
     """Return the verb `lab` or `bench`, as NAME says, with ARGUMENTS. Raises ValueError."""
     before = (apt_step(LAB_PACKAGES), venv.step())
     if name == "bench":
-        return Verb((*before, benchmarks_step(arguments)), LAB_PACKAGES, LAB_PROGRAMS, LAB_NEEDS)
+        # The benchmark of that name makes a lab with guests.
+        needs = LAB_NEEDS if arguments and "lab" not in arguments else replace(CLOUD_NEEDS, smaller="")
+        return Verb((*before, benchmarks_step(arguments)), LAB_PACKAGES, LAB_PROGRAMS, needs)
     stop = arguments[0] if arguments else lab.DEFAULT_STOP
     needs = LAB_NEEDS if stop == lab.STOPS[0] else CLOUD_NEEDS
     return Verb((*before, site_check(DEFAULT_SITE), *lab.steps(stop)), LAB_PACKAGES, LAB_PROGRAMS, needs)
