@@ -72,7 +72,8 @@ def storage_begins(folder: Path, *arguments: str, **rules: list[dict[str, Any]])
 
 def test_a_ceph_without_any_disk_is_refused(tmp_path: Path) -> None:
     rule = {"size_min_gib": 900}
-    for rules in ({}, {"first": [], "second": []}):
+    without: list[dict[str, list[dict[str, Any]]]] = [{}, {"first": [], "second": []}]
+    for rules in without:
         code, told = storage_begins(tmp_path, **rules)
         assert (code, "No host of the group storage has a rule in ceph_osd_disks" in told) == (2, True), told
     assert storage_begins(tmp_path, first=[rule])[0] == 0
