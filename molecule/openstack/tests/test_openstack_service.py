@@ -66,6 +66,39 @@ finally:
 after = len(list(cloud.network.networks(name=name)))
 print(json.dumps({"status": made.status, "name": name, "networks": networks, "after": after}))
 """
+PYTHON_PATH = "/usr/lib/accentos/openstack"
+# Has two TLS connections in one thread, breaks one, and prints how a look into the other ends, on which nothing came.
+SPOILED = """
+import contextlib, os, socket, ssl, struct, threading, time
+
+served = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+served.load_cert_chain("/etc/accentos/pki/host.crt", "/etc/accentos/pki/host.key")
+asked = ssl.create_default_context(cafile="/etc/accentos/pki/ca.crt")
+asked.check_hostname = False
+
+def connect():
+    listener, server = socket.create_server(("127.0.0.1", 0)), []
+    accept = lambda: server.append(served.wrap_socket(listener.accept()[0], server_side=True))
+    thread = threading.Thread(target=accept)
+    thread.start()
+    client = asked.wrap_socket(socket.create_connection(listener.getsockname()))
+    thread.join()
+    return client, server[0]
+
+broken, end = connect()
+whole, other = connect()
+end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+os.close(end.detach())
+time.sleep(0.5)
+for _ in range(2):
+    with contextlib.suppress(OSError):
+        broken.send(b"x")
+whole.setblocking(False)
+try:
+    whole.recv(1)
+except OSError as error:
+    print(type(error).__name__)
+"""
 SECRET_FILES = [
     "/etc/glance/glance-api.conf",
     "/etc/heat/heat.conf",
@@ -97,6 +130,14 @@ def test_a_unit_that_stops_leaves_the_others_their_folders(host: Host, units: li
     before = host.check_output(look)
     host.check_output("systemctl restart nova-novncproxy")
     assert host.check_output(look) == before
+
+
+def test_a_broken_connection_spoils_no_other_one_of_its_thread(host: Host, units: list[str]) -> None:
+    assert host.check_output(f"PYTHONPATH={PYTHON_PATH} python3 -c %s", SPOILED) == "SSLWantReadError"
+    for unit in units:
+        process = host.check_output("systemctl show --property=MainPID --value %s", unit)
+        environment = host.check_output(f"tr '\\0' '\\n' </proc/{process}/environ").split("\n")
+        assert (unit, f"PYTHONPATH={PYTHON_PATH}" in environment) == (unit, True)
 
 
 @pytest.mark.parametrize("port", sorted(APIS))

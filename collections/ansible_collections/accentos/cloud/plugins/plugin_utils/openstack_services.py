@@ -54,9 +54,12 @@ _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 # On a busy host a service takes long to start; one that is given up too soon starts again and again.
 # The packages give all units of a service the same folders in /run, and one that stops would take them away from the
 # others: with the locks of those that run, and from under one that starts at that moment, which then fails.
-_DROP_IN = """\
+# Python imports sitecustomize from its path: it keeps the error of one TLS connection from the others.
+_PYTHON_PATH = "/usr/lib/accentos/openstack"
+_DROP_IN = f"""\
 # Written by AccentOS.
 [Service]
+Environment=PYTHONPATH={_PYTHON_PATH}
 RuntimeDirectoryPreserve=yes
 TimeoutStartSec=300
 """
@@ -315,6 +318,7 @@ def _units(component: Component, context: Context) -> Iterator[dict[str, Any]]:
     """Give the units of a component with all files that it reads: options, texts, certificate, what Ceph asks for."""
     wsgi = component.data.get("wsgi", {})
     paths = {*component.shared, *component.data.get("files", ()), *component.data.get("texts", ())}
+    paths.add(f"{_PYTHON_PATH}/sitecustomize.py")
     if wsgi:
         paths.add(wsgi["ini"])
     if _has_certificate(component):

@@ -161,7 +161,10 @@ def test_an_api_listens_with_tls_on_the_address_of_its_host_and_has_one_thread()
     drop_ins = [file for path, file in planned.items() if path.startswith("/etc/systemd/system/")]
     assert len(drop_ins) > 1
     # Units of a service share folders in /run.
-    assert all("\n[Service]\nRuntimeDirectoryPreserve=yes\n" in file["content"] for file in drop_ins)
+    assert all("\nRuntimeDirectoryPreserve=yes\n" in file["content"] for file in drop_ins)
+    assert all(
+        "\n[Service]\nEnvironment=PYTHONPATH=/usr/lib/accentos/openstack\n" in file["content"] for file in drop_ins
+    )
     assert "ExecStart" not in planned["/etc/systemd/system/nova-novncproxy.service.d/accentos.conf"]["content"]
 
 
@@ -175,6 +178,7 @@ def test_a_unit_watches_its_own_files_and_packages() -> None:
             "/etc/nova/api-uwsgi.ini",
             "/etc/nova/nova.conf",
             "/etc/systemd/system/nova-api.service.d/accentos.conf",
+            "/usr/lib/accentos/openstack/sitecustomize.py",
         ],
         "packages": ["nova-api", "uwsgi-core"],
     }
