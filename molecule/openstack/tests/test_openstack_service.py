@@ -134,7 +134,10 @@ def test_a_unit_that_stops_leaves_the_others_their_folders(host: Host, units: li
 
 def test_a_broken_connection_spoils_no_other_one_of_its_thread(host: Host, units: list[str]) -> None:
     assert host.check_output(f"PYTHONPATH={PYTHON_PATH} python3 -c %s", SPOILED) == "SSLWantReadError"
-    for unit in units:
+    settings = host.check_output(f"systemctl show --property=Environment {' '.join(units)}").split("\n\n")
+    assert [unit for unit, line in zip(units, settings, strict=True) if f"PYTHONPATH={PYTHON_PATH}" not in line] == []
+    # What was running before the setting came was started anew.
+    for unit in ("keystone", "nova-api", "nova-conductor"):
         process = host.check_output("systemctl show --property=MainPID --value %s", unit)
         environment = host.check_output(f"tr '\\0' '\\n' </proc/{process}/environ").split("\n")
         assert (unit, f"PYTHONPATH={PYTHON_PATH}" in environment) == (unit, True)
