@@ -68,6 +68,22 @@ def test_what_was_decided_is_taken_for_the_same_services_only() -> None:
     assert plan("compute-1", "__openstack_service_plan") == whole
 
 
+def test_the_python_of_every_unit_finds_the_file_that_the_role_writes_for_it() -> None:
+    variables: Any = load(ROLE / "vars/main/common.yml")
+    (file,) = variables["__openstack_service_python_files"]
+    path, folder = file["path"], file["path"].removesuffix("/sitecustomize.py")
+    assert (ROLE / "files/sitecustomize.py").is_file()
+    planned = plan("controller-1")
+    drop_ins = {
+        file["path"]: file["content"] for file in planned["files"] if file["path"].startswith("/etc/systemd/system/")
+    }
+    assert len(planned["units"]) > 10
+    for unit in planned["units"]:
+        assert path in unit["inputs"], unit["name"]
+        content = drop_ins[f"/etc/systemd/system/{unit['name']}.d/accentos.conf"]
+        assert f"\nEnvironment=PYTHONPATH={folder}\n" in content, unit["name"]
+
+
 @pytest.fixture(scope="module")
 def plans() -> dict[str, dict[str, Any]]:
     return {host: plan(host) for hosts in GROUPS.values() for host in hosts}

@@ -136,7 +136,7 @@ def test_a_broken_connection_spoils_no_other_one_of_its_thread(host: Host, units
     assert host.check_output(f"PYTHONPATH={PYTHON_PATH} python3 -c %s", SPOILED) == "SSLWantReadError"
     settings = host.check_output(f"systemctl show --property=Environment {' '.join(units)}").split("\n\n")
     assert [unit for unit, line in zip(units, settings, strict=True) if f"PYTHONPATH={PYTHON_PATH}" not in line] == []
-    # What was running before the setting came was started anew.
+    # Units tell what they will start with, processes what they have.
     for unit in ("keystone", "nova-api", "nova-conductor"):
         process = host.check_output("systemctl show --property=MainPID --value %s", unit)
         environment = host.check_output(f"tr '\\0' '\\n' </proc/{process}/environ").split("\n")
