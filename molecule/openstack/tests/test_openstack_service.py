@@ -67,7 +67,7 @@ after = len(list(cloud.network.networks(name=name)))
 print(json.dumps({"status": made.status, "name": name, "networks": networks, "after": after}))
 """
 PYTHON_PATH = "/usr/lib/accentos/openstack"
-# Has two TLS connections in one thread, breaks one, and prints how a look into the other ends, on which nothing came.
+# Has two TLS connections in one thread, breaks one, and prints how looks into the other end, on which nothing comes.
 SPOILED = """
 import contextlib, os, socket, ssl, struct, threading, time
 
@@ -85,19 +85,26 @@ def connect():
     thread.join()
     return client, server[0]
 
+def look(client):
+    try:
+        client.recv(1)
+    except OSError as error:
+        return type(error).__name__
+
 broken, end = connect()
 whole, other = connect()
+whole.setblocking(False)
+# Takes in the session tickets with which TLS 1.3 begins.
+look(whole)
 end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 os.close(end.detach())
 time.sleep(0.5)
-for _ in range(2):
+seen = set()
+for _ in range(5):
     with contextlib.suppress(OSError):
         broken.send(b"x")
-whole.setblocking(False)
-try:
-    whole.recv(1)
-except OSError as error:
-    print(type(error).__name__)
+    seen.add(look(whole))
+print(*sorted(seen))
 """
 SECRET_FILES = [
     "/etc/glance/glance-api.conf",
