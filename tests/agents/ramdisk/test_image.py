@@ -156,7 +156,6 @@ def test_writing_is_told_in_figures() -> None:
 
 def test_the_file_system_becomes_our_own() -> None:
     assert [(str(command), accepted) for command, accepted in plan_file_system("/dev/sda3", "uuid-1")] == [
-        ("e2fsck -f -p /dev/sda3", (0, 1)),
         ("tune2fs -U uuid-1 /dev/sda3", (0,)),
         ("e2fsck -f -p /dev/sda3", (0, 1)),
         ("resize2fs /dev/sda3", (0,)),
