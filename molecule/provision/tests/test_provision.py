@@ -64,6 +64,7 @@ def test_a_second_run_changes_nothing_and_installs_nothing() -> None:
     said = playbook("playbooks/provision.yml", "--skip-tags", "prepare")
     assert "changed=" in said
     assert not re.search(r"changed=[1-9]", said), said
+    assert "No machine was to be installed, 2 kept as they are." in said
     assert {name: installation(name) for name in MACHINES} == before
 
 
