@@ -11,10 +11,15 @@ import pytest
 from accentos_ramdisk.client import Client
 from accentos_ramdisk.enrolment import enrol
 from accentos_ramdisk.errors import AgentError
+from accentos_ramdisk.inventory import take_inventory
 from accentos_ramdisk.stages import STAGES, install
+from ansible_collections.accentos.cloud.plugins.filter.cobbler_hardware import cobbler_hardware
+from ansible_collections.accentos.cloud.plugins.module_utils.provisioner import list_machines
+from ansible_collections.accentos.cloud.plugins.plugin_utils.host_hardware import read_hardware
 
 from tests.agents.provisioner.cobblerd import FakeCobbler
 from tests.agents.provisioner.conftest import MAC, Running
+from tests.agents.ramdisk.test_inventory import whole
 from tests.agents.ramdisk.test_stages import World
 from tests.agents.tls import Pki
 
@@ -67,6 +72,24 @@ def test_a_stranger_becomes_a_deployed_host(world: World, running: Running) -> N
     assert machine["inventory"] == {"cards": [{"mac": MAC}]}
     assert running.cobbler.token("compute-1") is None
     assert world.restarts == ["reboot"]
+
+
+def test_a_machine_of_the_site_reports_its_hardware_with_its_first_question(
+    world: World, running: Running, tmp_path: Path
+) -> None:
+    running.arm()
+    token = str(running.cobbler.token("compute-1"))
+    install(Wire(running.client, world), token, [MAC], world.machine, take_inventory(whole(tmp_path / "machine")))
+    (change,) = cobbler_hardware(
+        {"compute-1": {"autoinstall_meta": {"accentos_specification": "{}"}}}, list_machines(running.socket)
+    )
+    hardware = read_hardware(change["autoinstall_meta"])
+    assert (hardware["cpu"]["threads"], hardware["memory_mib"], hardware["firmware"]) == (4, 2048, "bios")
+    assert hardware["numa"] == [{"id": 0, "cpus": "0-3", "memory_mib": 2048}]
+    assert [card["mac"] for card in hardware["cards"]] == ["52:54:00:00:00:0a", "52:54:00:00:00:0b"]
+    assert [disk["path"] for disk in hardware["disks"]] == ["/dev/nvme0n1", "/dev/sda", "/dev/sdb", "/dev/sdc"]
+    assert all(disk["size"] > 0 for disk in hardware["disks"])
+    assert "NV1" in [disk.get("serial") for disk in hardware["disks"]]
 
 
 def test_a_failed_stage_is_known_with_its_reason(world: World, running: Running) -> None:

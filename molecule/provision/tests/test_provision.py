@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.accentos.cloud.plugins.plugin_utils.secret_store import SecretStore
 from testinfra.host import Host
 
@@ -64,6 +65,7 @@ def test_a_second_run_changes_nothing_and_installs_nothing() -> None:
     said = playbook("playbooks/provision.yml", "--skip-tags", "prepare")
     assert "changed=" in said
     assert not re.search(r"changed=[1-9]", said), said
+    assert "No machine was to be installed, 2 kept as they are." in said
     assert {name: installation(name) for name in MACHINES} == before
 
 
@@ -177,13 +179,34 @@ def inventory_of_cobbler() -> dict[str, Any]:
     return listed
 
 
+def check_hardware(hardware: dict[str, Any], firmware: str, macs: set[str], serials: set[str]) -> None:
+    """See that what a machine reported of itself is what the rack gave it."""
+    assert hardware["cpu"]["model"]
+    assert min(hardware["cpu"][name] for name in ("flags", "sockets", "cores", "threads")) > 0
+    # The rack gives each 2 GiB, of which its kernel keeps a share.
+    assert 1700 < hardware["memory_mib"] <= 2048
+    assert 1700 < sum(cell["memory_mib"] for cell in hardware["numa"]) <= 2048
+    assert {card["mac"] for card in hardware["cards"]} == macs
+    assert {disk["serial"] for disk in hardware["disks"]} == serials
+    assert min(disk["size"] for disk in hardware["disks"]) >= 3 * 2**30
+    assert hardware["firmware"] == firmware
+    # Small enough for a thousand machines in one answer of Cobbler.
+    assert len(json.dumps(hardware)) < 4096
+
+
 def test_the_machines_are_in_the_inventory_of_cobbler() -> None:
+    site = yaml.safe_load((SITE / "hosts.yml").read_text(encoding="utf-8"))
+    described = site["all"]["children"]["compute"]["children"]["bare_metal"]["hosts"]
+    serials = {"metal-bios-1": {"BIOS-1-ROOT"}, "metal-uefi-1": {"UEFI-1-ROOT", "UEFI-1-DATA"}}
     listed = inventory_of_cobbler()
     assert set(MACHINES) <= set(listed["compute"]["hosts"])
     for name, address in MACHINES.items():
         cards = listed["_meta"]["hostvars"][name]["cobbler_interfaces"].values()
         assert address in [card["ip_address"] for card in cards]
         assert f"52:54:00:93:00:{address[-2:]}" in [card["mac_address"] for card in cards]
+        macs = {port["mac"] for port in described[name]["host_interfaces"]}
+        hardware = listed["_meta"]["hostvars"][name]["host_hardware"]
+        check_hardware(hardware, name.split("-")[1], macs, serials[name])
 
 
 # Both of its tests take the fixture: pytest puts tests with it before others, and this one comes first.
@@ -208,6 +231,8 @@ def test_a_machine_that_nobody_described_becomes_a_host(host: Host) -> None:
     assert facts["ansible_host"] == NEW_ADDRESS
     assert facts["host_addresses"] == {"management": NEW_ADDRESS}
     assert facts["host_interfaces"][0]["mac"] == "52:54:00:93:00:99"
+    firmware = "uefi" if new.file("/sys/firmware/efi").exists else "bios"
+    check_hardware(facts["host_hardware"], firmware, {"52:54:00:93:00:99"}, {"STRANGER-1", "STRANGER-2"})
     assert NEW in listed["compute"]["hosts"]
     assert set(MACHINES) <= set(listed["compute"]["hosts"])
     # Nobody waits any more, and nothing is done twice.

@@ -11,9 +11,9 @@ short_description: Cobbler systems of machines that are to be installed
 description:
   - Makes, for each specification, the system that Cobbler needs to boot the machine into the deploy ramdisk. It carries
     the specification and the groups of the host, from which the inventory plug-in P(accentos.cloud.cobbler#inventory)
-    gives the host back.
+    gives the host back, and what the machine reported of its hardware.
   - A port inside a bond boots alone, before there is a bond. The first one of a bond gets its address.
-positional: _input, profile, groups, variables, profiles
+positional: _input, profile, groups, variables, profiles, machines
 options:
   _input:
     description: Host name to specification, from P(accentos.cloud.install_specifications#filter).
@@ -33,6 +33,11 @@ options:
     type: dict
   profiles:
     description: Host name to Cobbler profile, for hosts that have another one than O(profile).
+    type: dict
+  machines:
+    description: >-
+      RV(accentos.cloud.provision_info#module:machines). The C(inventory) of a machine that has reported it goes into
+      its system, as P(accentos.cloud.cobbler_hardware#filter) has it.
     type: dict
 """
 
@@ -54,6 +59,9 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from ansible_collections.accentos.cloud.plugins.plugin_utils.host_hardware import hardware_meta
+
+SPECIFICATION_KEY = "accentos_specification"
 # Every host is in these two, whatever it does.
 _EVERYBODYS_GROUPS = ("all", "ungrouped")
 # The provisioner's own user of Cobbler may change what names it as owner, and nothing else.
@@ -83,6 +91,7 @@ def cobbler_systems(
     groups: Mapping[str, Iterable[str]],
     variables: Mapping[str, Mapping[str, Any]] | None = None,
     profiles: Mapping[str, str] | None = None,
+    machines: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> list[dict[str, Any]]:
     """Return one system for each specification, sorted by name."""
     enrolled = variables or {}
@@ -99,10 +108,11 @@ def cobbler_systems(
             "hostname": specification["fqdn"],
             "interfaces": boot_interfaces(specification["network"]),
             "autoinstall_meta": {
-                "accentos_specification": _compact(specification),
+                SPECIFICATION_KEY: _compact(specification),
                 "accentos_groups": ",".join(sorted(of_host.get(name, []))),
             }
-            | ({"accentos_variables": _compact(enrolled[name])} if name in enrolled else {}),
+            | ({"accentos_variables": _compact(enrolled[name])} if name in enrolled else {})
+            | hardware_meta((machines or {}).get(name, {}).get("inventory")),
         }
         for name, specification in sorted(specifications.items())
     ]

@@ -65,6 +65,9 @@ _value:
     groups:
       description: Group to the names of those that are taken in.
       type: dict
+    machines:
+      description: Name to a mapping with the C(inventory) that the machine showed, of those that are taken in.
+      type: dict
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -89,7 +92,8 @@ def enrolment_plan(
         verdicts = plan_enrolments(waiting, profiles, names, addresses)
     except ProfileError as error:
         raise AnsibleFilterError(f"accentos.cloud.enrolment_plan: {error}. See provision_profiles.") from error
-    plan: dict[str, Any] = {"rows": [], "approvals": [], "hosts": {}, "groups": {}}
+    plan: dict[str, Any] = {"rows": [], "approvals": [], "hosts": {}, "groups": {}, "machines": {}}
+    shown = {enrolment["id"]: enrolment["inventory"] for enrolment in waiting}
     for verdict in verdicts:
         name = verdict.host.get("name", "")
         action = "approve" if verdict.action == "ask" and verdict.identifier in approved else verdict.action
@@ -105,6 +109,7 @@ def enrolment_plan(
         if action == "approve":
             plan["approvals"].append({"id": verdict.identifier, "host": name})
             plan["hosts"][name] = {key: value for key, value in verdict.host.items() if key not in ("name", "groups")}
+            plan["machines"][name] = {"inventory": shown[verdict.identifier]}
             for group in verdict.host["groups"]:
                 plan["groups"].setdefault(group, []).append(name)
     return plan

@@ -17,6 +17,12 @@ description:
     C(cobbler_interfaces), C(cobbler_autoinstall_meta) and others, with inherited values resolved."
   - A host that was enrolled brings its C(host_addresses), C(host_interfaces), C(host_bonds), C(host_bmc) and
     C(host_serial).
+  - "A machine that was installed, or that enrolled, brings C(host_hardware), what its deploy ramdisk found: C(system)
+    (C(vendor), C(product), C(serial)), C(cpu) (C(model), C(sockets), C(cores), C(threads), and C(flags), their number),
+    C(memory_mib), C(numa) (C(id), C(cpus), C(memory_mib)), C(disks) (C(path), C(model), C(serial), C(size) in bytes,
+    C(rotational)), C(cards) (C(name), C(mac), C(driver)), C(bmc) (C(type), C(address), C(mac)) and C(firmware)
+    (C(bios) or C(uefi)). What the machine does not tell is absent. It is as it was at its last installation or
+    enrolment."
   - Names and texts from Cobbler are never run as templates.
 options:
   plugin:

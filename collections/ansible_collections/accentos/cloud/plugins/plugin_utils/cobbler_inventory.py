@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.accentos.cloud.plugins.module_utils.cobbler.values import INHERIT
+from ansible_collections.accentos.cloud.plugins.plugin_utils.host_hardware import read_hardware
 
 Raw = Mapping[str, Any]
 GROUPS_KEY = "accentos_groups"
 VARIABLES_KEY = "accentos_variables"
-# What enrolment knows of a host. Nothing else that Cobbler holds becomes a variable under a name of its own.
+# What enrolment knows of a host. But for it and host_hardware, nothing that Cobbler holds becomes a variable under a
+# name of its own.
 _HOST_VARIABLES = frozenset({"host_addresses", "host_interfaces", "host_bonds", "host_bmc", "host_serial"})
 _UNSAFE = re.compile(r"[^A-Za-z0-9_]")
 _RESERVED = frozenset({"all", "ungrouped"})
@@ -93,12 +95,16 @@ def find_address(interfaces: Mapping[str, Raw]) -> str | None:
 
 
 def host_variables(meta: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the host's own variables from the JSON text that enrolment left; odd text gives none."""
+    """Return the host's own variables from the JSON texts that enrolment and its report left; odd text gives none."""
+    hardware = read_hardware(meta)
+    found = {"host_hardware": hardware} if hardware else {}
     try:
         known = json.loads(str(meta.get(VARIABLES_KEY, "{}")))
     except ValueError:
-        return {}
-    return {name: known[name] for name in sorted(_HOST_VARIABLES & known.keys())} if isinstance(known, dict) else {}
+        return found
+    return found | (
+        {name: known[name] for name in sorted(_HOST_VARIABLES & known.keys())} if isinstance(known, dict) else {}
+    )
 
 
 def read_hosts(

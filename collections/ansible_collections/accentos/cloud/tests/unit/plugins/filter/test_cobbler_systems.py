@@ -69,3 +69,16 @@ def test_a_host_of_another_architecture_boots_by_a_profile_of_its_own() -> None:
     made = {"fqdn": "a.example.test", "network": {"interfaces": [], "bonds": []}}
     systems = cobbler_systems({"a": made, "b": made}, "deploy", {}, profiles={"b": "deploy-aarch64"})
     assert [system["profile"] for system in systems] == ["deploy", "deploy-aarch64"]
+
+
+def test_what_a_machine_reported_stays_with_its_system() -> None:
+    made = {"fqdn": "a.example.test", "network": {"interfaces": [], "bonds": []}}
+    told = {"a": {"inventory": {"firmware": "bios"}}, "b": {"inventory": None}, "c": {}, "other": {}}
+    systems = cobbler_systems(dict.fromkeys(("a", "b", "c", "d"), made), "deploy", {}, {"a": {}}, machines=told)
+    assert [system["autoinstall_meta"].get("accentos_hardware") for system in systems] == [
+        '{"firmware":"bios"}',
+        None,
+        None,
+        None,
+    ]
+    assert systems[0]["autoinstall_meta"]["accentos_variables"] == "{}"

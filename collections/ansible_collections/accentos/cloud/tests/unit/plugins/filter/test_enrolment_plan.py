@@ -50,6 +50,7 @@ def test_who_is_taken_in() -> None:
             "provision_root_disk": {"path": "/dev/vda"},
         }
     }
+    assert plan["machines"] == {"compute-3": {"inventory": INVENTORY}}
     # What fits nowhere is not taken in because somebody says so.
     assert enrolment_plan([other], [PROFILE], [], [], ["b"])["hosts"] == {}
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -100,6 +101,15 @@ def test_profiles_that_are_made_from_each_other() -> None:
     ]
 
 
+@pytest.mark.parametrize("variables", ["{}", "{", '{"host_serial": "S", "host_hardware": {"cpu": "forged"}}'])
+def test_a_host_has_the_hardware_that_its_machine_reported(variables: str) -> None:
+    meta = {"accentos_variables": variables, "accentos_hardware": '{"firmware": "uefi"}'}
+    (host,) = read_hosts({"a": item("system", "a", autoinstall_meta=meta)}, {}, {}, {})
+    assert host.variables["host_hardware"] == {"firmware": "uefi"}
+    (silent,) = read_hosts({"a": item("system", "a", autoinstall_meta={"accentos_variables": variables})}, {}, {}, {})
+    assert "host_hardware" not in silent.variables
+
+
 @pytest.fixture
 def server() -> Iterator[Server]:
     daemon = Daemon()
@@ -110,7 +120,10 @@ def server() -> Iterator[Server]:
         profile="p",
         comment=EVIL,
         power_pass=PASSWORD,
-        autoinstall_meta={"accentos_groups": f"compute {EVIL}"},
+        autoinstall_meta={
+            "accentos_groups": f"compute {EVIL}",
+            "accentos_hardware": json.dumps({"cpu": {"threads": 4, "model": EVIL}}),
+        },
         interfaces={"eth0": interface(ip_address="10.0.0.11")},
     )
     with serving(daemon) as serving_one:
@@ -150,6 +163,7 @@ groups: {{booting: not cobbler_netboot_enabled}}
     assert host.vars["where"] == EVIL
     shown = Templar(loader=loader, variables=host.vars).template(host.vars["cobbler_comment"])
     assert shown == EVIL
+    assert host.vars["host_hardware"] == {"cpu": {"threads": 4, "model": EVIL}}
     assert not Path("/tmp/accentos-canary").exists()
     assert server.daemon.tokens == set()  # type: ignore[attr-defined]
 

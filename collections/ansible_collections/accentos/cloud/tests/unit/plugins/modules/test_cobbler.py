@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.accentos.cloud.plugins.filter.cobbler_hardware import cobbler_hardware
+from ansible_collections.accentos.cloud.plugins.filter.cobbler_systems import cobbler_systems
 from ansible_collections.accentos.cloud.plugins.module_utils.cobbler import client, sync
 from ansible_collections.accentos.cloud.plugins.modules import (
     cobbler_distro,
@@ -30,6 +32,7 @@ from ansible_collections.accentos.cloud.tests.unit.plugins.module_utils.cobbler.
     serving,
 )
 
+PORT = {"name": "eno1", "mac": "52:54:00:aa:00:01", "addresses": ["10.2.0.11/24"]}
 DISTRO = {"name": "d", "kernel": "/srv/vmlinuz", "initrd": "/srv/initrd.img", "breed": "generic"}
 PROFILE = {"name": "p", "distro": "d"}
 SYSTEM = {
@@ -373,6 +376,21 @@ def test_sync_runs_once_and_again_when_anything_changed(filled: Cobbler, tmp_pat
     assert filled.run(cobbler_sync, **options)["changed"] is True
     assert filled.run(cobbler_sync, **options)["changed"] is False
     assert filled.run(cobbler_sync, force=True, **options)["changed"] is True
+
+
+def test_what_machines_report_is_kept_and_needs_no_sync(filled: Cobbler) -> None:
+    specification = {"fqdn": "c.example.test", "network": {"interfaces": [PORT], "bonds": []}}
+    machines = {"c": {"inventory": {"cpu": {"threads": 4, "model": "CPU @@ 2 GHz"}, "firmware": "uefi"}}}
+    ignored: dict[str, Any] = {"ignored_fields": ["autoinstall_meta", "kernel_options", "netboot_enabled"]}
+    # As the role provision does it: described, synced, and reported while it is installed.
+    assert filled.systems(*cobbler_systems({"c": specification}, "p", {}))["created"] == ["c"]
+    assert filled.run(cobbler_sync, **ignored)["changed"] is True
+    reported = cobbler_hardware(filled.run(cobbler_info, gather=["systems"])["cobbler"]["systems"], machines)
+    assert filled.systems(*reported)["edited"] == ["c"]
+    assert filled.systems(*reported)["changed"] is False
+    # The next run describes it with what is known by then.
+    assert filled.systems(*cobbler_systems({"c": specification}, "p", {}, machines=machines))["changed"] is False
+    assert filled.run(cobbler_sync, **ignored)["changed"] is False
 
 
 def test_sync_of_some_systems(filled: Cobbler) -> None:
