@@ -14,6 +14,7 @@ import jsonschema
 import pytest
 import yaml
 
+from .autoinstall import AUTOINSTALL
 from .conftest import Site
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBase operator's key"
@@ -26,36 +27,6 @@ VERSIONS = [
     ("redhat", "rhel9", "accentos-redhat.ks"),
     ("redhat", "rhel10", "accentos-redhat.ks"),
 ]
-# What Ubuntu's installer asks of the keys that we use, after its reference of the format.
-AUTOINSTALL = {
-    "type": "object",
-    "required": ["version", "storage", "user-data"],
-    "additionalProperties": False,
-    "properties": {
-        "version": {"const": 1},
-        "locale": {"type": "string"},
-        "keyboard": {"type": "object", "required": ["layout"]},
-        "ssh": {
-            "type": "object",
-            "properties": {"install-server": {"type": "boolean"}, "allow-pw": {"const": False}},
-            "additionalProperties": False,
-        },
-        "apt": {"type": "object"},
-        "storage": {
-            "type": "object",
-            "properties": {
-                "layout": {
-                    "type": "object",
-                    "required": ["name", "match"],
-                    "properties": {"name": {"enum": ["lvm", "direct", "zfs"]}, "match": {"type": "object"}},
-                }
-            },
-        },
-        "packages": {"type": "array", "items": {"type": "string"}},
-        "shutdown": {"enum": ["reboot", "poweroff"]},
-        "user-data": {"type": "object"},
-    },
-}
 
 
 def render(site: Site, breed: str, version: str, template: str, meta: Mapping[str, object]) -> str:

@@ -8,7 +8,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import testinfra
@@ -68,6 +69,24 @@ def rack(*words: str) -> str:
     """Do something in the room where the machines stand."""
     command = ["podman", "exec", "accentos-provision-rack-1", *words]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+@contextmanager
+def announced(interface: str, switch: str, port: str) -> Iterator[None]:
+    """Let the rack announce by LLDP to the machines at its INTERFACE that they are connected to PORT of SWITCH."""
+    sender = (ROOT / "molecule/shared/files/rack/announce.py").read_bytes()
+    # The sender outlives a podman that is killed, so it is ended in the rack; an hour at most.
+    words = ["python3", "-", interface, switch, port, "3600"]
+    command = ["podman", "exec", "--interactive", "accentos-provision-rack-1", *words]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as running:
+        assert running.stdin is not None
+        running.stdin.write(sender)
+        running.stdin.close()
+        try:
+            yield
+        finally:
+            assert running.poll() is None, "the rack does not announce anything"
+            rack("pkill", "-f", f"[p]ython3 - {interface} {switch}")
 
 
 def start_playbook(*words: str, site: Path = SITE) -> subprocess.Popen[str]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import runpy
 import shlex
 import signal
 import textwrap
@@ -17,7 +18,7 @@ from typing import Any
 import pytest
 from testinfra.host import Host
 
-from .machines import playbook, start_playbook
+from .machines import ROOT, playbook, start_playbook
 
 FOLDER = "/srv/accentos"
 TOOLS = "qemu-system-x86 ipxe-qemu"
@@ -56,6 +57,19 @@ MACHINE = (
     "-no-reboot -nic user,restrict=on,model=virtio-net-pci -serial unix:/run/test-console,server=on,wait=on "
     f"-kernel {FOLDER}/boot/amd64/vmlinuz -initrd {FOLDER}/boot/amd64/ramdisk.img -append "
 )
+
+# A second card of it, whose wire is a pair of UDP ports: what is sent to the first one is received by the card.
+WIRE = (
+    "-netdev dgram,id=wire,local.type=inet,local.host=127.0.0.1,local.port=9094,"
+    "remote.type=inet,remote.host=127.0.0.1,remote.port=9093 -device virtio-net-pci,netdev=wire "
+)
+ANNOUNCE = r"""
+import socket, sys, time
+wire = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+while True:
+    wire.sendto(bytes.fromhex(sys.argv[1]), ("127.0.0.1", 9094))
+    time.sleep(1)
+"""
 
 # Reads the console until a text comes; then types a line and reads until its answer comes. Prints all of it.
 CONSOLE = r"""
@@ -208,3 +222,19 @@ def test_the_ramdisk_boots_and_keeps_a_shell_when_it_cannot_go_on(
     for line in seen.splitlines():
         if "starting the installer" in line:
             record_property("console", line.strip())
+
+
+def test_the_ramdisk_hears_to_which_switch_a_new_machine_is_connected(host: Host) -> None:
+    host.check_output(f"DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --no-install-recommends {TOOLS}")
+    sender = runpy.run_path(str(ROOT / "molecule/shared/files/rack/announce.py"))
+    frame: bytes = sender["announcement"](bytes.fromhex("001c73000001"), "leaf-1", "Ethernet7")
+    # Without a token it is a machine that nobody knows.
+    options = shlex.quote("console=ttyS0 accentos.server=https://192.0.2.1:8443")
+    machine = MACHINE.replace(" -kernel ", f" {WIRE}-kernel ")
+    watch = " ".join(map(shlex.quote, ["is connected to leaf-1, port Ethernet7", "", "", "240"]))
+    seen = host.check_output(
+        f"python3 -c {shlex.quote(ANNOUNCE)} {frame.hex()} >/dev/null 2>&1 & sender=$!; "
+        f"timeout 240 {machine}{options} >/dev/null 2>&1 & machine=$!; "
+        f"python3 -c {shlex.quote(CONSOLE)} {watch}; kill $machine $sender"
+    )
+    assert seen.startswith("ANSWERED"), seen

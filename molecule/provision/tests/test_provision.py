@@ -27,6 +27,7 @@ from .machines import (
     STAGES,
     STATE,
     STRANGER,
+    announced,
     ask,
     installation,
     playbook,
@@ -212,13 +213,18 @@ def test_the_machines_are_in_the_inventory_of_cobbler() -> None:
 # Both of its tests take the fixture: pytest puts tests with it before others, and this one comes first.
 @pytest.mark.long
 def test_a_machine_that_nobody_described_becomes_a_host(host: Host) -> None:
-    rack("virsh", "start", STRANGER)
-    end = time.monotonic() + LONGEST_START
-    while "metal-new-1" not in (told := playbook("playbooks/enrol.yml")):
-        assert "No machine is waiting" in told
-        assert time.monotonic() < end, rack("tail", "-c", "3000", f"/var/log/rack/{STRANGER}.log")
-        time.sleep(5)
-    assert ask(host, f"/v1/machines/{NEW}")["state"] == "deployed"
+    with announced("br-management", "leaf-1", "Ethernet7"):
+        rack("virsh", "start", STRANGER)
+        end = time.monotonic() + LONGEST_START
+        while "metal-new-1" not in (told := playbook("playbooks/enrol.yml")):
+            assert "No machine is waiting" in told
+            assert time.monotonic() < end, rack("tail", "-c", "3000", f"/var/log/rack/{STRANGER}.log")
+            time.sleep(5)
+    known: dict[str, Any] = ask(host, f"/v1/machines/{NEW}")
+    assert known["state"] == "deployed"
+    # It told which port of which switch it is connected to.
+    (switch,) = [card["lldp"] for card in known["inventory"]["cards"]]
+    assert (switch["switch"], switch["port"]) == ("leaf-1", "Ethernet7")
     new = reach(NEW_ADDRESS)
     assert new.check_output("hostname") == NEW
     # Its hardware profile asks for a mirror.

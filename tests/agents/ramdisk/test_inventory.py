@@ -14,7 +14,6 @@ from accentos_ramdisk.inventory import (
     parse_cpuinfo,
     parse_host_interface,
     parse_ipmi_lan,
-    parse_lldp,
     parse_memory,
     read_bmc,
     take_inventory,
@@ -32,21 +31,6 @@ CPUINFO_ARM = (
     "processor\t: 0\nFeatures\t: fp asimd\nCPU implementer\t: 0x41\nCPU part\t: 0xd0c\n\n"
     "processor\t: 1\nFeatures\t: fp asimd\nCPU implementer\t: 0x41\nCPU part\t: 0xd0c\n"
 )
-# lldpd 1.0.18, lldpctl -f json0; shortened.
-LLDP = {
-    "lldp": [
-        {
-            "interface": [
-                {
-                    "name": "eth0",
-                    "via": "LLDP",
-                    "chassis": [{"id": [{"type": "mac", "value": "00:1c:73:00:00:01"}], "name": [{"value": "leaf-1"}]}],
-                    "port": [{"id": [{"type": "ifname", "value": "Ethernet7"}]}],
-                }
-            ]
-        }
-    ]
-}
 # ipmitool 1.8.19, lan print; shortened.
 LAN = (
     "Set in Progress         : Set Complete\nIP Address Source       : Static Address\n"
@@ -80,19 +64,6 @@ def test_memory() -> None:
     assert parse_memory("MemTotal:       65718924 kB\nMemFree: 1 kB") == 64178
     assert parse_memory("Node 0 MemTotal:       32859462 kB\n") == 32089
     assert parse_memory("") == 0
-
-
-def test_neighbours() -> None:
-    assert parse_lldp(json.dumps(LLDP)) == {
-        "eth0": {"switch": "leaf-1", "switch_id": "00:1c:73:00:00:01", "port": "Ethernet7", "port_description": ""}
-    }
-
-
-@pytest.mark.parametrize(
-    "odd", ["", "{}", "[]", '{"lldp": []}', '{"lldp": [{"interface": [{"name": "a"}]}]}', '{"lldp": 3}']
-)
-def test_odd_neighbours_are_none(odd: str) -> None:
-    assert parse_lldp(odd) == {}
 
 
 def test_the_address_of_the_bmc() -> None:
@@ -142,11 +113,7 @@ def whole(root: Path) -> Path:
     return root
 
 
-def test_a_whole_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    programs = tmp_path / "bin"
-    write(programs / "lldpctl", f"#!/bin/sh\ncat <<'END'\n{json.dumps(LLDP)}\nEND\n")
-    (programs / "lldpctl").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+def test_a_whole_machine(tmp_path: Path) -> None:
     found = take_inventory(whole(tmp_path / "root"))
     assert found["version"] == 1
     assert found["numa"] == [{"id": 0, "cpus": "0-3", "memory_mib": 2048}]
@@ -159,7 +126,7 @@ def test_a_whole_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
             "driver": "ixgbe",
             "speed": 10000,
             "carrier": True,
-            "lldp": parse_lldp(json.dumps(LLDP))["eth0"],
+            "lldp": None,
         },
         {"name": "eth1", "mac": "52:54:00:00:00:0b", "driver": "", "speed": None, "carrier": False, "lldp": None},
     ]

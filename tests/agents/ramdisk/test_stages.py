@@ -378,6 +378,9 @@ def test_orders_are_carried_out(
     booted: Path, pki: Any, monkeypatch: pytest.MonkeyPatch, token: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     done: list[Any] = []
+    heard: list[dict[str, bool]] = []
+    switches = {"eth0": {"switch": "leaf-1", "port": "Ethernet7"}}
+    monkeypatch.setattr(program, "listen", lambda cards: heard.append(cards) or switches)
     monkeypatch.setattr(program, "enrol", lambda _client, inventory: f"enrolled with {len(inventory['cards'])} cards")
     monkeypatch.setattr(program, "install", lambda _client, *arguments: done.append(arguments))
     monkeypatch.setattr(program, "settle_clock", lambda _authority: True)
@@ -386,6 +389,9 @@ def test_orders_are_carried_out(
     assert len(inventory["cards"]) == 2
     assert used == ("abcdefghijklmnop" if token else "enrolled with 2 cards")
     assert macs == ["52:54:00:00:00:0a", "52:54:00:00:00:0b"]
+    # Only a machine that nobody knows listens for its switches: an installation does not wait for them.
+    assert heard == ([] if token else [{"eth0": True, "eth1": False}])
+    assert [card["lldp"] for card in inventory["cards"]] == [None if token else switches["eth0"], None]
     assert (machine.uefi, machine.restart) == (False, program.restart)
     assert "the clock stood before" in caplog.text
 

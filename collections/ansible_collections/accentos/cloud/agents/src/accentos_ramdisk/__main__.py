@@ -18,7 +18,8 @@ from .client import AUTHORITY, Client, settle_clock, trust
 from .command_line import parse_command_line
 from .enrolment import enrol
 from .errors import AgentError
-from .inventory import firmware, macs, take_inventory
+from .inventory import carriers, firmware, macs, take_inventory, with_neighbours
+from .neighbours import listen
 from .stages import Machine, install
 
 log = logging.getLogger("accentos_ramdisk")
@@ -50,6 +51,9 @@ def work(root: Path, authority: Path, machine: Machine) -> None:
         log.warning("the clock stood before the making of this ramdisk and was set")
     client = Client(orders.server, trust(authority))
     inventory = take_inventory(root)
+    if not orders.token:
+        # Only for a machine that nobody knows: an installation waits for no switch.
+        inventory = with_neighbours(inventory, listen(carriers(inventory)))
     token = orders.token or enrol(client, inventory)
     install(client, token, macs(inventory), machine, inventory)
 

@@ -1,9 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What the machine is made of, read from /sys, /proc and three programs where they are; the parsers are pure."""
+"""What the machine is made of, read from /sys, /proc and ipmitool where it is; the parsers are pure."""
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections.abc import Mapping
@@ -49,27 +48,6 @@ def parse_memory(meminfo: str) -> int:
     return int(found[1]) // 1024 if found else 0
 
 
-def parse_lldp(content: str) -> dict[str, dict[str, str]]:
-    """Return the neighbour of each card from ``lldpctl -f json0``; odd output gives nothing."""
-    try:
-        interfaces = json.loads(content)["lldp"][0]["interface"]
-        return {
-            row["name"]: {
-                "switch": _value(row["chassis"][0], "name"),
-                "switch_id": _value(row["chassis"][0], "id"),
-                "port": _value(row["port"][0], "id"),
-                "port_description": _value(row["port"][0], "descr"),
-            }
-            for row in interfaces
-        }
-    except (ValueError, KeyError, IndexError, TypeError):
-        return {}
-
-
-def _value(row: Mapping[str, list[Mapping[str, str]]], key: str) -> str:
-    return str(row[key][0].get("value", "")) if row.get(key) else ""
-
-
 def parse_ipmi_lan(content: str) -> dict[str, str]:
     """Return address and mac of the BMC from ``ipmitool lan print``; a value that says nothing is left out."""
     rows = {key.strip(): value.strip() for key, _colon, value in (line.partition(":") for line in content.splitlines())}
@@ -102,8 +80,8 @@ def _run_if_there(*argv: str) -> str:
         return ""
 
 
-def read_cards(root: Path, lldp: Mapping[str, Mapping[str, str]]) -> list[dict[str, object]]:
-    """Return the network cards below ROOT's /sys; LLDP as from parse_lldp. Speed in Mbit/s, None without a carrier."""
+def read_cards(root: Path) -> list[dict[str, object]]:
+    """Return the network cards below ROOT's /sys. Speed in Mbit/s, None without a carrier; nothing is heard yet."""
     found: list[dict[str, object]] = []
     for card in sorted((root / "sys/class/net").glob("*")):
         if not (card / "device").exists():
@@ -117,7 +95,7 @@ def read_cards(root: Path, lldp: Mapping[str, Mapping[str, str]]) -> list[dict[s
                 "driver": driver.readlink().name if driver.is_symlink() else "",
                 "speed": int(speed) if speed.isdigit() and int(speed) > 0 else None,
                 "carrier": text(card / "carrier") == "1",
-                "lldp": dict(lldp[card.name]) if card.name in lldp else None,
+                "lldp": None,
             }
         )
     return found
@@ -176,21 +154,35 @@ def firmware(root: Path = Path("/")) -> str:
 
 def take_inventory(root: Path = Path("/")) -> dict[str, object]:
     """Return the inventory of the machine below ROOT, ready for JSON. Sizes of disks in bytes. Raises OSError."""
-    lldp = parse_lldp(_run_if_there("lldpctl", "-f", "json0"))
     return {
         "version": VERSION,
         "cpu": parse_cpuinfo((root / "proc/cpuinfo").read_text()),
         "numa": read_numa(root),
         "memory_mib": parse_memory((root / "proc/meminfo").read_text()),
         "disks": describe_disks(read_disks(root)),
-        "cards": read_cards(root, lldp),
+        "cards": read_cards(root),
         "bmc": read_bmc(root),
         "firmware": firmware(root),
         "system": read_system(root),
     }
 
 
+def _cards(inventory: Mapping[str, object]) -> list[dict[str, object]]:
+    cards = inventory["cards"]
+    return cards if isinstance(cards, list) else []
+
+
+def carriers(inventory: Mapping[str, object]) -> dict[str, bool]:
+    """Return of each card in INVENTORY whether it has a carrier."""
+    return {str(card["name"]): bool(card["carrier"]) for card in _cards(inventory)}
+
+
+def with_neighbours(inventory: Mapping[str, object], neighbours: Mapping[str, Mapping[str, str]]) -> dict[str, object]:
+    """Return INVENTORY with what neighbours.listen heard, as "lldp" of each card."""
+    cards = [{**card, "lldp": neighbours.get(str(card["name"]))} for card in _cards(inventory)]
+    return {**inventory, "cards": cards}
+
+
 def macs(inventory: Mapping[str, object]) -> list[str]:
     """Return the MACs of all cards in INVENTORY."""
-    cards = inventory["cards"]
-    return [str(card["mac"]) for card in cards if card["mac"]] if isinstance(cards, list) else []
+    return [str(card["mac"]) for card in _cards(inventory) if card["mac"]]

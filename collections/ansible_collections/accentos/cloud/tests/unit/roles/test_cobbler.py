@@ -115,6 +115,154 @@ def test_file_that_is_not_written_to_its_end_is_never_published(place: Place) ->
     assert (place.current / "pxelinux.cfg/01-a").read_bytes() == SCRIPT
 
 
+class Built:
+    """An image of the role host_image, and Cobbler's distribution that is copied from it."""
+
+    def __init__(self, folder: Path, place: Place) -> None:
+        self.place, self.boot = place, folder / "boot"
+        self.link = self.boot / "amd64"
+        distros = place.cobbler / "collections/distros"
+        distros.mkdir()
+        files = {"kernel": str(self.link / "vmlinuz"), "initrd": str(self.link / "ramdisk.img")}
+        (distros / "accentos-amd64.json").write_text(json.dumps({"name": "accentos-amd64", **files}))
+        self.version("1")
+        self.copy()
+
+    def version(self, version: str) -> Path:
+        """Build a version, which becomes the present one."""
+        home = self.boot / f"amd64@{version}"
+        home.mkdir(parents=True)
+        known = {}
+        for name in ("vmlinuz", "ramdisk.img"):
+            content = f"{name} of build {version} ".encode() * 1000
+            (home / name).write_bytes(content)
+            known[name] = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
+        (home / "image.json").write_text(json.dumps({"version": version, "files": known}))
+        self.link.unlink(missing_ok=True)
+        self.link.symlink_to(home.name)
+        return home
+
+    def copy(self, *names: str) -> None:
+        """Do as Cobbler's sync does."""
+        for name in names or ("vmlinuz", "ramdisk.img"):
+            self.place.stage(f"images/accentos-amd64/{name}", (self.link / name).read_bytes())
+
+    def published(self, name: str) -> bytes:
+        return (self.place.current / "images/accentos-amd64" / name).read_bytes()
+
+
+def flip(path: Path) -> None:
+    """Flip one bit of one byte in the middle of a file."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.fixture
+def built(tmp_path: Path, place: Place) -> Built:
+    return Built(tmp_path, place)
+
+
+@pytest.mark.parametrize("name", ["vmlinuz", "ramdisk.img"])
+def test_one_flipped_byte_of_kernel_or_ramdisk_is_refused_before_anything_is_replaced(
+    built: Built, name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = built.place
+    assert place.publish()
+    before, release = built.published(name), (place.published / "current").readlink()
+    # Cobbler's copy; and a change of a machine that would have been published with it.
+    copy = place.cobbler / "tftpboot/images/accentos-amd64" / name
+    flip(copy)
+    place.stage("pxelinux.cfg/01-b", SCRIPT)
+    with pytest.raises(boot_files.AlteredError) as told:
+        place.publish()
+    record = json.loads((built.link / "image.json").read_text())["files"][name]["sha256"]
+    for words in (
+        f"images/accentos-amd64/{name} is not what was built",
+        f"by {built.link}/image.json it must be {record}",
+        f"Its source {built.link / name} is whole. Nothing was published",
+        "systemctl restart cobblerd.service",
+    ):
+        assert words in str(told.value)
+    assert (place.published / "current").readlink() == release
+    assert built.published(name) == before
+    assert not (place.current / "pxelinux.cfg/01-b").exists()
+    # The source of that copy.
+    flip(built.link / name)
+    built.copy()
+    with pytest.raises(boot_files.AlteredError) as told:
+        place.publish()
+    assert f"Nor is its source {built.link / name}. Nothing was published" in str(told.value)
+    assert "then build it anew: another host_image_edition" in str(told.value)
+    assert built.published(name) == before
+    # The service fails with that one line; cobblerd starts nevertheless, since it is needed to mend it.
+    monkeypatch.setattr(boot_files.publish, "__defaults__", (place.cobbler, place.published, 0))
+    monkeypatch.setattr(boot_files, "synchronize", lambda *_arguments: None)
+    monkeypatch.setattr(os, "umask", lambda mask: 0)
+    assert boot_files.main("publish") == 1
+    assert capsys.readouterr().err == f"{told.value}\n"
+    assert boot_files.main("synchronize", "http://127.0.0.1:1", "1") == 0
+    assert capsys.readouterr().err == f"{told.value}\n"
+    # Whole again, all is published.
+    flip(built.link / name)
+    built.copy()
+    assert place.publish()
+    assert (place.current / "pxelinux.cfg/01-b").read_bytes() == SCRIPT
+
+
+def test_the_build_before_the_present_one_is_published_until_cobbler_has_copied_the_new_one(built: Built) -> None:
+    place = built.place
+    built.version("2")
+    assert place.publish()
+    assert built.published("vmlinuz").startswith(b"vmlinuz of build 1")
+    # Half of it would not start.
+    built.copy("vmlinuz")
+    with pytest.raises(boot_files.AlteredError, match="in images/accentos-amd64 are of two builds"):
+        place.publish()
+    assert built.published("vmlinuz").startswith(b"vmlinuz of build 1")
+    built.copy()
+    assert place.publish()
+    assert built.published("ramdisk.img").startswith(b"ramdisk.img of build 2")
+    # A record of an old version that is torn is no hindrance.
+    (built.boot / "amd64@1/image.json").write_text("{")
+    place.stage("pxelinux.cfg/01-b", SCRIPT)
+    assert place.publish()
+
+
+@pytest.mark.parametrize("record", [None, "{", "[]", '{"files": {}}'])
+def test_an_image_without_a_usable_record_is_refused(built: Built, record: str | None) -> None:
+    path = built.link / "image.json"
+    path.unlink()
+    if record is not None:
+        path.write_text(record)
+    with pytest.raises(boot_files.AlteredError, match=r"unusable|none that it names"):
+        built.place.publish()
+    assert not (built.place.published / "current").exists()
+
+
+def test_what_has_no_record_is_not_compared(built: Built) -> None:
+    # The installer of a distribution in a folder of its own, a distribution that is just written, one without files.
+    # One of them has our kernel, which is compared, and a ramdisk of its own, which is not.
+    plain = built.boot / "debian"
+    plain.mkdir()
+    distros = built.place.cobbler / "collections/distros"
+    files = {"kernel": str(plain / "linux"), "initrd": str(plain / "initrd.gz")}
+    (distros / "debian.json").write_text(json.dumps({"name": "debian", **files}))
+    mixed = {"kernel": str(built.link / "vmlinuz"), "initrd": str(plain / "initrd.gz")}
+    (distros / "mixed.json").write_text(json.dumps({"name": "mixed", **mixed}))
+    (distros / "half.json").write_text('{"name": "ha')
+    (distros / "other.json").write_text(json.dumps({"name": "other", "kernel": 1}))
+    built.place.stage("images/debian/linux", b"linux")
+    built.place.stage("images/debian/initrd.gz", b"ramdisk")
+    built.place.stage("images/mixed/initrd.gz", b"ramdisk")
+    kernel = built.place.stage("images/mixed/vmlinuz", (built.link / "vmlinuz").read_bytes())
+    assert built.place.publish()
+    assert (built.place.current / "images/debian/linux").read_bytes() == b"linux"
+    flip(kernel)
+    with pytest.raises(boot_files.AlteredError, match="images/mixed/vmlinuz is not what was built"):
+        built.place.publish()
+
+
 def test_hosts_are_sorted_and_strict(place: Place) -> None:
     lines = ["set:x86_64,02:AA:00:00:00:02,b.example.test,10.0.0.2", "set:x86_64,02:aa:00:00:00:01,10.0.0.1"]
     place.hosts("\n".join(["", *lines, lines[0], "# note"]))

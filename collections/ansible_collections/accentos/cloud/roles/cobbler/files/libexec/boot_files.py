@@ -4,6 +4,9 @@
 Cobbler truncates its files and writes them again. So machines are served from a copy of its tree that is replaced in
 one step after each change, and each object of Cobbler is kept a second time, as it was when it was last whole.
 
+Machines fetch kernel and ramdisk before they can do TLS. So those that the role host_image built are compared with the
+record of their build before they are published.
+
 ``publish`` runs after changes, ``mend`` before cobblerd starts, ``synchronize`` once it runs.
 """
 
@@ -30,6 +33,11 @@ PUBLISHED = Path("/srv/accentos/netboot")
 # Cobbler's own files end with this line; one that does not is not written to its end.
 END = b"# end"
 IPXE = b"#!ipxe"
+# Lies beside what the role host_image built; a version of it is a folder NAME@VERSION, the link NAME leads to one.
+RECORD = "image.json"
+KEPT = "Nothing was published, machines boot what they booted before."
+BUILD = "Find out who wrote there; then build it anew: another host_image_edition, and playbooks/provision.yml."
+COPY = "run: systemctl restart cobblerd.service, which copies kernel and ramdisk again."
 _ENDING = ("pxelinux.cfg/", "grub/system/")
 _HOST = re.compile(
     r"set:[a-z0-9_]+,(?:[0-9a-f]{2}:){5}[0-9a-f]{2}"
@@ -48,6 +56,10 @@ _PAUSE = 0.2
 
 class BootFilesError(Exception):
     """Something must not be published; the text says what and why."""
+
+
+class AlteredError(BootFilesError):
+    """A kernel or a ramdisk is not the one that was built."""
 
 
 def whole(name: str, content: bytes) -> bytes:
@@ -154,6 +166,76 @@ def copy_staged(staged: dict[str, Path], current: Path, target: Path) -> None:
             write(place, whole(name, path.read_bytes()), path.stat().st_mtime_ns)
 
 
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def distributions(cobbler: Path) -> Iterator[tuple[str, tuple[Path, Path]]]:
+    """Give the name of each distribution of Cobbler, and where its kernel and its ramdisk come from."""
+    for path in sorted((cobbler / "collections/distros").glob("*.json")):
+        try:
+            known = json.loads(path.read_bytes())
+            yield known["name"], (Path(known["kernel"]), Path(known["initrd"]))
+        except (ValueError, KeyError, TypeError, FileNotFoundError):
+            # Half an object is mended at the next start of cobblerd, and what it was is published until then.
+            continue
+
+
+def records(folder: Path) -> list[dict[str, str]]:
+    """Return the SHA-256 of each file of the image in FOLDER: of its present version first, then of others kept.
+
+    Those count, too: Cobbler has their files until its next sync. Empty for a folder that is none of an image.
+    Raises AlteredError if nobody can know what the present version was.
+    """
+    present = folder.resolve()
+    if "@" not in present.name and not (present / RECORD).exists():
+        return []
+    found = []
+    for version in dict.fromkeys([present, *sorted(present.parent.glob(f"{folder.name}@*"))]):
+        try:
+            files = json.loads((version / RECORD).read_bytes())["files"]
+            found.append({name: str(known["sha256"]) for name, known in files.items()})
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            if version == present:
+                raise AlteredError(f"The record {version / RECORD} is unusable: {error!r}. {KEPT} {BUILD}") from None
+    return found
+
+
+def altered(name: str, found: str, source: Path, wanted: str) -> str:
+    """Return what is to be said of the file NAME whose digest is FOUND and not the one WANTED, and who is at fault."""
+    record = source.parent / RECORD
+    said = f"{name} is not what was built: its SHA-256 is {found}, by {record} it must be {wanted}. "
+    try:
+        whole_source = sha256(source) == wanted
+    except OSError:
+        whole_source = False
+    if not whole_source:
+        return f"{said}Nor is its source {source}. {KEPT} {BUILD}"
+    return f"{said}Its source {source} is whole. {KEPT} Find out who wrote to Cobbler's copy; then {COPY}"
+
+
+def check_built(cobbler: Path, tftp: Path) -> None:
+    """Raise AlteredError unless kernels and ramdisks below TFTP are those that were built, and both of one build.
+
+    What has no record of a build, such as the installer of a distribution, is not compared.
+    """
+    for name, sources in distributions(cobbler):
+        place = tftp / "images" / name
+        for folder in dict.fromkeys(source.parent for source in sources):
+            known = records(folder)
+            files = [source.name for source in sources if source.parent == folder and (place / source.name).is_file()]
+            found = {file: sha256(place / file) for file in files if known}
+            if not known or any(found.items() <= row.items() for row in known):
+                continue
+            for file, digest_ in found.items():
+                if all(row.get(file) != digest_ for row in known):
+                    wanted = known[0].get(file, "none that it names")
+                    raise AlteredError(altered(f"images/{name}/{file}", digest_, folder / file, wanted))
+            raise AlteredError(f"Kernel and ramdisk in images/{name} are of two builds. {KEPT} To mend it, {COPY}")
+
+
 def stamps(cobbler: Path, staged: Mapping[str, Path]) -> dict[str, tuple[object, ...]]:
     """Return what differs if anything is written meanwhile to tree, DHCP hosts or mark. Raises OSError."""
     watched = {"hosts": cobbler / "dhcp/hosts", "mark": cobbler / "whole"}
@@ -186,6 +268,8 @@ def publish_once(cobbler: Path, published: Path) -> bool:
     if stamps(cobbler, tree(cobbler / "tftpboot")) != before:
         raise BootFilesError(f"Cobbler's files in {cobbler} keep changing")
     if changed:
+        # What will be served, byte for byte, and not what it was copied from.
+        check_built(cobbler, release / "tftp")
         replace_link(link, f"releases/{number}")
         for old in releases.iterdir():
             if int(old.name) <= number - _KEPT:
@@ -344,7 +428,11 @@ def main(verb: str, *arguments: str) -> int:
         elif verb == "synchronize":
             synchronize(COBBLER, arguments[0], int(arguments[1]))
             os.umask(0o022)
-            publish()
+            try:
+                publish()
+            except AlteredError as error:
+                # Nobody could mend it without cobblerd. Who installs machines is told by accentos-boot-files.service.
+                print(error, file=sys.stderr)  # noqa: T201 - goes to the journal
         else:
             publish()
     except (BootFilesError, OSError) as error:
