@@ -198,6 +198,16 @@ def test_an_installation_is_held_against_its_floor_without_firmware() -> None:
     )
 
 
+def test_of_several_installations_the_one_with_the_median_ratio_counts() -> None:
+    def run(seconds: float, floor: float) -> tuple[dict[str, float], dict[str, float]]:
+        return {power_on_to_ssh.MARKS[0][0]: 10.0, "ssh answers": 10.0 + seconds}, {"floor": floor}
+
+    # The machine was half as fast in the second one.
+    runs = [run(26, 20), run(60, 40), run(24, 20)]
+    assert power_on_to_ssh.middle(runs) == runs[0]
+    assert power_on_to_ssh.middle(runs[1:]) == runs[1]
+
+
 def test_many_clients_are_held_against_the_rate_of_one() -> None:
     measured = [(1, {"seconds": 2.0, "bytes": 100}), (50, {"seconds": 150.0, "bytes": 5000})]
     assert summary(boot_clients.results(measured)) == [
