@@ -23,16 +23,17 @@ def run_playbook(
     *arguments: str | Path,
     callback: str = "ansible.builtin.default",
     program: Sequence[str] = PROGRAM,
+    before: Sequence[str] = (),
     environ: Mapping[str, str] | None = None,
     **settings: str,
 ) -> tuple[int, str]:
     """Run ansible-playbook with ARGUMENTS in the checkout; return its exit code and all its output.
 
-    CALLBACK shows the run. PROGRAM is what Python is given to become ansible-playbook. The environment is ENVIRON, by
-    default that of the test, with SETTINGS last.
+    CALLBACK shows the run. PROGRAM is what Python is given to become ansible-playbook, BEFORE a program that runs it.
+    The environment is ENVIRON, by default that of the test, with SETTINGS last.
     """
     done = subprocess.run(
-        [sys.executable, *program, *arguments],
+        [*before, sys.executable, *program, *arguments],
         cwd=ROOT,
         env={
             **(os.environ if environ is None else environ),

@@ -80,6 +80,24 @@ def refused(running: Running, token: str | None, mac: str = MAC) -> None:
     assert "Arm the host again" in caught.value.remedy
 
 
+def test_a_machine_with_a_card_of_another_host_fails_with_the_names_of_both(running: Running) -> None:
+    running.arm()
+    running.arm("compute-2", macs=[OTHER], address="127.0.0.2")
+    token = running.cobbler.token("compute-1")
+    with pytest.raises(RefusedError, match=r"boots as compute-1 has the card .*, which belongs to compute-2") as caught:
+        running.client.post("/v1/specification", {"token": token, "macs": [MAC, OTHER]})
+    assert (caught.value.status, "then arm it again" in caught.value.remedy) == (409, True)
+    machine = running.admin("GET", "machines", "compute-1")
+    ((stage, status, detail),) = [(row["stage"], row["status"], row["detail"]) for row in machine["stages"]]
+    assert (machine["state"], stage, status) == ("failed", "specification", "failed")
+    assert OTHER in detail
+    assert running.state("compute-2") == "armed"
+    refused(running, token)
+    # The card is where it belongs again.
+    running.arm()
+    assert running.fetch(running.cobbler.token("compute-1"))["session"]
+
+
 def test_a_token_serves_once(running: Running) -> None:
     running.arm()
     token = running.cobbler.token("compute-1")

@@ -12,7 +12,7 @@ import os
 import runpy
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,8 @@ class Service:
 
     def post(self, path: str, body: Mapping[str, object], patience: float | None = None) -> dict[str, object]:
         if path == "/v1/specification":
-            assert body == {"token": "t", "macs": [MAC], "inventory": {"cards": []}}
+            inventory: Any = body["inventory"]
+            assert body == {"token": "t", "macs": [card["mac"] for card in inventory["cards"]], "inventory": inventory}
             return {"specification": self.wanted, "session": "s"} if self.wanted else {}
         assert path == "/v1/reports"
         if body["stage"] == self.refuses:
@@ -145,8 +146,9 @@ class World:
     def calls(self) -> list[str]:
         return self.calls_file.read_text().splitlines() if self.calls_file.exists() else []
 
-    def install(self) -> None:
-        install(self.service, "t", [MAC], self.machine, {"cards": []})
+    def install(self, cards: Sequence[Mapping[str, str]] = ({"name": "eth7", "mac": MAC},)) -> None:
+        inventory = {"cards": list(cards)}
+        install(self.service, "t", [card["mac"] for card in cards], self.machine, inventory)
 
 
 @pytest.fixture
@@ -181,6 +183,24 @@ def test_an_installation_from_beginning_to_end(world: World) -> None:
     assert f"chroot {world.mount_point} update-grub" in calls
     assert calls[-1] == "sync "
     assert list((world.mount_point.parent / "by-uuid").iterdir()) == []
+
+
+def test_a_machine_without_a_card_of_the_site_is_left_alone(world: World) -> None:
+    world.service.wanted["network"]["interfaces"].append({"name": "eno2", "mac": "52:54:00:00:00:02"})
+    cards = [{"name": "enp1s0", "mac": MAC}, {"name": "enp2s0", "mac": "52:54:00:00:00:0c"}]
+    with pytest.raises(AgentError, match="the site describes eno2"):
+        world.install(cards)
+    assert world.service.told() == ["specification started", "specification failed"]
+    both = (
+        "the site describes eno2 (52:54:00:00:00:02), and this machine has enp2s0 (52:54:00:00:00:0c) instead\nRemedy: "
+    )
+    assert world.service.reports[-1]["detail"].startswith(both)
+    assert world.calls() == []
+
+
+def test_a_card_may_be_there_that_the_site_does_not_describe(world: World) -> None:
+    world.install([{"name": "enp1s0", "mac": MAC}, {"name": "enp2s0", "mac": "52:54:00:00:00:0c"}])
+    assert world.service.told() == ALL
 
 
 def test_a_mirror_with_lvm(world: World) -> None:

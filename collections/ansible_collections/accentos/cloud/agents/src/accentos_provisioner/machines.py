@@ -210,6 +210,26 @@ def refusal(machine: Machine | None, macs: Iterable[str], peer: str, now: float)
     return None
 
 
+def mix_up(machine: Machine, macs: Iterable[str], machines: Iterable[Machine]) -> str | None:
+    """Return whose card is in MACHINE, by the MACs that it tells and those of all MACHINES; None if it has its own."""
+    told = set(macs)
+    for other in machines:
+        if other.host != machine.host and (strange := sorted(told & set(other.macs))):
+            return f"the machine that boots as {machine.host} has the card {strange[0]}, which belongs to {other.host}"
+    return None
+
+
+def give_up(machine: Machine, reason: str, now: float) -> Machine:
+    """Return MACHINE, which is armed, after it was refused its specification for a REASON that people shall see."""
+    return dataclasses.replace(
+        machine,
+        state="failed",
+        token_sha256=None,
+        stages=(Stage(STAGES[0], "failed", 0.0, reason, now),),
+        expires_at=now,
+    )
+
+
 def refused() -> ServiceError:
     """Return the one answer for every refused token: it tells a stranger nothing."""
     return ServiceError(403, "the token is not known, was used, has expired, or belongs to another machine", _REFUSED)

@@ -108,6 +108,13 @@ class Provisioner:
         if machine is None or problem:
             log.warning("%s is refused a specification: %s", peer, problem)
             raise machines.refused()
+        mixed_up = machines.mix_up(machine, macs, self._machines.values())
+        if mixed_up:
+            log.warning("%s is refused a specification: %s", peer, mixed_up)
+            self._keep(machines.give_up(machine, mixed_up, self._clock()))
+            raise ServiceError(
+                409, mixed_up, "Mend the cards, or the MACs of both in the site folder; then arm it again."
+            )
         specification = await self._ask(self._provider.render, machine.host)
         session = secrets.token_urlsafe(32)
         begun = machines.begin(machine, digest(session), self._clock())

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from .block_devices import read_disks, text
@@ -181,6 +181,27 @@ def with_neighbours(inventory: Mapping[str, object], neighbours: Mapping[str, Ma
     """Return INVENTORY with what neighbours.listen heard, as "lldp" of each card."""
     cards = [{**card, "lldp": neighbours.get(str(card["name"]))} for card in _cards(inventory)]
     return {**inventory, "cards": cards}
+
+
+def refuse_other_cards(described: Mapping[str, str], present: Collection[str], inventory: Mapping[str, object]) -> None:
+    """Raise AgentError if a card that is DESCRIBED, MAC to name, is not among the MACs PRESENT.
+
+    Without it a network of the host would be dead, or this is another machine than the site takes it for. INVENTORY
+    tells the names of the cards that there are.
+    """
+    missing = {mac: name for mac, name in described.items() if mac not in present}
+    if not missing:
+        return
+    named = {str(card["mac"]): str(card["name"]) for card in _cards(inventory)}
+    others = {mac: named.get(mac, "a card") for mac in sorted(present) if mac not in described}
+    raise AgentError(
+        f"the site describes {_listed(missing)}, and this machine has {_listed(others) or 'nothing'} instead",
+        "See whether this is the machine that the site means, and mend the MACs in its host_interfaces.",
+    )
+
+
+def _listed(names: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} ({mac})" for mac, name in names.items())
 
 
 def macs(inventory: Mapping[str, object]) -> list[str]:

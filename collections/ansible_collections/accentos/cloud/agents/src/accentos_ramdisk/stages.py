@@ -18,6 +18,7 @@ from .block_devices import read_disks
 from .disk_rules import Disk
 from .disks import Layout, check_sizes, plan_layout, select_disks
 from .errors import AgentError
+from .inventory import refuse_other_cards
 from .programs import Command, run
 from .specification import Specification, parse_specification
 from .target import Target, mounted
@@ -206,6 +207,8 @@ def install(
     reports, received = fetch_specification(service, token, macs, inventory)
     with stage(reports, "specification") as outcome:
         specification = parse_specification(received)
+        described = {interface.mac: interface.name for interface in specification.network.interfaces}
+        refuse_other_cards(described, macs, inventory)
         outcome.detail = f"{specification.host}, image {specification.image.name}"
     with stage(reports, "disks") as outcome:
         layout = prepare_disks(read_disks(machine.root, machine.extra_disks), specification)
