@@ -400,7 +400,12 @@ def test_orders_are_carried_out(
     done: list[Any] = []
     heard: list[dict[str, bool]] = []
     switches = {"eth0": {"switch": "leaf-1", "port": "Ethernet7"}}
-    monkeypatch.setattr(program, "listen", lambda cards: heard.append(cards) or switches)
+
+    def listen(cards: dict[str, bool]) -> dict[str, dict[str, str]]:
+        heard.append(cards)
+        return switches
+
+    monkeypatch.setattr(program, "listen", listen)
     monkeypatch.setattr(program, "enrol", lambda _client, inventory: f"enrolled with {len(inventory['cards'])} cards")
     monkeypatch.setattr(program, "install", lambda _client, *arguments: done.append(arguments))
     monkeypatch.setattr(program, "settle_clock", lambda _authority: True)
