@@ -47,7 +47,6 @@ def begun(host: Host, stage: str) -> bool:
     return any(machine["host"] == NAME and stage in str(machine["stages"]) for machine in machines)
 
 
-@pytest.mark.long
 def test_a_rule_that_fits_no_disk_touches_none() -> None:
     rack("virsh", "destroy", NAME)
     before = digest()
@@ -63,7 +62,6 @@ def test_a_rule_that_fits_no_disk_touches_none() -> None:
     assert "A shell waits on each console" in rack("rack", "log", NAME)
 
 
-@pytest.mark.long
 def test_a_corrupt_image_is_not_booted(host: Host) -> None:
     middle = int(host.check_output(f"stat --format %s {IMAGE}")) // 2
     flip = (

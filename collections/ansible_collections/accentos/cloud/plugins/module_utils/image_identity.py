@@ -48,8 +48,8 @@ RULES = (
     _rule(r"var/lib/systemd/(credential\.secret|random-seed)", "a secret of systemd"),
     _rule(r"var/lib/(dhcp|NetworkManager|iscsi/nodes)/.+", "state of a network"),
     _rule(r"(etc|home|opt|root|srv|var/lib(?!/dpkg))/.*", "a private key", r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
-    # dpkg and apt keep files of packages, which are the same everywhere.
-    _rule(r"var/lib/(?!apt/|dpkg/|ucf/).*", "a UUID, so state of a host", rf"\b{_UUID}\b"),
+    # dpkg and apt keep files of packages, and smartmontools its table of disk models, which are the same everywhere.
+    _rule(r"var/lib/(?!apt/|dpkg/|ucf/|smartmontools/drivedb/).*", "a UUID, so state of a host", rf"\b{_UUID}\b"),
 )
 
 

@@ -59,6 +59,7 @@ def test_what_only_one_host_may_have_is_found(path: str, content: str, what: str
         ("etc/mdadm/mdadm.conf", "# definitions of existing MD arrays\nHOMEHOST <system>\n"),
         ("etc/multipath/bindings", "# Multipath bindings, Version : 1.0\n"),
         ("var/lib/dpkg/info/example.postinst", f"{UUID} {KEY}"),
+        ("var/lib/smartmontools/drivedb/drivedb.h", f"{UUID} is a disk's"),
         ("usr/share/example/key.pem", KEY),
         ("etc/ssh/sshd_config", "Port 22\n"),
     ],
