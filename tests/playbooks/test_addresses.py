@@ -104,3 +104,12 @@ def test_a_network_with_proxy_arp_need_not_be_asked(tmp_path: Path) -> None:
     machines = {"compute-2": specification(22, "02:00:00:00:01:02")}
     code, output = ask(tmp_path, machines, provision_ask_addresses=False)
     assert (code, "skipped=1" in output) == (0, True), output
+
+
+@pytest.mark.parametrize(
+    ("verb", "later"), [("provision", "Describe the deploy ramdisk"), ("enrol", "Describe the machines")]
+)
+def test_an_installation_asks_before_anything_is_touched(verb: str, later: str) -> None:
+    code, output = run_playbook("--list-tasks", "--inventory=inventories/reference", f"playbooks/{verb}.yml")
+    assert code == 0, output
+    assert 0 < output.find(": Refuse addresses that other machines have") < output.find(f": {later}"), output

@@ -19,10 +19,12 @@ The faults are read anew for each request, from FOLDER/faults.json:
   media_name  what is shown as the address of any image that is inserted
   deaf        changes of accounts are accepted and not carried out
   stop        the connection is cut once so many changes of accounts were made
+  protocols   the HTTP status of an answer to a change of the protocols, which is not carried out
   slots       no account is added; empty ones are filled in
   must_change nothing but the own account is shown while it has the password that this names
 
-Who is let in is FOLDER/accounts.json, if it is there: a list of what a ManagerAccount has.
+Who is let in is FOLDER/accounts.json, if it is there: a list of what a ManagerAccount has. What the manager of the
+machine tells of its protocols (ManagerNetworkProtocol) is FOLDER/protocols.json, if that is there, too.
 """
 
 from __future__ import annotations
@@ -47,6 +49,8 @@ from werkzeug.serving import make_server
 ACCOUNT_SERVICE = "/redfish/v1/AccountService"
 ACCOUNTS = f"{ACCOUNT_SERVICE}/Accounts"
 UUID = "27946b59-9e44-4fa7-8e91-f3527a1ef094"
+MANAGER = f"/redfish/v1/Managers/{UUID}"
+PROTOCOLS = f"{MANAGER}/NetworkProtocol"
 
 
 class Machine(FakeDriver):  # type: ignore[misc]
@@ -78,6 +82,7 @@ class Accounts:
         self.inner = inner
         self.faults = folder / "faults.json"
         self.file = folder / "accounts.json"
+        self.protocols = folder / "protocols.json"
         self.calls = folder / "calls"
         self.users = users
 
@@ -85,7 +90,7 @@ class Accounts:
         there = self.file.exists()
         if there:
             self.renew_users()
-        if not there or not environ["PATH_INFO"].startswith(ACCOUNT_SERVICE):
+        if not there or not environ["PATH_INFO"].startswith((ACCOUNT_SERVICE, PROTOCOLS)):
             inner: Iterable[bytes] = self.inner(environ, start_response)
             return inner
         faults = json.loads(self.faults.read_text())
@@ -129,17 +134,33 @@ class Accounts:
         if method in ("PATCH", "POST"):
             return self._change(environ, faults, known, wanted)
         if not path.startswith(ACCOUNTS):
-            return "200 OK", {"@odata.id": ACCOUNT_SERVICE, "Accounts": {"@odata.id": ACCOUNTS}}
+            shown = {"Accounts": {"@odata.id": ACCOUNTS}}
+            if path == PROTOCOLS:
+                shown = json.loads(self.protocols.read_text())
+            return "200 OK", {"@odata.id": path, **shown}
         if wanted:
             shown = {key: value for key, value in known[int(wanted)].items() if key != "Password"}
             return "200 OK", {"@odata.id": path, "Password": None, **shown}
         members = [{"@odata.id": f"{ACCOUNTS}/{number}"} for number in range(len(known))]
         return "200 OK", {"@odata.id": ACCOUNTS, "Members": members}
 
+    def _change_protocols(self, wanted: dict[str, Any], faults: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        if "protocols" in faults:
+            return f"{faults['protocols']} As told", {"error": {"code": "Base.1.0.X", "message": "not that"}}
+        with self.calls.open("a") as calls:
+            calls.write(f"protocols-{'-'.join(sorted(wanted))}\n")
+        if not faults.get("deaf"):
+            known = json.loads(self.protocols.read_text())
+            changed = {name: {**known.get(name, {}), **values} for name, values in wanted.items()}
+            self.protocols.write_text(json.dumps({**known, **changed}))
+        return "200 OK", {}
+
     def _change(
         self, environ: dict[str, Any], faults: dict[str, Any], known: list[dict[str, Any]], wanted: str
     ) -> tuple[str, dict[str, Any]]:
         body = json.loads(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
+        if environ["PATH_INFO"] == PROTOCOLS:
+            return self._change_protocols(body, faults)
         if not wanted and faults.get("slots"):
             return "405 Method Not Allowed", {"error": {"code": "Base.1.0.X", "message": "no room"}}
         with self.calls.open("a") as calls:
@@ -229,6 +250,8 @@ class Faults:
         status, headers = told
         if environ["PATH_INFO"].rstrip("/") == "/redfish/v1" and (self.folder / "accounts.json").exists():
             answer = json.dumps({**json.loads(answer), "AccountService": {"@odata.id": ACCOUNT_SERVICE}}).encode()
+        if environ["PATH_INFO"].rstrip("/") == MANAGER and (self.folder / "protocols.json").exists():
+            answer = json.dumps({**json.loads(answer), "NetworkProtocol": {"@odata.id": PROTOCOLS}}).encode()
         if is_system and status.startswith("200"):
             document = json.loads(answer)
             if faults.get("says") and self._uses_up({"says": faults.get("says_times", 10**6)}, "says"):

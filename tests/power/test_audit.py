@@ -6,9 +6,10 @@ from __future__ import annotations
 import socket
 from typing import Any
 
+import bcrypt
 import pytest
 
-from tests.power.conftest import PASSWORD, USER, RunModule, Server, Starter, free_port
+from tests.power.conftest import PASSWORD, USER, Certificates, RunModule, Server, Starter, free_port
 
 
 def bmc(server: Server, **options: Any) -> dict[str, Any]:
@@ -80,3 +81,44 @@ def test_a_controller_that_is_not_there(run_module: RunModule) -> None:
     assert "no answer" in found["problem"]
     assert any("does not tell how it can be entered" in problem for problem in problems(found, "warning"))
     assert run_module("power_info", bmc=connection, answer_timeout=1, timeout=20)["failed"] is True
+
+
+@pytest.fixture(scope="module")
+def secure(start: Starter, certificates: Certificates, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Server]:
+    """Controllers with TLS by driver and certificate: one to trust, and two that are not."""
+    folder = tmp_path_factory.mktemp("tls")
+    (folder / "password").write_text(PASSWORD)
+    hashed = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
+    (folder / "users").write_text(f"{USER}:{hashed}\n")
+    found = {}
+    for name in ("good", "self_signed", "wrong_name"):
+        file = getattr(certificates, name)
+        found[f"redfish-{name}"] = start("redfish_server.py", file, folder / "users")
+        found[f"amt-{name}"] = start("amt_server.py", USER, folder / "password", file)
+    return found
+
+
+@pytest.mark.parametrize("driver", ["redfish", "amt"])
+@pytest.mark.parametrize("certificate", ["self_signed", "wrong_name"])
+def test_a_host_whose_certificate_is_not_verified_shows_in_the_audit(
+    secure: dict[str, Server], run_module: RunModule, certificates: Certificates, driver: str, certificate: str
+) -> None:
+    bad, good = secure[f"{driver}-{certificate}"].renew(), secure[f"{driver}-good"].renew()
+    trusting = {"driver": driver, "ca": str(certificates.ca)}
+    machines = {
+        "refused": bmc(bad, **trusting),
+        "opted-out": bmc(bad, **trusting, verify=False),
+        "verified": bmc(good, **trusting),
+        # Nothing is wrong with its certificate, and nobody would see it if there were.
+        "blind": bmc(good, **trusting, verify=False),
+    }
+    rows = [{"name": name, "bmc": one} for name, one in machines.items()]
+    done = run_module("power_info", machines=rows, audit=True)
+    found = done["machines"]
+    assert "is not to be trusted" in found["refused"]["problem"]
+    told = "the certificate is not verified: whoever answers gets the password"
+    for name in ("opted-out", "blind"):
+        assert (problems(found[name], "warning"), found[name]["power"]) == ([told], "on")
+        assert found[name]["connection"]["protection"] == "TLS, not verified"
+        assert f"{name}: {told}" in done["warnings"]
+    assert (found["verified"]["findings"], found["verified"]["connection"]["protection"]) == ([], "TLS, verified")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Protocol
 
 import pytest
@@ -31,6 +32,7 @@ def controller(shared: Server) -> Server:
     shared.renew()
     known = [account("", "", enabled=False), account("root", "calvin"), account("guest", "quite-secret")]
     be_like(shared, known)
+    (shared.folder / "protocols.json").unlink(missing_ok=True)
     return shared
 
 
@@ -56,6 +58,20 @@ def harden(controller: Server, run_module: RunModule, certificates: Certificates
         connection = {"driver": "redfish", "address": "127.0.0.1", "port": controller.port}
         connection |= {"user": name, "password": OWN, "ca": str(options.pop("ca", certificates.ca))}
         return run_module("bmc_hardening", bmc=connection, **{"logins": FACTORY, "timeout": 120, **options})
+
+    return run
+
+
+@pytest.fixture
+def close(controller: Server, run_module: RunModule, certificates: Certificates) -> Harden:
+    """Runs module bmc_hardening for the controller as machine m1, whose IPMI over LAN is to be off."""
+
+    def run(name: str = "root", **options: Any) -> dict[str, Any]:
+        connection = {"driver": "redfish", "address": "127.0.0.1", "port": controller.port}
+        connection |= {"user": name, "password": OWN, "ca": str(certificates.ca)}
+        machines = [{"name": "m1", "bmc": connection}, *options.pop("more", [])]
+        given = {"logins": FACTORY, "timeout": 120, "close_ipmi": ["m1"], **options}
+        return run_module("bmc_hardening", machines=machines, **given)
 
     return run
 
@@ -127,6 +143,83 @@ def test_a_password_that_must_be_changed_first(controller: Server, harden: Harde
     harden()
     assert let_in(controller)["root"] == OWN
     assert harden()["changed"] is False
+
+
+def speak(server: Server, **protocols: Any) -> None:
+    """Let the manager of the machine tell of its protocols."""
+    (server.folder / "protocols.json").write_text(json.dumps({"HTTPS": {"ProtocolEnabled": True}, **protocols}))
+
+
+def spoken(server: Server) -> dict[str, Any]:
+    """Return what the manager of the machine tells of its protocols."""
+    found: dict[str, Any] = json.loads((server.folder / "protocols.json").read_text())
+    return found
+
+
+IPMI_ON = {"ProtocolEnabled": True, "Port": 623}
+
+
+def test_ipmi_over_lan_is_turned_off_where_that_is_asked_for(controller: Server, close: Harden) -> None:
+    be_like(controller, [account("root", OWN)])
+    speak(controller, IPMI=IPMI_ON)
+    assert close(close_ipmi=[])["changed"] is False
+    planned = close(check=True)
+    assert (planned["changed"], controller.calls()) == (True, [])
+    done = close()
+    assert done["machines"]["m1"]["steps"] == ["turn IPMI over LAN off"]
+    assert planned["diff"] == done["diff"]
+    assert (done["diff"][0]["before"]["ipmi_over_lan"], done["diff"][0]["after"]["ipmi_over_lan"]) == ("on", "off")
+    assert spoken(controller) == {"HTTPS": {"ProtocolEnabled": True}, "IPMI": {"ProtocolEnabled": False, "Port": 623}}
+    assert (close()["changed"], controller.calls()) == (False, ["protocols-IPMI"])
+
+
+def test_a_password_that_must_be_changed_first_hides_ipmi_over_lan_until_then(
+    controller: Server, close: Harden
+) -> None:
+    controller.fault(must_change="calvin")
+    speak(controller, IPMI=IPMI_ON)
+    close()
+    assert (let_in(controller)["root"], spoken(controller)["IPMI"]["ProtocolEnabled"]) == (OWN, False)
+    assert close()["changed"] is False
+
+
+@pytest.mark.parametrize("protocols", [{}, {"IPMI": None}, {"IPMI": {"Port": 623}}])
+def test_a_controller_that_tells_nothing_of_ipmi_over_lan_is_warned_of(
+    controller: Server, close: Harden, protocols: dict[str, Any]
+) -> None:
+    be_like(controller, [account("root", OWN)])
+    speak(controller, **protocols)
+    done = close()
+    assert (done["changed"], controller.calls()) == (False, [])
+    assert "m1: the controller does not tell of IPMI over LAN, so it is left as it is" in done["warnings"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [({"deaf": True}, "still has to: turn IPMI over LAN off"), ({"protocols": 405}, "HTTP 405|not that")],
+)
+def test_ipmi_over_lan_that_stays_on_is_a_failure(
+    controller: Server, close: Harden, fault: dict[str, Any], told: str
+) -> None:
+    be_like(controller, [account("root", OWN)])
+    speak(controller, IPMI=IPMI_ON)
+    controller.fault(**fault)
+    failed = close()
+    assert re.search(told, failed["msg"])
+    assert spoken(controller)["IPMI"] == IPMI_ON
+
+
+@pytest.mark.parametrize("driver", ["ipmi", "amt", "snmp"])
+def test_ipmi_over_lan_stays_on_where_it_is_what_reaches_the_controller(
+    controller: Server, close: Harden, driver: str
+) -> None:
+    speak(controller, IPMI=IPMI_ON)
+    outlets = [{"outlet": "3", "table": "apc"}]
+    other = {"driver": driver, "address": "127.0.0.1", "user": "root", "password": f"{OWN[:-1]}?", "outlets": outlets}
+    refused = close(more=[{"name": "m2", "bmc": other}], close_ipmi=["m1", "m2"])
+    assert f"close_ipmi names m2, whose controller is reached with the driver {driver}" in refused["msg"]
+    assert (controller.calls(), spoken(controller)["IPMI"]) == ([], IPMI_ON)
+    assert "close_ipmi names m3, which machines does not" in close(close_ipmi=["m3"])["msg"]
 
 
 def test_no_login_fits(controller: Server, harden: Harden) -> None:

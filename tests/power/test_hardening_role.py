@@ -123,6 +123,20 @@ def test_the_controllers_of_a_site(controllers: dict[str, Server], site: Path) -
     assert (again.returncode, "changed=0" in again.stdout) == (0, True), again.stdout[-4000:]
 
 
+def test_ipmi_over_lan_is_turned_off_at_controllers_that_redfish_reaches_and_no_others(
+    controllers: dict[str, Server], site: Path
+) -> None:
+    protocols = controllers["redfish"].folder / "protocols.json"
+    protocols.write_text(json.dumps({"IPMI": {"ProtocolEnabled": True}}))
+    refused = run(site, "--extra-vars", json.dumps({"bmc_hardening_close_ipmi": ["machine-1", "machine-2"]}))
+    assert "close_ipmi names machine-1, whose controller is reached with the driver ipmi" in refused.stdout
+    assert passwords(controllers) == [FACTORY, FACTORY]
+    assert json.loads(protocols.read_text()) == {"IPMI": {"ProtocolEnabled": True}}
+    done = run(site, "--extra-vars", json.dumps({"bmc_hardening_close_ipmi": ["machine-2"]}))
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr
+    assert json.loads(protocols.read_text()) == {"IPMI": {"ProtocolEnabled": False}}
+
+
 def test_what_stays_open_fails(controllers: dict[str, Server], site: Path) -> None:
     controllers["ipmi"].fault(read_only=[2])
     done = run(site)

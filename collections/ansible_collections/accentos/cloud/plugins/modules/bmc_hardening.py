@@ -12,7 +12,7 @@ short_description: Give management controllers a password of their own and close
 description:
   - Brings the controllers of one machine or of many at once to where the login of O(bmc) is an administrator that
     works, users without a name and users with one of O(logins) are disabled, and, with IPMI, no cipher suite is left
-    but 17 and no authentication of IPMI 1.5.
+    but 17 and no authentication of IPMI 1.5. O(close_ipmi) turns IPMI over LAN off altogether.
   - Where a controller refuses suite 17, suite 3 stays and the result warns.
   - The login of O(bmc) is tried first, so a run that was killed is finished by the next. A new login is proven in a
     session of its own before anything is given up, suites are turned off while a session is open that can turn them on
@@ -38,6 +38,16 @@ options:
         description: Password.
         type: str
         required: true
+  close_ipmi:
+    description:
+      - Names of those O(machines) whose IPMI over LAN is turned off, through Redfish. IPMI hands a hash of a password
+        to whoever asks, and where Redfish works nobody needs it.
+      - A machine whose driver is not C(redfish) is refused before anything is touched. Nothing could reach its
+        controller any more.
+      - Where a controller tells nothing of IPMI over LAN it is left as it is, and the result warns.
+    type: list
+    elements: str
+    default: []
   timeout:
     description: Seconds that one machine has.
     type: float
@@ -100,6 +110,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.power.options impor
     OptionError,
     connections_or_fail,
     finish,
+    refuse_closing,
     refuse_weak_logins,
 )
 from ansible_collections.accentos.cloud.plugins.module_utils.power.runner import run_all
@@ -119,6 +130,7 @@ def main() -> None:
                     "password": {"type": "str", "required": True, "no_log": True},
                 },
             },
+            "close_ipmi": {"type": "list", "elements": "str", "default": []},
             "timeout": {"type": "float", "default": 300},
         },
         required_one_of=ONE_OF,
@@ -126,13 +138,18 @@ def main() -> None:
         supports_check_mode=True,
     )
     found = connections_or_fail(module)
+    closed = module.params["close_ipmi"]
     try:
+        refuse_closing(found, closed)
         refuse_weak_logins(found)
     except OptionError as error:
         module.fail_json(msg=error.problem, remedy=error.remedy)
     logins = [Login(row["user"], row["password"]) for row in module.params["logins"]]
     results = run_all(
-        {name: partial(harden, connection, logins, dry=module.check_mode) for name, connection in found.items()},
+        {
+            name: partial(harden, connection, logins, dry=module.check_mode, close_ipmi=name in closed)
+            for name, connection in found.items()
+        },
         deadline=module.params["timeout"],
         at_once=module.params["at_once"],
     )

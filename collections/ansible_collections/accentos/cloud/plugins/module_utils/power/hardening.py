@@ -60,6 +60,8 @@ class Found:
     # What IPMI 1.5 asks for, a byte for each privilege level.
     kinds: tuple[int, ...] | None = None
     suites: Suites | None = None
+    # Whether IPMI over LAN is on, where it is to be off.
+    ipmi: bool | None = None
 
 
 class Deed(enum.Enum):
@@ -71,6 +73,7 @@ class Deed(enum.Enum):
     DISABLE = "disable"
     KINDS = "kinds"
     SUITES = "suites"
+    IPMI = "ipmi"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -90,6 +93,7 @@ class Step:
             Deed.DISABLE: f"disable {who}",
             Deed.KINDS: "turn IPMI 1.5 off",
             Deed.SUITES: "turn weak cipher suites off",
+            Deed.IPMI: "turn IPMI over LAN off",
         }[self.deed]
 
 
@@ -110,6 +114,8 @@ def plan(found: Found, user: str) -> tuple[Step, ...]:
         steps.append(Step(Deed.KINDS))
     if found.suites is not None and narrowed(found.suites) != found.suites.levels:
         steps.append(Step(Deed.SUITES))
+    if found.ipmi:
+        steps.append(Step(Deed.IPMI))
     return tuple(steps)
 
 
@@ -152,7 +158,7 @@ def opened(suites: Suites) -> dict[int, int]:
 def reached(found: Found, steps: Sequence[Step], user: str) -> Found:
     """Return what is found after STEPS that succeed."""
     accounts = {one.key: one for one in found.accounts}
-    kinds, suites = found.kinds, found.suites
+    kinds, suites, ipmi = found.kinds, found.suites, found.ipmi
     for step in steps:
         match step.deed:
             case Deed.NAME | Deed.ADMIT:
@@ -163,7 +169,9 @@ def reached(found: Found, steps: Sequence[Step], user: str) -> Found:
                 kinds = tuple(0 for _byte in kinds or ())
             case Deed.SUITES if suites is not None:
                 suites = Suites(narrowed(suites), suites.in_use)
-    return Found(tuple(accounts.values()), user, proven=True, kinds=kinds, suites=suites)
+            case Deed.IPMI:
+                ipmi = False
+    return Found(tuple(accounts.values()), user, proven=True, kinds=kinds, suites=suites, ipmi=ipmi)
 
 
 def told(found: Found) -> dict[str, Any]:
@@ -179,6 +187,8 @@ def told(found: Found) -> dict[str, Any]:
         shown["ipmi_1_5"] = [name for bit, name in _KINDS.items() if bits & bit]
     if found.suites is not None:
         shown["cipher_suites"] = sorted(suite for suite, level in found.suites.levels.items() if level)
+    if found.ipmi is not None:
+        shown["ipmi_over_lan"] = "on" if found.ipmi else "off"
     return shown
 
 

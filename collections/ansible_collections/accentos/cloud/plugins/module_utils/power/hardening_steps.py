@@ -37,6 +37,8 @@ from ansible_collections.accentos.cloud.plugins.module_utils.power.runner import
 _MD5 = 0x04
 # The time of so many answers one list of users may take: IPMI asks twice for each of up to 63.
 _LIST = 4
+# The system, its manager and the protocols of that are read one after the other, and then written.
+_MANAGERS = 2
 
 
 class Accounts(Protocol):
@@ -47,12 +49,14 @@ class Accounts(Protocol):
     def free(self, accounts: Sequence[Account]) -> str | None: ...
     def kinds(self) -> tuple[int, ...] | None: ...
     def suites(self) -> Suites | None: ...
+    def ipmi(self) -> bool | None: ...
     def add(self, key: str, name: str, password: str) -> bool: ...
     def set_password(self, key: str, password: str) -> None: ...
     def admit(self, key: str) -> None: ...
     def disable(self, key: str) -> None: ...
     def set_kinds(self, kinds: Sequence[int]) -> None: ...
     def set_suites(self, levels: Mapping[int, int]) -> None: ...
+    def close_ipmi(self) -> None: ...
     def again(self) -> Accounts: ...
     def identity(self) -> Identity: ...
     def close(self) -> None: ...
@@ -61,9 +65,10 @@ class Accounts(Protocol):
 DRIVERS: Mapping[str, Callable[[Connection], Accounts]] = {"ipmi": IpmiAccounts, "redfish": RedfishAccounts}
 
 
-def harden(connection: Connection, logins: Sequence[Login], *, dry: bool) -> Result:
+def harden(connection: Connection, logins: Sequence[Login], *, dry: bool, close_ipmi: bool = False) -> Result:
     """Bring a controller to where CONNECTION alone opens it; LOGINS may open it now. Raises PowerError.
 
+    With CLOSE_IPMI its IPMI over LAN is turned off as well, which needs Redfish.
     An error after the first change is a result with failed and changed.
     """
     if connection.driver == "snmp":
@@ -74,7 +79,7 @@ def harden(connection: Connection, logins: Sequence[Login], *, dry: bool) -> Res
             f"passwords of a controller with {connection.driver} are not changed from here",
             "Set them in the machine's own setup (MEBx for AMT), and take it out of the machines to harden.",
         )
-    work = _Work(connection, logins)
+    work = _Work(connection, logins, close_ipmi=close_ipmi)
     try:
         return work.run(dry=dry)
     except PowerError as error:
@@ -90,8 +95,9 @@ def harden(connection: Connection, logins: Sequence[Login], *, dry: bool) -> Res
 class _Work:
     """One controller on its way. Its current session is that of the login proven last."""
 
-    def __init__(self, connection: Connection, logins: Sequence[Login]) -> None:
+    def __init__(self, connection: Connection, logins: Sequence[Login], *, close_ipmi: bool) -> None:
         self.wanted = connection
+        self.close_ipmi = close_ipmi
         self.own = Login(connection.user, connection.password)
         self.logins = [login for login in logins if login != self.own]
         self.login = self.own
@@ -183,7 +189,16 @@ class _Work:
         elif suites is not None and suites.in_use not in suites.levels:
             self._warn(f"the controller does not list cipher suite {suites.in_use} that it uses; none is turned off")
         proven = self.login == self.own
-        return Found(accounts, self.login.user, proven, self._known(accounts), free, kinds, suites)
+        return Found(accounts, self.login.user, proven, self._known(accounts), free, kinds, suites, self._ipmi(session))
+
+    def _ipmi(self, session: Accounts) -> bool | None:
+        if not self.close_ipmi:
+            return None
+        with self._limit(_MANAGERS):
+            ipmi = session.ipmi()
+        if ipmi is None:
+            self._warn("the controller does not tell of IPMI over LAN, so it is left as it is")
+        return ipmi
 
     def _known(self, accounts: Sequence[Account]) -> frozenset[str]:
         """Return the active users, the wanted one aside, that one of the other logins opens."""
@@ -230,6 +245,9 @@ class _Work:
                     self._turn_kinds_off(session, found.kinds or ())
                 case Deed.SUITES if found.suites is not None:
                     session = self._narrow(session)
+                case Deed.IPMI:
+                    with self._limit(_MANAGERS):
+                        session.close_ipmi()
         return session
 
     def _prove(self, session: Accounts, own: Sequence[Step]) -> Accounts:

@@ -128,6 +128,12 @@ class IpmiAccounts(IpmiDriver):
         packed = [low | high << 4 for low, high in zip(halves[::2], halves[1::2], strict=True)]
         self._set_parameter(_LEVELS, (0, *packed))
 
+    def ipmi(self) -> None:
+        """Return nothing: what is spoken here is not to be turned off."""
+
+    def close_ipmi(self) -> None:
+        """Do nothing, see ipmi()."""
+
     def again(self) -> IpmiAccounts:
         """Return the same login in a session of its own, while this one stays."""
         return _Again(self._connection)

@@ -176,6 +176,20 @@ def _outlets(where: str, bmc: Mapping[str, Any]) -> tuple[Outlet, ...]:
     return tuple(found)
 
 
+def refuse_closing(found: Mapping[str, Connection], names: Iterable[str]) -> None:
+    """Raise OptionError unless each of the NAMES is a machine that is reached by Redfish, with no need of IPMI."""
+    for name in names:
+        if name not in found:
+            raise OptionError(f"close_ipmi names {name}, which machines does not.", "Name it in machines, too.")
+        driver = found[name].driver
+        if driver != "redfish":
+            raise OptionError(
+                f"close_ipmi names {name}, whose controller is reached with the driver {driver}: without IPMI over LAN "
+                "nothing might reach it any more.",
+                "Give its host_bmc the driver redfish, or take it out of close_ipmi.",
+            )
+
+
 def refuse_weak_logins(found: Mapping[str, Connection]) -> None:
     """Raise OptionError unless each controller is to have a strong login of its own."""
     owners: dict[str, str] = {}

@@ -80,6 +80,14 @@ class RedfishAccounts(RedfishDriver):
         """Return nothing: TLS is agreed upon by the libraries."""
         return None
 
+    def ipmi(self) -> bool | None:
+        """Tell whether IPMI over LAN is on at any manager of the system; None if none tells of it."""
+        if self._must_change:
+            # Nothing is shown until the password is changed. It is read again then, and left alone if it is off.
+            return True
+        states = [row["IPMI"].get("ProtocolEnabled") for _path, row in self._protocols()]
+        return None if None in states or not states else any(states)
+
     def add(self, key: str, name: str, password: str) -> bool:
         """Add an account, by filling in KEY if it is given, and tell that it has all that it needs."""
         wanted = {"UserName": name, "Password": password, "RoleId": _ADMINISTRATOR, "Enabled": True}
@@ -115,6 +123,12 @@ class RedfishAccounts(RedfishDriver):
     def set_suites(self, levels: Mapping[int, int]) -> None:
         """Do nothing: there are no cipher suites of IPMI here."""
 
+    def close_ipmi(self) -> None:
+        """Turn IPMI over LAN off (DSP0268, ManagerNetworkProtocol)."""
+        for path, row in self._protocols():
+            if row["IPMI"].get("ProtocolEnabled"):
+                self._change(path, {"IPMI": {"ProtocolEnabled": False}})
+
     def again(self) -> RedfishAccounts:
         """Return the same login in a session of its own, while this one stays."""
         return RedfishAccounts(self._connection)
@@ -123,6 +137,15 @@ class RedfishAccounts(RedfishDriver):
     def _link(self) -> Any:
         """Return the connection of the service, opened when there is none."""
         return self._opened()._conn
+
+    def _protocols(self) -> list[tuple[str, dict[str, Any]]]:
+        """Return the protocols of each manager of the system that tells of IPMI, with their path."""
+        with self._errors():
+            links = self._known().json.get("Links", {}).get("ManagedBy", ())
+            managers = [self._read(link["@odata.id"]) for link in links]
+            paths = [manager["NetworkProtocol"]["@odata.id"] for manager in managers if "NetworkProtocol" in manager]
+            read = [(path, self._read(path)) for path in paths]
+            return [(path, row) for path, row in read if row.get("IPMI")]
 
     def _collection(self) -> dict[str, Any]:
         service = self._opened().json.get("AccountService")
