@@ -63,6 +63,33 @@ def test_users_of_the_site_log_in_with_their_generated_passwords(site: Site) -> 
     assert fault(site, f"'accentos', {secrets['cobbler_provisioner_password']!r}") != ""
 
 
+def test_a_login_that_ran_out_is_refused(site: Site) -> None:
+    password = site.secrets()["cobbler_provisioner_password"]
+    program = f"""
+logins = (("", open("/var/lib/cobbler/web.ss").read()), ("provisioner", {password!r}))
+def use(token):
+    try:
+        server.modify_system(server.get_system_handle("machine-1", token), "comment", "of a login", token)
+        return "accepted"
+    except xmlrpc.client.Fault as error:
+        return error.faultString.replace(token, "TOKEN")
+tokens = [server.login(*login) for login in logins]
+print(*map(use, tokens), sep="\\n")
+time.sleep(3)
+print(*map(use, tokens), sep="\\n")
+print(*[use(server.login(*login)) for login in logins], sep="\\n")
+"""
+    site.sh("deploy-1", "cp /etc/cobbler/settings.yaml /root/settings.yaml")
+    try:
+        site.sh("deploy-1", "sed -i '/^auth_token_expiration:/s/:.*/: 2/' /etc/cobbler/settings.yaml")
+        site.sh("deploy-1", "systemctl restart cobblerd")
+        told = site.direct(program).splitlines()
+    finally:
+        site.sh("deploy-1", "cp /root/settings.yaml /etc/cobbler/; rm /root/settings.yaml; systemctl restart cobblerd")
+    accepted, refused = ["accepted"] * 2, ["'invalid token: TOKEN'"] * 2
+    assert [line.split(":", 1)[-1] for line in told] == [*accepted, *refused, *accepted]
+
+
 def test_provisioner_changes_only_what_names_it_as_owner(site: Site) -> None:
     password = site.secrets()["cobbler_provisioner_password"]
     site.direct("make('system', name='machine-2', profile='accentos-deploy')")

@@ -13,6 +13,9 @@ description:
   - Changes texts, numbers, lists and dictionaries among the settings of cobblerd without restarting it. It has to be
     allowed by the setting C(allow_dynamic_settings). cobblerd then writes its settings file anew, without comments, and
     keeps the old one beside it; where that file comes from a role, change it there.
+  - The role P(accentos.cloud.cobbler#role) leaves that setting off and keeps the file from cobblerd, so settings of its
+    Cobbler are changed by its variable O(accentos.cloud.cobbler#role:main:cobbler_settings). This module then tells
+    that nothing differs, or ends with an error.
   - Booleans can be compared only. Cobbler 3.3 makes numbers of them, says that all went well, and then fails to write
     any setting to its file.
 options:
@@ -64,8 +67,8 @@ def manage(module: AnsibleModule, cobbler: Cobbler) -> dict[str, Any]:
     """Compare the settings with those of cobblerd and change those that differ."""
     plan = plan_settings(module.params["settings"], cobbler.settings())
     if not module.check_mode:
-        for name, (_before, after) in plan.items():
-            if not cobbler.set_setting(name, after):
+        for name, (before, after) in plan.items():
+            if not cobbler.set_setting(name, after, before):
                 raise CobblerError(
                     f"Cobbler refuses the setting {name}: {after!r}.", "Look at /var/log/cobbler/cobbler.log for why."
                 )

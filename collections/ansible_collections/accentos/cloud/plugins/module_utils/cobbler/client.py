@@ -53,6 +53,17 @@ class RefusedError(CobblerError):
         self.reason = reason
 
 
+class UnwritableError(CobblerError):
+    """cobblerd cannot write its settings file, for a REASON that is its own."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"cobblerd cannot write its settings file: {reason}",
+            "Write the setting to the settings file of cobblerd and restart cobblerd; the role accentos.cloud.cobbler "
+            "does that, and keeps the file from cobblerd.",
+        )
+
+
 class InvalidError(CobblerError):
     """What is asked for is refused before anything is sent."""
 
@@ -184,7 +195,7 @@ class Client:
             except RefusedError as error:
                 if error.reason != _LOGIN_OVER:
                     raise
-            # The token ran out, or cobblerd was restarted and lost it; in either case nothing was done.
+            # The token ran out, or cobblerd was restarted and lost it; what was done until then is done again.
             self._token = None
         raise UnreachableError(
             f"cobblerd at {self.connection.url} forgets each login at once.",

@@ -8,6 +8,7 @@ Facts about 3.3.10 that the code relies on:
 - Each save writes the boot files of that object and the DHCP configuration (a "lite sync"); no call avoids that.
 - A task starts in the state ``notification``, before ``running``.
 - ``modify_setting`` turns every boolean into a number, says that all went well, and then cannot write its file.
+- ``modify_setting`` sets the value in memory, and then writes its file; if that fails, the value stays.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from .client import Client, RefusedError
+from .client import Client, RefusedError, UnwritableError
 from .values import Field
 
 OLDEST = (3, 3, 10)
@@ -182,6 +183,8 @@ TASK_ENDED = MappingProxyType({"complete": True, "failed": False})
 _EXISTS = "It seems unwise to overwrite"
 _NO_TASK = "no event with that id"
 _FULL_SYNC = "Sync"
+# How the text of an error of the system begins.
+_FILE_ERROR = "[Errno "
 
 
 def without_secrets(raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -247,9 +250,23 @@ class Cobbler:
         """Return the settings that cobblerd runs with, without those that hold secrets."""
         return {key: value for key, value in self.client.read("get_settings").items() if key not in SECRET_SETTINGS}
 
-    def set_setting(self, name: str, value: Any) -> bool:
-        """Change a setting; tell whether cobblerd did it."""
-        return bool(self.client.write("modify_setting", name, value) == 0)
+    def set_setting(self, name: str, value: Any, before: Any) -> bool:
+        """Change a setting from the value BEFORE; tell whether cobblerd did it.
+
+        Raises UnwritableError if cobblerd cannot write its settings file; in its memory the setting is then as before.
+        """
+        try:
+            return bool(self.client.write("modify_setting", name, value) == 0)
+        except RefusedError as error:
+            if not error.reason.startswith(_FILE_ERROR):
+                raise
+            # In memory it is set before the file is written, and a second run would find it so.
+            try:
+                self.client.write("modify_setting", name, before)
+            except RefusedError as second:
+                if not second.reason.startswith(_FILE_ERROR):
+                    raise
+            raise UnwritableError(error.reason) from error
 
     def template_names(self, kind: str) -> list[str]:
         """Return the paths of all templates of a KIND (``template``, ``snippet``)."""

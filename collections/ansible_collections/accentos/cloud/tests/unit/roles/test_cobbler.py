@@ -388,8 +388,33 @@ def test_policy(
     users = tmp_path / "users.conf"
     users.write_text('[admins]\nboss = ""\n[installers]\ninstaller = ""\n')
     monkeypatch.setattr(authorization, "USERS_FILE", str(users))
-    assert authorization.register() == "authz"
     assert authorization.authorize(None, user, resource, item, field) == allowed
+
+
+class Api:
+    """What Cobbler's API knows of logins: when each was made, and by whom."""
+
+    def __init__(self) -> None:
+        self.api = SimpleNamespace(settings=lambda: SimpleNamespace(auth_token_expiration=60))
+        now = time.time()
+        self.token_cache = {"new": (now - 50, "boss"), "old": (now - 70, "boss")}
+
+    def get_user_from_token(self, token: Any) -> str:
+        if not isinstance(token, str):
+            raise ValueError(token)
+        return self.token_cache[token][1]
+
+
+def test_old_logins_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    interface = type("Api", (Api,), {})
+    monkeypatch.setitem(sys.modules, "cobbler.remote", SimpleNamespace(CobblerXMLRPCInterface=interface))
+    assert authorization.register() == "authz"
+    api = interface()
+    assert api.get_user_from_token("new") == "boss"
+    for token, error in (("old", KeyError), ("unknown", KeyError), ([], ValueError), (None, ValueError)):
+        with pytest.raises(error):
+            api.get_user_from_token(token)
+    assert list(api.token_cache) == ["new"]
 
 
 def test_nothing_is_published_that_is_not_whole(place: Place, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,11 +4,16 @@
 Cobbler's own module "ownership" lets every user in its file write templates, and change what has inherited its owners.
 Here administrators may do everything. All others may read, and may change those fields of a system that an installation
 needs, if the system itself names them as owner.
+
+Cobbler 3.3.10 ends old logins only when somebody asks it whether a login is still good. Here each use of one asks.
 """
 
 from __future__ import annotations
 
+import importlib
+import time
 from configparser import ConfigParser
+from typing import Any
 
 USERS_FILE = "/etc/cobbler/users.conf"
 # Of the fields of a system, those that decide whether and how it is installed next.
@@ -18,8 +23,26 @@ HARMLESS = frozenset({"sync", "syncsystems", "xedit_system"})
 
 
 def register() -> str:
-    """Return the category of this module."""
+    """Return the category of this module, once logins end."""
+    end_logins(importlib.import_module("cobbler.remote").CobblerXMLRPCInterface)
     return "authz"
+
+
+def end_logins(interface: Any) -> None:
+    """Let the class of Cobbler's API refuse a login that is older than ``auth_token_expiration`` seconds.
+
+    Every call that needs a login asks for its user first, that of cobblerd's own secret included.
+    """
+    user_of = interface.get_user_from_token
+
+    def get_user_from_token(api: Any, token: object) -> Any:
+        made = api.token_cache.get(token, (None,))[0] if isinstance(token, str) else None
+        if made is not None and time.time() > made + api.api.settings().auth_token_expiration:
+            # Another thread may have done so.
+            api.token_cache.pop(token, None)
+        return user_of(api, token)
+
+    interface.get_user_from_token = get_user_from_token
 
 
 def groups_of(user: str) -> set[str]:

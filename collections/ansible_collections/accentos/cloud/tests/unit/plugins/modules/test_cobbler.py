@@ -343,6 +343,17 @@ def test_settings(cobbler: Cobbler) -> None:
     assert result["msg"] == "Cobbler refuses the setting server: 'refused'."
 
 
+def test_settings_whose_file_cannot_be_written(cobbler: Cobbler) -> None:
+    cobbler.daemon.unwritable = True
+    # A value that stayed in memory would be told as no change by the second run, and be lost at the next restart.
+    for _run in range(2):
+        result = cobbler.run(cobbler_settings, settings={"server": "10.0.0.2"})
+        assert result["failed"] is True
+        assert "cannot write its settings file: [Errno 30] Read-only file system" in result["msg"]
+        assert "restart cobblerd" in result["remedy"]
+        assert cobbler.daemon.settings["server"] == "10.0.0.1"
+
+
 def test_info(filled: Cobbler) -> None:
     everything = ["distros", "profiles", "systems", "images", "menus", "templates", "snippets", "settings"]
     filled.daemon.items["system"]["compute-1"]["power_pass"] = PASSWORD

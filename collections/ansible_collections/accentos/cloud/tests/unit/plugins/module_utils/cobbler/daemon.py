@@ -8,6 +8,8 @@ answers. The real one is tested by Molecule.
 from __future__ import annotations
 
 import copy
+import errno
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -87,6 +89,7 @@ class Daemon:
         self.tasks: dict[str, list[str]] = {}
         self.calls: list[str] = []
         self.saved: list[str] = []
+        self.unwritable = False
         # By method: what happens to the next calls of it. "drop" does it and loses the answer, "lose" does nothing.
         self.faults: dict[str, list[str]] = {}
         self.next_states = ["notification", "running", "complete"]
@@ -153,6 +156,9 @@ class Daemon:
         if value == "refused":
             return 1
         self.settings[name] = value
+        # The real one has set the value in its memory when it finds that it cannot write the file.
+        if self.unwritable:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), "/etc/cobbler/settings.yaml")
         return 0
 
     def do_xapi_object_edit(self, what: str, name: str, kind: str, attributes: dict[str, Any], token: str) -> bool:
