@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import runpy
 import shlex
-import signal
+import subprocess
 import textwrap
 import time
 from collections.abc import Callable
@@ -133,7 +132,8 @@ def test_a_killed_build_leaves_the_images_that_were_there(host: Host, tmp_path: 
     before = listing(host)
     running = start_playbook(str(play), "--extra-vars", "host_image_edition=killed")
     host.check_output(f"timeout 300 sh -c 'until [ -e {FOLDER}/boot/.building-amd64/root/usr ]; do sleep 0.1; done'")
-    os.killpg(running.pid, signal.SIGKILL)
+    # Its workers are in sessions of their own; the name of the play is in their command line too, and in no other.
+    subprocess.run(["pkill", "-KILL", "-f", str(play)], check=True)
     running.wait()
     # The program is in a process namespace of its own, which ends with the module.
     host.check_output("pkill -KILL -f '[h]ost_image_build'; sleep 1; ! pgrep -f '[m]mdebstrap'")
