@@ -13,7 +13,13 @@ LAB_CACHED = "make lab to guests, caches of another lab"
 HOSTS_AGAIN = "hosts made again, caches warm"
 LAB_AGAIN_CHANGES = "make lab again, things changed"
 REPEAT_CHANGES = "second deployment, things changed"
+REPEAT = "second deployment"
+REPEAT_SECONDS = "second deployment, by the clock"
+WHOLE_DEPLOYMENT = "deployment with a guest"
 COMPUTE_TASKS = "tasks of a compute"
+# Over how many computes the control node's own part is measured; the last has a bar.
+COMPUTES = (100, 200, 1000)
+MANY_MEMORY = f"peak memory over {COMPUTES[-1]} computes"
 POWER_ON = "power-on to ssh without firmware"
 PROVISIONED = "molecule/provision/inventory"
 
@@ -56,14 +62,17 @@ BENCHMARKS = (
             LAB_AGAIN_CHANGES: Bar(0, "changes"),
         },
     ),
-    Benchmark(
-        "thousand_computes",
-        "what the control node needs to deploy 1000 computes that are not there: memory, and seconds for each task",
-        "thousand_computes.py",
-        60,
-        "util-linux's unshare, and root or user namespaces",
-        arguments=("--hosts", "1000"),
-        bars={COMPUTE_TASKS: Bar(60, "tasks")},
+    *(
+        Benchmark(
+            f"computes_{hosts}",
+            f"what the control node needs to deploy {hosts} computes that are not there: memory, seconds for each task",
+            "thousand_computes.py",
+            max(5, 60 * hosts // 1000),
+            "util-linux's unshare, and root or user namespaces",
+            arguments=("--hosts", str(hosts)),
+            bars={COMPUTE_TASKS: Bar(60, "tasks")} | ({MANY_MEMORY: Bar(4096, "MiB")} if hosts == COMPUTES[-1] else {}),
+        )
+        for hosts in COMPUTES
     ),
     Benchmark(
         "deploy_floor",
@@ -75,7 +84,13 @@ BENCHMARKS = (
         # Fills the package cache, from which both sides then take their packages.
         before=(("--again", "create", "--until", "deploy"),),
         after=(("--remove",),),
-        bars={COMPUTE_TASKS: Bar(60, "tasks"), REPEAT_CHANGES: Bar(0, "changes")},
+        bars={
+            WHOLE_DEPLOYMENT: Bar(1.25, RATIO),
+            REPEAT: Bar(0.2, RATIO),
+            REPEAT_SECONDS: Bar(60, "s"),
+            REPEAT_CHANGES: Bar(0, "changes"),
+            COMPUTE_TASKS: Bar(60, "tasks"),
+        },
     ),
     Benchmark(
         "power_on_to_ssh",

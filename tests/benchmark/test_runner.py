@@ -222,7 +222,7 @@ def test_the_list_tells_bars_and_needs(capsys: pytest.CaptureFixture[str]) -> No
     assert row.split("  ")[0] == "good"
     assert row.endswith("a figure: 60 s")
     assert main(["--list"], Runner()) == 0
-    assert "thousand_computes" in capsys.readouterr().out
+    assert "computes_1000" in capsys.readouterr().out
 
 
 # What is kept
