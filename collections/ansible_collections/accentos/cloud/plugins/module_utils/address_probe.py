@@ -9,7 +9,7 @@ import select
 import socket
 import struct
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,20 +117,23 @@ def find_conflicts(
     heard: Iterable[tuple[str, str]],
     owners: Mapping[str, str],
     own_name: str,
+    restarted: Collection[str] = (),
 ) -> list[Conflict]:
     """Return the claims to addresses that others have.
 
     :param heard: address and MAC of each answer. This host does not answer itself, and counts by its INTERFACE.
     :param owners: MAC to the name of the host that has it. OWN_NAME: that of this host.
+    :param restarted: MACs of machines that lose the addresses that they have now.
     """
     known = {**owners, interface.mac: own_name}
+    leaving = frozenset(restarted)
     answers: dict[str, set[str]] = {}
     for address, mac in [*heard, *((str(one.ip), interface.mac) for one in interface.addresses)]:
         answers.setdefault(address, set()).add(mac)
     return [
         Conflict(claim.host, str(claim.address.ip), interface.name, mac, known.get(mac))
         for claim in claims
-        for mac in sorted(answers.get(str(claim.address.ip), set()) - claim.macs)
+        for mac in sorted(answers.get(str(claim.address.ip), set()) - claim.macs - leaving)
     ]
 
 

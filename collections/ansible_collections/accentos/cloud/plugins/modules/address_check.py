@@ -41,6 +41,12 @@ options:
     description: MAC addresses and the names of the hosts that have them, to name who has an address.
     type: dict
     default: {}
+  restarted:
+    description:
+      - MAC addresses of machines that are about to be started anew. What addresses they have now does not matter.
+    type: list
+    elements: str
+    default: []
   name:
     description: Name of the host that this runs on.
     type: str
@@ -127,12 +133,14 @@ def main() -> None:
         argument_spec={
             "claims": {"type": "list", "elements": "dict", "required": True, "options": claim},
             "owners": {"type": "dict", "default": {}},
+            "restarted": {"type": "list", "elements": "str", "default": []},
             "name": {"type": "str", "default": "this host"},
         },
         supports_check_mode=True,
     )
     planned, away = plan_probes(read_claims(module), own_interfaces(module))
     owners = {mac.lower(): str(host) for mac, host in module.params["owners"].items()}
+    restarted = frozenset(mac.lower() for mac in module.params["restarted"])
     try:
         heard = probe({place: sorted({claim.address.ip for claim in planned[place]}) for place in planned})
     except OSError as error:
@@ -143,7 +151,7 @@ def main() -> None:
     conflicts = [
         conflict
         for place, claims in planned.items()
-        for conflict in find_conflicts(place, claims, heard[place], owners, module.params["name"])
+        for conflict in find_conflicts(place, claims, heard[place], owners, module.params["name"], restarted)
     ]
     result: dict[str, Any] = {
         "changed": False,
@@ -154,7 +162,7 @@ def main() -> None:
     if conflicts:
         module.fail_json(
             msg=f"{'; '.join(str(conflict) for conflict in conflicts)}.",
-            remedy="Take the address from the machine that has it, or give the host another one in host_addresses.",
+            remedy="Turn that machine off or take the address from it, or give the host another one in host_addresses.",
             **result,
         )
     module.exit_json(**result)

@@ -29,14 +29,22 @@ def specification(number: int) -> dict[str, Any]:
     return {"network": network}
 
 
-def claimed(action: str, known: dict[str, Any], reinstall: list[str]) -> list[str]:
+OWN = ["02:00:00:00:01:12", "02:00:00:00:02:12"]
+OWNERS = {f"02:00:00:00:0{port}:{last}": host for port in (1, 2) for last, host in ((11, "a"), (12, "b"))}
+
+
+def claims_of(action: str, known: dict[str, Any], reinstall: list[str]) -> dict[str, Any]:
     steps = [{"host": "b", "action": action, "reason": "so"}]
-    found = address_claims({"a": specification(11), "b": specification(12)}, steps, known, reinstall)
-    assert found["owners"] == {
-        f"02:00:00:00:0{port}:{last}": host for port in (1, 2) for last, host in ((11, "a"), (12, "b"))
-    }
+    found: dict[str, Any] = address_claims({"a": specification(11), "b": specification(12)}, steps, known, reinstall)
+    return found
+
+
+def claimed(action: str, known: dict[str, Any], reinstall: list[str]) -> list[str]:
+    found = claims_of(action, known, reinstall)
+    assert found["owners"] == OWNERS
+    assert found["restarted"] == (OWN if action == "arm" else [])
     for row in found["claims"]:
-        assert (row["host"], row["macs"]) == ("b", ["02:00:00:00:01:12", "02:00:00:00:02:12"])
+        assert (row["host"], row["macs"]) == ("b", OWN)
     return [row["address"] for row in found["claims"]]
 
 
@@ -46,9 +54,24 @@ def test_a_machine_that_is_installed_is_given_all_its_addresses() -> None:
     assert claimed("arm", {"b": {"state": "failed"}}, []) == everywhere
 
 
-def test_a_host_that_has_its_addresses_is_given_none() -> None:
-    assert claimed("arm", {"b": {"state": "deployed"}}, ["b"]) == []
+def test_a_host_that_stays_is_given_none() -> None:
     assert claimed("nothing", {"b": {"state": "deployed"}}, []) == []
+
+
+def test_a_machine_that_is_installed_anew_may_get_other_addresses_than_it_has() -> None:
+    everywhere = ["192.0.2.12/24", "198.51.100.12/25", "203.0.113.12/26", "203.0.113.76/26"]
+    assert claimed("arm", {"b": {"state": "deployed"}}, ["b"]) == everywhere
+    # Of one that somebody else installed nobody knows which MAC its bonds took.
+    assert claimed("arm", {}, ["b"]) == ["192.0.2.12/24", "203.0.113.12/26"]
+
+
+def test_a_machine_answers_with_every_card_that_it_reported() -> None:
+    cards = [{"mac": OWN[0]}, {"mac": "02:00:00:00:03:12"}, {"mac": ""}, {"mac": "02:00:00:00:02:11"}]
+    found = claims_of("arm", {"b": {"state": "failed", "inventory": {"cards": cards}}}, [])
+    assert found["claims"][0]["macs"] == found["restarted"] == [*OWN, "02:00:00:00:03:12", "02:00:00:00:02:11"]
+    # The last one is described as a card of the other host.
+    assert found["owners"] == {**OWNERS, "02:00:00:00:03:12": "b"}
+    assert claims_of("arm", {"b": {"state": "failed", "inventory": None}}, [])["owners"] == OWNERS
 
 
 def test_a_host_that_is_not_known_and_answers_must_be_the_host() -> None:
