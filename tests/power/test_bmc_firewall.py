@@ -25,6 +25,13 @@ NETWORKS = {
     "tunnel": {"cidr": "203.0.113.0/25"},
     "out_of_band": {"cidr": "198.51.100.0/24"},
 }
+ROLE = {"name": "accentos.cloud.bmc_firewall"}
+# What systemd says before the first run.
+NO_UNIT = """\
+#!/bin/sh
+[ "$1" = show ] || exit 1
+printf 'LoadState=not-found\\nActiveState=inactive\\nUnitFileState=\\nNeedDaemonReload=no\\n'
+"""
 PORTS = [{"name": "management", "network": "management"}, {"name": "out_of_band", "network": "out_of_band"}]
 ROOT = [] if os.geteuid() == 0 else ["--map-root-user"]
 NAMESPACES = ["unshare", *ROOT, "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
@@ -90,6 +97,14 @@ KNOCKS = {
 }
 
 
+def written(folder: Path) -> dict[str, str]:
+    """Return the variables of the role by which it writes into FOLDER."""
+    return {
+        "__bmc_firewall_file": f"{folder}/{{{{ inventory_hostname }}}}.nft",
+        "__bmc_firewall_unit_file": f"{folder}/{{{{ inventory_hostname }}}}.service",
+    }
+
+
 def write_rules(folder: Path, *options: str, **values: Any) -> str:
     """Write the rules of deploy-1 and other-1 into FOLDER, as the role does; return what the run said."""
     hosts = {
@@ -98,18 +113,14 @@ def write_rules(folder: Path, *options: str, **values: Any) -> str:
     }
     other = hosts.pop("other-1")
     groups = {"deploy": {"hosts": hosts}, "compute": {"hosts": {"other-1": other}}}
-    role = {"name": "accentos.cloud.bmc_firewall", "tasks_from": "rules.yml", "rolespec_validate": False}
+    role = {**ROLE, "tasks_from": "rules.yml", "rolespec_validate": False}
     play = {
         "hosts": "all",
         "gather_facts": False,
         "vars": {"site_networks": NETWORKS, **values},
         "tasks": [{"ansible.builtin.import_role": role}],
     }
-    here = {
-        "__bmc_firewall_file": f"{folder}/{{{{ inventory_hostname }}}}.nft",
-        "__bmc_firewall_unit_file": f"{folder}/{{{{ inventory_hostname }}}}.service",
-    }
-    arguments = (*options, "--extra-vars", json.dumps(here), *write_play(folder, play, groups))
+    arguments = (*options, "--extra-vars", json.dumps(written(folder)), *write_play(folder, play, groups))
     code, output = run_playbook(*arguments, before=["unshare", *ROOT, "--net"])
     assert code == 0, output
     return output
@@ -179,6 +190,24 @@ def test_writing_the_rules_can_be_planned_and_repeated(tmp_path: Path) -> None:
     assert "changed=1" not in again
 
 
+def test_the_first_run_can_be_planned(tmp_path: Path) -> None:
+    program = tmp_path / "bin" / "systemctl"
+    program.parent.mkdir()
+    program.write_text(NO_UNIT)
+    program.chmod(0o755)
+    host = {**HERE, "host_addresses": {"management": "192.0.2.10"}, "host_interfaces": PORTS}
+    play = {"hosts": "all", "gather_facts": False, "vars": {"site_networks": NETWORKS}}
+    files = write_play(tmp_path, {**play, "roles": [ROLE]}, {"deploy": {"hosts": {"deploy-1": host}}})
+    code, output = run_playbook(
+        *files,
+        *("--check", "--diff", "--extra-vars", json.dumps(written(tmp_path))),
+        before=["unshare", *ROOT, "--net"],
+        PATH=f"{program.parent}:{os.environ['PATH']}",
+    )
+    assert (code, "+systemctl start accentos-out-of-band.service" in output) == (0, True), output
+    assert "changed=2" in output, output
+
+
 def test_rules_that_are_none_are_not_written(tmp_path: Path) -> None:
     write_rules(tmp_path)
     before = (tmp_path / "deploy-1.nft").read_text()
@@ -205,7 +234,7 @@ def test_a_host_that_would_lock_ansible_out_is_refused(tmp_path: Path, services:
         "hosts": "all",
         "gather_facts": False,
         "vars": {"site_networks": NETWORKS, "bmc_firewall_services": services},
-        "roles": [{"role": "accentos.cloud.bmc_firewall"}],
+        "roles": [ROLE],
     }
     # Nobody is at that address: what is not refused ends there.
     arguments = write_play(tmp_path, play, {"deploy": {"hosts": {"deploy-1": own}}})
