@@ -102,6 +102,7 @@ def written(folder: Path) -> dict[str, str]:
     return {
         "__bmc_firewall_file": f"{folder}/{{{{ inventory_hostname }}}}.nft",
         "__bmc_firewall_unit_file": f"{folder}/{{{{ inventory_hostname }}}}.service",
+        "__bmc_firewall_part": f"{folder}/{{{{ inventory_hostname }}}}.conf",
     }
 
 
@@ -172,6 +173,18 @@ def test_the_rules_are_a_table_of_their_own_that_is_loaded_again_in_its_place(ru
     """
     said = play_out(rules, script)
     assert [line for line in said if line.startswith("table")] == ["table inet others {", f"table inet {TABLE} {{"]
+
+
+@pytest.mark.parametrize("moment", ["ExecStartPost", "ExecReload", "ExecStopPost"])
+def test_the_rules_come_back_once_nftables_has_flushed_all(rules: Path, moment: str) -> None:
+    commands = [line.partition("=")[2] for line in (rules / "deploy-1.conf").read_text().splitlines() if moment in line]
+    script = f"""
+    load
+    ip netns exec deploy-1 nft flush ruleset
+    ip netns exec deploy-1 {commands[0].removeprefix("-")}
+    ip netns exec deploy-1 nft list tables
+    """
+    assert (len(commands), play_out(rules, script)) == (1, [f"table inet {TABLE}"])
 
 
 def test_a_controller_fetches_a_boot_medium_where_that_is_wanted(tmp_path: Path) -> None:
