@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -203,20 +204,27 @@ def test_writing_the_rules_can_be_planned_and_repeated(tmp_path: Path) -> None:
     assert "changed=1" not in again
 
 
-def test_the_first_run_can_be_planned(tmp_path: Path) -> None:
-    program = tmp_path / "bin" / "systemctl"
+def plan_first_run(folder: Path, services: Sequence[dict[str, Any]] = (), **settings: str) -> tuple[int, str]:
+    """Plan the role on a host of which systemd knows nothing yet, where SETTINGS are in the environment."""
+    program = folder / "bin" / "systemctl"
     program.parent.mkdir()
     program.write_text(NO_UNIT)
     program.chmod(0o755)
     host = {**HERE, "host_addresses": {"management": "192.0.2.10"}, "host_interfaces": PORTS}
-    play = {"hosts": "all", "gather_facts": False, "vars": {"site_networks": NETWORKS}}
-    files = write_play(tmp_path, {**play, "roles": [ROLE]}, {"deploy": {"hosts": {"deploy-1": host}}})
-    code, output = run_playbook(
+    values = {"site_networks": NETWORKS, "bmc_firewall_services": [*services]}
+    play = {"hosts": "all", "gather_facts": False, "vars": values}
+    files = write_play(folder, {**play, "roles": [ROLE]}, {"deploy": {"hosts": {"deploy-1": host}}})
+    return run_playbook(
         *files,
-        *("--check", "--diff", "--extra-vars", json.dumps(written(tmp_path))),
+        *("--check", "--diff", "--extra-vars", json.dumps(written(folder))),
         before=["unshare", *ROOT, "--net"],
         PATH=f"{program.parent}:{os.environ['PATH']}",
+        **settings,
     )
+
+
+def test_the_first_run_can_be_planned(tmp_path: Path) -> None:
+    code, output = plan_first_run(tmp_path)
     assert (code, "+systemctl start accentos-out-of-band.service" in output) == (0, True), output
     assert "changed=2" in output, output
 
@@ -255,3 +263,24 @@ def test_a_host_that_would_lock_ansible_out_is_refused(tmp_path: Path, services:
     said = " ".join(output.split())
     refused = "Ansible reaches deploy-1 at 198.51.100.10, in the network of the management controllers" in said
     assert (code != 0, refused, "UNREACHABLE" in said) == (True, not services, bool(services)), output
+
+
+@pytest.mark.parametrize(
+    ("session", "services", "end"),
+    [
+        ("198.51.100.7 50000 192.0.2.10 22", [], "198.51.100.7"),
+        ("203.0.113.7 50000 198.51.100.10 22", [], "198.51.100.10"),
+        ("198.51.100.7 50000 198.51.100.10 22", [], "198.51.100.7 and 198.51.100.10"),
+        ("198.51.100.7 50000 192.0.2.10 2222", [{"protocol": "tcp", "port": 22}], "198.51.100.7"),
+        ("198.51.100.7 50000 192.0.2.10 22", [{"protocol": "udp", "port": 22}], "198.51.100.7"),
+        ("198.51.100.7 50000 192.0.2.10 22", [{"protocol": "tcp", "port": 22}], ""),
+        ("203.0.113.7 50000 192.0.2.10 22", [], ""),
+    ],
+)
+def test_a_session_that_would_be_cut_off_is_refused(
+    tmp_path: Path, session: str, services: list[dict[str, Any]], end: str
+) -> None:
+    code, output = plan_first_run(tmp_path, services, SSH_CONNECTION=session)
+    told = f"Ansible's session with deploy-1 ({session}) ends at {end}, in the network of the management controllers"
+    found = (code != 0, told in " ".join(output.split()), "changed=0" in output)
+    assert found == ((True, True, True) if end else (False, False, False)), output
