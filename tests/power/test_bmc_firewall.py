@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.playbooks.runs import HERE, lost_lab, run_playbook, write_play
+from tests.playbooks.runs import ROOT as CHECKOUT
 
 DOORS = Path(__file__).with_name("doors.py")
 TABLE = "accentos_out_of_band"
@@ -246,6 +248,31 @@ def test_the_verb_asks_the_hosts_that_are_in_the_network_and_no_others(tmp_path:
     assert not [host for host in ("rack-1", "controller-1", "compute-1", "storage-1") if host in play]
     assert recap.count("unreachable=1") == 1
     assert "changed=1" not in recap
+
+
+def test_the_verb_takes_hosts_without_addresses_of_their_own(tmp_path: Path) -> None:
+    """Without ports, too, such a host is a stranger to the network of the controllers, unless it deploys."""
+    plays = {play["name"]: play for play in yaml.safe_load((CHECKOUT / "playbooks/harden_bmcs.yml").read_text())}
+    play = plays["Hosts beside the controllers"]
+    shown = {"ansible.builtin.debug": {"msg": "{{ inventory_hostname }} is in {{ group_names | join('+') }}."}}
+    hosts: dict[str, Any] = {
+        "stranger-1": HERE,
+        "port-1": {**HERE, "host_interfaces": PORTS},
+        "address-1": {**HERE, "host_addresses": {"out_of_band": "198.51.100.22"}},
+    }
+    files = write_play(
+        tmp_path,
+        {**play, "vars": {"site_networks": NETWORKS}, "tasks": [*play["tasks"], shown]},
+        {"deploy": {"hosts": {"deploy-1": HERE}}, "compute": {"hosts": hosts}},
+    )
+    code, output = run_playbook(*files)
+    wanted = [
+        "deploy-1 is in deploy+out_of_band_hosts.",
+        "stranger-1 is in compute+out_of_band_strangers.",
+        "port-1 is in compute+out_of_band_hosts.",
+        "address-1 is in compute+out_of_band_hosts.",
+    ]
+    assert (code, [line for line in wanted if line in output]) == (0, wanted), output
 
 
 @pytest.mark.parametrize("services", [[], [{"protocol": "tcp", "port": 22}]])
