@@ -276,8 +276,15 @@ def test_the_verb_takes_hosts_without_addresses_of_their_own(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("services", [[], [{"protocol": "tcp", "port": 22}]])
-def test_a_host_that_would_lock_ansible_out_is_refused(tmp_path: Path, services: list[dict[str, Any]]) -> None:
-    own = {"ansible_connection": "ssh", "ansible_host": "198.51.100.10", "host_addresses": {"management": "192.0.2.10"}}
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [("198.51.100.10", {"host_addresses": {"management": "192.0.2.10"}}), ("198.51.100.44", {})],
+    ids=["its own", "another"],
+)
+def test_a_host_that_would_lock_ansible_out_is_refused(
+    tmp_path: Path, services: list[dict[str, Any]], address: str, told: dict[str, Any]
+) -> None:
+    own = {"ansible_connection": "ssh", "ansible_host": address, **told}
     play = {
         "hosts": "all",
         "gather_facts": False,
@@ -288,7 +295,7 @@ def test_a_host_that_would_lock_ansible_out_is_refused(tmp_path: Path, services:
     arguments = write_play(tmp_path, play, {"deploy": {"hosts": {"deploy-1": own}}})
     code, output = run_playbook(*arguments, before=["unshare", *ROOT, "--net"])
     said = " ".join(output.split())
-    refused = "Ansible reaches deploy-1 at 198.51.100.10, in the network of the management controllers" in said
+    refused = f"Ansible reaches deploy-1 at {address}, in the network of the management controllers" in said
     assert (code != 0, refused, "UNREACHABLE" in said) == (True, not services, bool(services)), output
 
 
