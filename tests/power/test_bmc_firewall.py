@@ -206,8 +206,8 @@ def test_writing_the_rules_can_be_planned_and_repeated(tmp_path: Path) -> None:
     assert "changed=1" not in again
 
 
-def plan_first_run(folder: Path, services: Sequence[dict[str, Any]] = (), **settings: str) -> tuple[int, str]:
-    """Plan the role on a host of which systemd knows nothing yet, where SETTINGS are in the environment."""
+def plan_first_run(folder: Path, services: Sequence[dict[str, Any]] = (), session: str = "") -> tuple[int, str]:
+    """Plan the role on a host of which systemd knows nothing yet, from an SSH_CONNECTION of SESSION."""
     program = folder / "bin" / "systemctl"
     program.parent.mkdir()
     program.write_text(NO_UNIT)
@@ -221,7 +221,7 @@ def plan_first_run(folder: Path, services: Sequence[dict[str, Any]] = (), **sett
         *("--check", "--diff", "--extra-vars", json.dumps(written(folder))),
         before=["unshare", *ROOT, "--net"],
         PATH=f"{program.parent}:{os.environ['PATH']}",
-        **settings,
+        SSH_CONNECTION=session,
     )
 
 
@@ -314,7 +314,7 @@ def test_a_host_that_would_lock_ansible_out_is_refused(
 def test_a_session_that_would_be_cut_off_is_refused(
     tmp_path: Path, session: str, services: list[dict[str, Any]], end: str
 ) -> None:
-    code, output = plan_first_run(tmp_path, services, SSH_CONNECTION=session)
+    code, output = plan_first_run(tmp_path, services, session)
     told = f"Ansible's session with deploy-1 ({session}) ends at {end}, in the network of the management controllers"
     found = (code != 0, told in " ".join(output.split()), "changed=0" in output)
     assert found == ((True, True, True) if end else (False, False, False)), output
