@@ -11,12 +11,15 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.playbooks.runs import HERE, lost_lab, run_playbook, write_play
+from tests.playbooks.runs import ROOT as CHECKOUT
 
 DOORS = Path(__file__).with_name("doors.py")
 TABLE = "accentos_out_of_band"
@@ -25,6 +28,13 @@ NETWORKS = {
     "tunnel": {"cidr": "203.0.113.0/25"},
     "out_of_band": {"cidr": "198.51.100.0/24"},
 }
+ROLE = {"name": "accentos.cloud.bmc_firewall"}
+# What systemd says before the first run.
+NO_UNIT = """\
+#!/bin/sh
+[ "$1" = show ] || exit 1
+printf 'LoadState=not-found\\nActiveState=inactive\\nUnitFileState=\\nNeedDaemonReload=no\\n'
+"""
 PORTS = [{"name": "management", "network": "management"}, {"name": "out_of_band", "network": "out_of_band"}]
 ROOT = [] if os.geteuid() == 0 else ["--map-root-user"]
 NAMESPACES = ["unshare", *ROOT, "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
@@ -90,6 +100,15 @@ KNOCKS = {
 }
 
 
+def written(folder: Path) -> dict[str, str]:
+    """Return the variables of the role by which it writes into FOLDER."""
+    return {
+        "__bmc_firewall_file": f"{folder}/{{{{ inventory_hostname }}}}.nft",
+        "__bmc_firewall_unit_file": f"{folder}/{{{{ inventory_hostname }}}}.service",
+        "__bmc_firewall_part": f"{folder}/{{{{ inventory_hostname }}}}.conf",
+    }
+
+
 def write_rules(folder: Path, *options: str, **values: Any) -> str:
     """Write the rules of deploy-1 and other-1 into FOLDER, as the role does; return what the run said."""
     hosts = {
@@ -98,18 +117,14 @@ def write_rules(folder: Path, *options: str, **values: Any) -> str:
     }
     other = hosts.pop("other-1")
     groups = {"deploy": {"hosts": hosts}, "compute": {"hosts": {"other-1": other}}}
-    role = {"name": "accentos.cloud.bmc_firewall", "tasks_from": "rules.yml", "rolespec_validate": False}
+    role = {**ROLE, "tasks_from": "rules.yml", "rolespec_validate": False}
     play = {
         "hosts": "all",
         "gather_facts": False,
         "vars": {"site_networks": NETWORKS, **values},
         "tasks": [{"ansible.builtin.import_role": role}],
     }
-    here = {
-        "__bmc_firewall_file": f"{folder}/{{{{ inventory_hostname }}}}.nft",
-        "__bmc_firewall_unit_file": f"{folder}/{{{{ inventory_hostname }}}}.service",
-    }
-    arguments = (*options, "--extra-vars", json.dumps(here), *write_play(folder, play, groups))
+    arguments = (*options, "--extra-vars", json.dumps(written(folder)), *write_play(folder, play, groups))
     code, output = run_playbook(*arguments, before=["unshare", *ROOT, "--net"])
     assert code == 0, output
     return output
@@ -163,6 +178,18 @@ def test_the_rules_are_a_table_of_their_own_that_is_loaded_again_in_its_place(ru
     assert [line for line in said if line.startswith("table")] == ["table inet others {", f"table inet {TABLE} {{"]
 
 
+@pytest.mark.parametrize("moment", ["ExecStartPost", "ExecReload", "ExecStopPost"])
+def test_the_rules_come_back_once_nftables_has_flushed_all(rules: Path, moment: str) -> None:
+    commands = [line.partition("=")[2] for line in (rules / "deploy-1.conf").read_text().splitlines() if moment in line]
+    script = f"""
+    load
+    ip netns exec deploy-1 nft flush ruleset
+    ip netns exec deploy-1 {commands[0].removeprefix("-")}
+    ip netns exec deploy-1 nft list tables
+    """
+    assert (len(commands), play_out(rules, script)) == (1, [f"table inet {TABLE}"])
+
+
 def test_a_controller_fetches_a_boot_medium_where_that_is_wanted(tmp_path: Path) -> None:
     write_rules(tmp_path, provision_boot="virtual_media", bmc_firewall_services=[{"protocol": "tcp", "port": 80}])
     said = play_out(tmp_path, "load\nknock bmc tcp/80 198.51.100.10\nknock bmc tcp/22 198.51.100.10\n")
@@ -177,6 +204,31 @@ def test_writing_the_rules_can_be_planned_and_repeated(tmp_path: Path) -> None:
     again = write_rules(tmp_path)
     assert "changed=0" in again
     assert "changed=1" not in again
+
+
+def plan_first_run(folder: Path, services: Sequence[dict[str, Any]] = (), session: str = "") -> tuple[int, str]:
+    """Plan the role on a host of which systemd knows nothing yet, from an SSH_CONNECTION of SESSION."""
+    program = folder / "bin" / "systemctl"
+    program.parent.mkdir()
+    program.write_text(NO_UNIT)
+    program.chmod(0o755)
+    host = {**HERE, "host_addresses": {"management": "192.0.2.10"}, "host_interfaces": PORTS}
+    values = {"site_networks": NETWORKS, "bmc_firewall_services": [*services]}
+    play = {"hosts": "all", "gather_facts": False, "vars": values}
+    files = write_play(folder, {**play, "roles": [ROLE]}, {"deploy": {"hosts": {"deploy-1": host}}})
+    return run_playbook(
+        *files,
+        *("--check", "--diff", "--extra-vars", json.dumps(written(folder))),
+        before=["unshare", *ROOT, "--net"],
+        PATH=f"{program.parent}:{os.environ['PATH']}",
+        SSH_CONNECTION=session,
+    )
+
+
+def test_the_first_run_can_be_planned(tmp_path: Path) -> None:
+    code, output = plan_first_run(tmp_path)
+    assert (code, "+systemctl start accentos-out-of-band.service" in output) == (0, True), output
+    assert "changed=2" in output, output
 
 
 def test_rules_that_are_none_are_not_written(tmp_path: Path) -> None:
@@ -198,18 +250,71 @@ def test_the_verb_asks_the_hosts_that_are_in_the_network_and_no_others(tmp_path:
     assert "changed=1" not in recap
 
 
+def test_the_verb_takes_hosts_without_addresses_of_their_own(tmp_path: Path) -> None:
+    """Without ports, too, such a host is a stranger to the network of the controllers, unless it deploys."""
+    plays = {play["name"]: play for play in yaml.safe_load((CHECKOUT / "playbooks/harden_bmcs.yml").read_text())}
+    play = plays["Hosts beside the controllers"]
+    shown = {"ansible.builtin.debug": {"msg": "{{ inventory_hostname }} is in {{ group_names | join('+') }}."}}
+    hosts: dict[str, Any] = {
+        "stranger-1": HERE,
+        "port-1": {**HERE, "host_interfaces": PORTS},
+        "address-1": {**HERE, "host_addresses": {"out_of_band": "198.51.100.22"}},
+    }
+    files = write_play(
+        tmp_path,
+        {**play, "vars": {"site_networks": NETWORKS}, "tasks": [*play["tasks"], shown]},
+        {"deploy": {"hosts": {"deploy-1": HERE}}, "compute": {"hosts": hosts}},
+    )
+    code, output = run_playbook(*files)
+    wanted = [
+        "deploy-1 is in deploy+out_of_band_hosts.",
+        "stranger-1 is in compute+out_of_band_strangers.",
+        "port-1 is in compute+out_of_band_hosts.",
+        "address-1 is in compute+out_of_band_hosts.",
+    ]
+    assert (code, [line for line in wanted if line in output]) == (0, wanted), output
+
+
 @pytest.mark.parametrize("services", [[], [{"protocol": "tcp", "port": 22}]])
-def test_a_host_that_would_lock_ansible_out_is_refused(tmp_path: Path, services: list[dict[str, Any]]) -> None:
-    own = {"ansible_connection": "ssh", "ansible_host": "198.51.100.10", "host_addresses": {"management": "192.0.2.10"}}
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [("198.51.100.10", {"host_addresses": {"management": "192.0.2.10"}}), ("198.51.100.44", {})],
+    ids=["its own", "another"],
+)
+def test_a_host_that_would_lock_ansible_out_is_refused(
+    tmp_path: Path, services: list[dict[str, Any]], address: str, told: dict[str, Any]
+) -> None:
+    own = {"ansible_connection": "ssh", "ansible_host": address, **told}
     play = {
         "hosts": "all",
         "gather_facts": False,
         "vars": {"site_networks": NETWORKS, "bmc_firewall_services": services},
-        "roles": [{"role": "accentos.cloud.bmc_firewall"}],
+        "roles": [ROLE],
     }
     # Nobody is at that address: what is not refused ends there.
     arguments = write_play(tmp_path, play, {"deploy": {"hosts": {"deploy-1": own}}})
     code, output = run_playbook(*arguments, before=["unshare", *ROOT, "--net"])
     said = " ".join(output.split())
-    refused = "Ansible reaches deploy-1 at 198.51.100.10, in the network of the management controllers" in said
+    refused = f"Ansible reaches deploy-1 at {address}, in the network of the management controllers" in said
     assert (code != 0, refused, "UNREACHABLE" in said) == (True, not services, bool(services)), output
+
+
+@pytest.mark.parametrize(
+    ("session", "services", "end"),
+    [
+        ("198.51.100.7 50000 192.0.2.10 22", [], "198.51.100.7"),
+        ("203.0.113.7 50000 198.51.100.10 22", [], "198.51.100.10"),
+        ("198.51.100.7 50000 198.51.100.10 22", [], "198.51.100.7 and 198.51.100.10"),
+        ("198.51.100.7 50000 192.0.2.10 2222", [{"protocol": "tcp", "port": 22}], "198.51.100.7"),
+        ("198.51.100.7 50000 192.0.2.10 22", [{"protocol": "udp", "port": 22}], "198.51.100.7"),
+        ("198.51.100.7 50000 192.0.2.10 22", [{"protocol": "tcp", "port": 22}], ""),
+        ("203.0.113.7 50000 192.0.2.10 22", [], ""),
+    ],
+)
+def test_a_session_that_would_be_cut_off_is_refused(
+    tmp_path: Path, session: str, services: list[dict[str, Any]], end: str
+) -> None:
+    code, output = plan_first_run(tmp_path, services, session)
+    told = f"Ansible's session with deploy-1 ({session}) ends at {end}, in the network of the management controllers"
+    found = (code != 0, told in " ".join(output.split()), "changed=0" in output)
+    assert found == ((True, True, True) if end else (False, False, False)), output
