@@ -196,6 +196,8 @@ def test_a_machine_without_a_card_of_the_site_is_left_alone(world: World) -> Non
         "the site describes eno2 (52:54:00:00:00:02), and this machine has enp2s0 (52:54:00:00:00:0c) instead\nRemedy: "
     )
     assert world.service.reports[-1]["detail"].startswith(both)
+    # Nor is a card there whose driver is not.
+    assert "add it to host_image_firmware or host_image_ramdisk_modules" in world.service.reports[-1]["detail"]
     assert world.calls() == []
 
 
