@@ -1,5 +1,5 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The attempts of the role provision with the real service of the provisioner; the machines are a thread of the test."""
+"""Attempts of the role provision with the real service of the provisioner; the machines are a thread of the test."""
 
 from __future__ import annotations
 
@@ -118,7 +118,8 @@ def test_a_second_attempt_installs_again_what_is_still_as_it_was(tmp_path: Path,
             },
             {
                 "ansible.builtin.debug": {
-                    "msg": "{% for row in __provision_results %}{{ row.host }} {{ row.attempt }} {{ row.state }};{% endfor %}"
+                    "msg": "{% for row in __provision_results %}{{ row.host }} {{ row.attempt }} {{ row.state }};"
+                    "{% endfor %}"
                 }
             },
         ],
@@ -133,8 +134,5 @@ def test_a_second_attempt_installs_again_what_is_still_as_it_was(tmp_path: Path,
     assert f"{first}compute-1 2 deployed;compute-2 2 deployed;compute-3 2 deployed;" in said, said
     assert {host: running.state(host) for host in MACS} == dict.fromkeys(MACS, "deployed")
     # Armed and installed; what was lost was disarmed and armed again in between.
-    assert {host: running.cobbler.saves.count(host) for host in MACS} == {
-        "compute-1": 4,
-        "compute-2": 4,
-        "compute-3": 2,
-    }
+    saved = {host: running.cobbler.saves.count(host) for host in MACS}
+    assert saved == {"compute-1": 4, "compute-2": 4, "compute-3": 2}

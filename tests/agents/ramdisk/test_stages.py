@@ -197,7 +197,7 @@ def test_a_machine_without_a_card_of_the_site_is_left_alone(world: World) -> Non
     )
     assert world.service.reports[-1]["detail"].startswith(both)
     # Nor is a card there whose driver is not.
-    assert "add it to host_image_firmware or host_image_ramdisk_modules" in world.service.reports[-1]["detail"]
+    assert "add it to host_image_firmware / host_image_ramdisk_modules" in world.service.reports[-1]["detail"]
     assert world.calls() == []
 
 

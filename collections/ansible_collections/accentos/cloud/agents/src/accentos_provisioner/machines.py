@@ -44,7 +44,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Machine:
-    """All that is known of a machine. ``deployed_at`` stays, with ``host_keys``, until an installation touches the disks."""
+    """All that is known of a machine. ``deployed_at`` and ``host_keys`` stay until an installation touches disks."""
 
     host: str
     state: str
