@@ -10,7 +10,7 @@ import json
 import re
 import socketserver
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -104,6 +104,56 @@ def socket(tmp_path: Path) -> Iterator[str]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield str(tmp_path / "socket")
         server.shutdown()
+
+
+def run_part(folder: Path, part: str, socket: str, password: str, facts: Mapping[str, Any]) -> tuple[Daemon, int, str]:
+    """Run a PART of the role where compute-2 was lost, with this PASSWORD at Cobbler; return it, code and output."""
+    daemon = Daemon()
+    for name, address in (("compute-1", "192.0.2.1"), ("compute-2", "192.0.2.2")):
+        ports = {"eth0": {**INTERFACE, "ip_address": address}}
+        daemon.items["system"][name] = {**NEW["system"], "name": name, "autoinstall_meta": META, "interfaces": ports}
+    SecretStore(folder).set("cobbler_admin_password", password)
+    role = {"name": "accentos.cloud.provision", "tasks_from": f"{part}.yml", "rolespec_validate": False}
+    (folder / "facts.json").write_text(json.dumps({**facts, "provision_known_hosts": str(folder / "known_hosts")}))
+    hosts = {name: {"host_bmc": {"driver": "ipmi", "address": "192.0.2.9"}} for name in daemon.items["system"]}
+    with serving(daemon) as server:
+        play = {
+            "hosts": "deploy",
+            "gather_facts": False,
+            "module_defaults": {
+                "accentos.cloud.provision_info": {"socket": socket},
+                "group/accentos.cloud.cobbler": {"url": server.url},
+            },
+            "tasks": [{"ansible.builtin.import_role": role}],
+        }
+        words = write_play(folder, play, {"deploy": {"hosts": {"deploy-1": HERE}}, "compute": {"hosts": hosts}})
+        return daemon, *run_playbook(f"--extra-vars=@{folder}/facts.json", *words)
+
+
+ENROLLED = {"__provision_waited": {"lost": ["compute-2"]}, "__provision_enrolment": {"approvals": [{}]}}
+
+
+def test_an_enrolled_machine_that_is_lost_takes_nothing_from_the_others(tmp_path: Path, socket: str) -> None:
+    daemon, code, said = run_part(tmp_path, "enrolled", socket, PASSWORD, ENROLLED)
+    assert (code, "Lost: compute-2." in said) == (2, True), said
+    assert (tmp_path / "known_hosts").read_text().startswith("192.0.2.1,compute-1 ssh-ed25519 AAAA\n")
+    assert read_hardware(daemon.items["system"]["compute-1"]["autoinstall_meta"])["cpu"]["threads"] == 4
+
+
+@pytest.mark.parametrize("part", ["enrolled", "report"])
+def test_who_was_lost_is_told_although_cobbler_is_in_trouble(tmp_path: Path, socket: str, part: str) -> None:
+    facts = ENROLLED | {
+        "__provision_rows": [],
+        "__provision_results": [result("compute-2", 1, "failed", "disks", "no disk")],
+        "__provision_pending": ["compute-1", "compute-2"],
+    }
+    _daemon, code, said = run_part(tmp_path, part, socket, "x" * 12, facts)
+    assert code == 2
+    assert re.search(r"Remember in Cobbler what the machines are made of.*\n(.*\n)*?.*(FAILED|fatal)", said), said
+    assert "Lost: compute-2" in said, said
+    # One that is deployed as before its reinstallation, which was lost, is not to be waited for.
+    assert "changed: [deploy-1] => (item=compute-1)" not in said
+    assert part == "enrolled" or "Let the playbook know" in said
 
 
 def test_the_end_shows_every_stage_and_keeps_what_machines_reported(tmp_path: Path, socket: str) -> None:

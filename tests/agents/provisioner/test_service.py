@@ -204,6 +204,52 @@ def test_a_host_whose_disks_were_touched_is_no_longer_deployed(running: Running)
     assert running.arm()
 
 
+@pytest.mark.parametrize("reports", [[], ["specification started"], ["specification started", "specification failed"]])
+def test_a_reinstallation_that_ends_before_the_disks_loses_nothing(running: Running, reports: list[str]) -> None:
+    running.arm()
+    install(running)
+    running.arm(reinstall=True)
+    session = running.fetch(running.cobbler.token("compute-1"))["session"]
+    for report in reports:
+        running.report(session, *report.split())
+    assert running.admin("DELETE", "installs", "compute-1") == {"changed": True}
+    machine = running.admin("GET", "machines", "compute-1")
+    assert (machine["state"], machine["stages"], machine["host_keys"]) == ("deployed", [], ["ssh-ed25519 AAAA"])
+    assert running.cobbler.token("compute-1") is None
+    # It would ask before it touches its disks, now as well.
+    with pytest.raises(RefusedError, match="this session is not known"):
+        running.report(session, "disks", "started")
+    with pytest.raises(ProvisionerError, match=r"409.*compute-1 is deployed"):
+        running.arm()
+    assert running.arm(reinstall=True)
+
+
+def test_a_reinstallation_that_is_refused_loses_nothing(running: Running) -> None:
+    running.arm()
+    install(running)
+    running.arm(reinstall=True)
+    running.arm("compute-2", macs=[OTHER], address="127.0.0.2")
+    with pytest.raises(RefusedError, match="belongs to compute-2"):
+        running.client.post("/v1/specification", {"token": running.cobbler.token("compute-1"), "macs": [MAC, OTHER]})
+    assert running.state() == "failed"
+    assert running.admin("DELETE", "installs", "compute-1") == {"changed": True}
+    machine = running.admin("GET", "machines", "compute-1")
+    assert (machine["state"], machine["host_keys"]) == ("deployed", ["ssh-ed25519 AAAA"])
+
+
+def test_a_reinstallation_that_touched_the_disks_is_not_deployed(running: Running) -> None:
+    running.arm()
+    install(running)
+    running.arm(reinstall=True)
+    session = running.fetch(running.cobbler.token("compute-1"))["session"]
+    for report in ("specification started", "specification done", "disks started"):
+        running.report(session, *report.split())
+    assert running.admin("GET", "machines", "compute-1")["host_keys"] == []
+    running.admin("DELETE", "installs", "compute-1")
+    machine = running.admin("GET", "machines", "compute-1")
+    assert (machine["state"], machine["stages"][-1]["stage"], machine["host_keys"]) == ("failed", "disks", [])
+
+
 def test_two_hosts_with_one_mac_are_refused(running: Running) -> None:
     running.arm()
     with pytest.raises(ProvisionerError, match=f"compute-2 and compute-1 both claim the MAC {MAC}"):

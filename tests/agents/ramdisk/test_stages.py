@@ -166,7 +166,8 @@ def test_an_installation_from_beginning_to_end(world: World) -> None:
     assert world.device.read_bytes()[: len(world.raw)] == world.raw
     last = world.service.reports[-1]
     assert (last["detail"], last["host_keys"], last["session"]) == ("reboot", ["ssh-ed25519 AAAA"], "s")
-    assert world.service.patience == [stages.SHORT] * 11 + [stages.LONG]
+    before_the_disks = [stages.SHORT, stages.SHORT, stages.FAILURE]
+    assert world.service.patience == [*before_the_disks, *[stages.SHORT] * 8, stages.LONG]
     assert world.service.reports[3]["detail"] == f"plain on /dev/{DISK}1"
     assert all(report["seconds"] >= 0 for report in world.service.reports)
     assert (world.mount_point / "etc/hostname").read_text() == "compute-1\n"
@@ -195,6 +196,8 @@ def test_a_machine_without_a_card_of_the_site_is_left_alone(world: World) -> Non
         "the site describes eno2 (52:54:00:00:00:02), and this machine has enp2s0 (52:54:00:00:00:0c) instead\nRemedy: "
     )
     assert world.service.reports[-1]["detail"].startswith(both)
+    # Nor is a card there whose driver is not.
+    assert "add it to host_image_firmware / host_image_ramdisk_modules" in world.service.reports[-1]["detail"]
     assert world.calls() == []
 
 
@@ -296,6 +299,13 @@ def test_a_report_that_did_not_arrive_comes_with_the_next(world: World, away: tu
     world.service.away.add(away)
     world.install()
     assert world.service.told() == ALL
+
+
+def test_no_disk_is_touched_before_the_service_knows(world: World) -> None:
+    world.service.away.add(("disks", "started"))
+    with pytest.raises(AgentError, match="is away"):
+        world.install()
+    assert world.calls() == []
 
 
 def test_the_last_report_must_arrive(world: World) -> None:

@@ -241,8 +241,12 @@ def judge(
     done = {row["stage"]: float(row["seconds"]) for row in machine["stages"] if row["status"] != "started"}
     last = machine["stages"][-1] if machine["stages"] else None
     state = machine["state"]
-    if state == "deployed":
+    if state == "deployed" and last:
         return Progress(host, state, "finish", 0.0, done)
+    if state == "deployed":
+        # What was armed and disarmed again is deployed as before.
+        reason = "it was not installed again: it was disarmed, or its token has expired"
+        return Progress(host, "failed", BOOT, 0.0, done, reason)
     if state == "failed":
         reason = last["detail"] if last and last["status"] == "failed" else "it was disarmed"
         return Progress(host, state, last["stage"] if last else BOOT, 0.0, done, reason)

@@ -44,7 +44,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Machine:
-    """All that is known of a machine. ``deployed_at`` stays until an installation touches the disks."""
+    """All that is known of a machine. ``deployed_at`` and ``host_keys`` stay until an installation touches disks."""
 
     host: str
     state: str
@@ -184,12 +184,20 @@ def arm(machine: Machine | None, host: str, order: Order, token_sha256: str, now
 
 
 def disarm(machine: Machine, now: float) -> Machine | None:
-    """Return MACHINE after it was taken off the list of installations; None if nothing is left to remember."""
+    """Return MACHINE after it was taken off the list of installations; None if nothing is left to remember.
+
+    One whose disks are still those of a deployed host is deployed again, without stages: nothing installed it.
+    """
+    if machine.state == "deployed":
+        return machine
+    if machine.deployed_at is not None:
+        # A machine that waits in its ramdisk asks before it touches a disk, and is refused without its session.
+        return dataclasses.replace(
+            machine, state="deployed", stages=(), token_sha256=None, session_sha256=None, expires_at=now
+        )
     if machine.state == "installing":
         return dataclasses.replace(machine, state="failed", session_sha256=None, expires_at=now)
-    if machine.state == "armed" and machine.deployed_at is not None:
-        return dataclasses.replace(machine, state="deployed", token_sha256=None, expires_at=now)
-    return machine if machine.state == "deployed" else None
+    return None
 
 
 def has_expired(machine: Machine, now: float) -> bool:
@@ -243,7 +251,7 @@ def begin(machine: Machine, session_sha256: str, now: float) -> Machine:
         token_sha256=None,
         session_sha256=session_sha256,
         stages=(),
-        host_keys=(),
+        host_keys=machine.host_keys if machine.deployed_at is not None else (),
         expires_at=now + PATIENCE,
     )
 
@@ -309,7 +317,7 @@ def take_report(machine: Machine, report: Report, now: float) -> Machine:
         machine,
         state=state,
         stages=(*kept, Stage(report.stage, report.status, report.seconds, report.detail, now)),
-        host_keys=report.host_keys or machine.host_keys,
+        host_keys=report.host_keys or (() if touched else machine.host_keys),
         expires_at=now + PATIENCE,
         deployed_at=now if done else None if touched else machine.deployed_at,
     )

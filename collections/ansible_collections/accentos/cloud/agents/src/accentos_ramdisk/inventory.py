@@ -196,7 +196,8 @@ def refuse_other_cards(described: Mapping[str, str], present: Collection[str], i
     others = {mac: named.get(mac, "a card") for mac in sorted(present) if mac not in described}
     raise AgentError(
         f"the site describes {_listed(missing)}, and this machine has {_listed(others) or 'nothing'} instead",
-        "See whether this is the machine that the site means, and mend the MACs in its host_interfaces.",
+        "See whether this is the machine that the site means, and mend the MACs in its host_interfaces; or, if its "
+        "driver or firmware is not in the ramdisk, add it to host_image_firmware / host_image_ramdisk_modules.",
     )
 
 

@@ -27,8 +27,8 @@ log = logging.getLogger(__name__)
 
 STAGES = ("specification", "disks", "image", "configuration", "boot_loader", "finish")
 MOUNT_POINT = Path("/run/accentos/target")
-# Seconds: reports in between wait only shortly for a service that is away; the last one must arrive, since a machine
-# whose netboot stays on would come back here.
+# Seconds: reports in between wait only shortly for a service that is away; the one before disks are touched, those of
+# failures and the last one must arrive. A machine whose netboot stays on would come back here.
 SHORT, FAILURE, LONG = 5.0, 60.0, 3600.0
 _DETAIL = 4000
 
@@ -101,10 +101,13 @@ class Outcome:
 
 
 @contextmanager
-def stage(reports: Reports, name: str) -> Iterator[Outcome]:
-    """Report the start and the end of stage NAME. What the block raises goes on after its report."""
+def stage(reports: Reports, name: str, *, patience: float = SHORT) -> Iterator[Outcome]:
+    """Report the start and the end of stage NAME. What the block raises goes on after its report.
+
+    With PATIENCE over SHORT it does not start before the service knows. Raises AgentError if that does not come about.
+    """
     log.info("stage %s", name)
-    reports.send(name, "started")
+    reports.send(name, "started", patience=patience)
     started = time.monotonic()
     outcome = Outcome()
     try:
@@ -210,7 +213,8 @@ def install(
         described = {interface.mac: interface.name for interface in specification.network.interfaces}
         refuse_other_cards(described, macs, inventory)
         outcome.detail = f"{specification.host}, image {specification.image.name}"
-    with stage(reports, "disks") as outcome:
+    # For the service a host is deployed until it hears this, so that it must have heard before a disk is touched.
+    with stage(reports, "disks", patience=FAILURE) as outcome:
         layout = prepare_disks(read_disks(machine.root, machine.extra_disks), specification)
         outcome.detail = f"{specification.layout} on {', '.join(layout.boot_disks)}"
     with stage(reports, "image") as outcome:

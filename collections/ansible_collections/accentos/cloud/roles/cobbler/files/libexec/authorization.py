@@ -5,14 +5,18 @@ Cobbler's own module "ownership" lets every user in its file write templates, an
 Here administrators may do everything. All others may read, and may change those fields of a system that an installation
 needs, if the system itself names them as owner.
 
-Cobbler 3.3.10 ends old logins only when somebody asks it whether a login is still good. Here each use of one asks.
+Cobbler 3.3.10 ends old logins only when somebody asks it whether a login is still good (``token_check``), and who asks
+prolongs it, without end. Here each use of one looks at its age, and nothing prolongs it.
 """
 
 from __future__ import annotations
 
 import importlib
+import threading
 import time
+from collections.abc import Mapping
 from configparser import ConfigParser
+from types import SimpleNamespace
 from typing import Any
 
 USERS_FILE = "/etc/cobbler/users.conf"
@@ -34,15 +38,35 @@ def end_logins(interface: Any) -> None:
     Every call that needs a login asks for its user first, that of cobblerd's own secret included.
     """
     user_of = interface.get_user_from_token
+    first: dict[str, float] = {}
+    lock = threading.Lock()
+    # An old login is refused like one that is not there. It stays in Cobbler's memory: Cobbler deletes it itself, and
+    # would trip over one that has gone meanwhile.
+    nobody = SimpleNamespace(token_cache={})
 
     def get_user_from_token(api: Any, token: object) -> Any:
-        made = api.token_cache.get(token, (None,))[0] if isinstance(token, str) else None
-        if made is not None and time.time() > made + api.api.settings().auth_token_expiration:
-            # Another thread may have done so.
-            api.token_cache.pop(token, None)
-        return user_of(api, token)
+        with lock:
+            made = first_time(first, api.token_cache, token) if isinstance(token, str) else None
+        old = made is not None and time.time() > made + api.api.settings().auth_token_expiration
+        return user_of(nobody if old else api, token)
 
     interface.get_user_from_token = get_user_from_token
+
+
+def first_time(first: dict[str, float], logins: Mapping[str, tuple[float, str]], token: str) -> float | None:
+    """Return the time that ``token`` had among Cobbler's ``logins`` when it was seen first; None if it is not there.
+
+    Cobbler puts the present time in its place, but asks for the user before. ``first`` keeps the times, seconds since
+    1970, and forgets logins that Cobbler has forgotten, so that it does not grow beyond them.
+    """
+    login = logins.get(token)
+    if login is None:
+        return None
+    made = first.setdefault(token, login[0])
+    if len(first) > len(logins):
+        for gone in set(first).difference(list(logins)):
+            del first[gone]
+    return made
 
 
 def groups_of(user: str) -> set[str]:

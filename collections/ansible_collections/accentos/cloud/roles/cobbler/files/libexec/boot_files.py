@@ -213,7 +213,8 @@ def altered(name: str, found: str, source: Path, wanted: str) -> str:
         whole_source = False
     if not whole_source:
         return f"{said}Nor is its source {source}. {KEPT} {BUILD}"
-    return f"{said}Its source {source} is whole. {KEPT} Find out who wrote to Cobbler's copy; then {COPY}"
+    causes = "Find out who wrote to Cobbler's copy, or it is of a build that is gone"
+    return f"{said}Its source {source} is whole. {KEPT} {causes}; then {COPY}"
 
 
 def check_built(cobbler: Path, tftp: Path) -> None:

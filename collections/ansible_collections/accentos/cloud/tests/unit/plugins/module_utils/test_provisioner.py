@@ -155,6 +155,12 @@ def test_mistakes_are_told_before_anything_is_done(wanted: Any, reinstall: list[
             Progress("a", "deployed", "finish", 0.0, {"finish": 2.0}),
         ),
         (
+            {"state": "deployed"},
+            Progress(
+                "a", "failed", "boot", 0.0, {}, "it was not installed again: it was disarmed, or its token has expired"
+            ),
+        ),
+        (
             {"state": "failed", "stages": [stage("disks", "failed", 1.0, "no disk")]},
             Progress("a", "failed", "disks", 0.0, {"disks": 2.0}, "no disk"),
         ),
