@@ -244,7 +244,6 @@ def test_a_machine_that_nobody_described_becomes_a_host(host: Host) -> None:
     assert "No machine is waiting" in playbook("playbooks/enrol.yml")
 
 
-@pytest.mark.long
 def test_an_enrolled_machine_is_forgotten_once(host: Host) -> None:
     words = ("playbooks/enrol.yml", "--extra-vars", json.dumps({"provision_forgotten": [NEW]}))
     rack("virsh", "destroy", STRANGER)
