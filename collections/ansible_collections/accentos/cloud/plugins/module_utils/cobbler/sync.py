@@ -20,6 +20,9 @@ MARKER_FOLDER = Path("/var/lib/accentos/cobbler")
 TYPES = ("distro", "profile", "system", "image", "menu", "repo", "file", "package", "mgmtclass")
 # These change with every save, even one that changes nothing else.
 _VOLATILE = frozenset({"ctime", "mtime", "depth", "tree_build_time"})
+# cobblerd 3.3.10 appends the owners of objects to this at each rendering, and has the first ones again after a
+# restart. It is in no boot file.
+_GROWING = frozenset({"default_ownership"})
 _FILES = ("kernel", "initrd", "file")
 _PAUSE = 0.1
 # A task that a restart of cobblerd ended is started again; more often means that cobblerd dies of it.
@@ -68,11 +71,7 @@ def digest_state(
             }
             for what, items in objects.items()
         },
-        # cobblerd 3.3.10 appends default_ownership to itself at each rendering: only the first of each counts.
-        "settings": {
-            key: list(dict.fromkeys(map(str, value))) if isinstance(value, list) else value
-            for key, value in settings.items()
-        },
+        "settings": {key: value for key, value in settings.items() if key not in _GROWING},
         "files": {
             raw[key]: describe_file(Path(raw[key]))
             for items in objects.values()
