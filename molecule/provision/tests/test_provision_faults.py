@@ -146,3 +146,10 @@ def test_a_machine_is_installed_from_the_boot_medium_that_its_controller_inserts
     rack("virsh", "destroy", OTHER)
     rack("virsh", "start", OTHER)
     assert reach(MACHINES[OTHER]).check_output("hostname") == OTHER
+
+
+def test_the_command_line_of_a_cloud_does_not_keep_cobbler_from_starting(host: Host) -> None:
+    # It brings psutil, see test_openstack_client. cobblerd uses that where it is, and must do so in its sandbox.
+    assert host.package("python3-psutil").is_installed
+    host.check_output("systemctl restart cobblerd.service")
+    assert host.service("cobblerd").is_running
