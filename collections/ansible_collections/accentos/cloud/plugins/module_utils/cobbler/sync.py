@@ -18,8 +18,9 @@ from .v3_3 import Cobbler
 
 MARKER_FOLDER = Path("/var/lib/accentos/cobbler")
 TYPES = ("distro", "profile", "system", "image", "menu", "repo", "file", "package", "mgmtclass")
-# These change with every save, even one that changes nothing else.
-_VOLATILE = frozenset({"ctime", "mtime", "depth", "tree_build_time"})
+# These change with every save, even one that changes nothing else. The last two are old names of autoinstall_meta and
+# autoinstall, which an object has beside them at some times and at others not.
+_VOLATILE = frozenset({"ctime", "mtime", "depth", "tree_build_time", "ks_meta", "kickstart"})
 # cobblerd 3.3.10 appends the owners of objects to this at each rendering, and has the first ones again after a
 # restart. It is in no boot file.
 _GROWING = frozenset({"default_ownership"})

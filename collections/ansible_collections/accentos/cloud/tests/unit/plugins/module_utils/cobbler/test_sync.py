@@ -22,6 +22,7 @@ def test_what_counts(tmp_path: Path) -> None:
     first = digest()
     # Each is compared with what nothing was changed for.
     assert digest(mtime=2.0) == first
+    assert digest(ks_meta={"a": 1}, kickstart="a.json") == first
     assert digest({"default_ownership": ["x", "y"]}) == first
     assert digest(comment="new") != first
     assert digest({"a": ["y"]}) != first
