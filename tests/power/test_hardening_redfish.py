@@ -178,6 +178,10 @@ def test_a_password_that_must_be_changed_first_hides_ipmi_over_lan_until_then(
 ) -> None:
     controller.fault(must_change="calvin")
     speak(controller, IPMI=IPMI_ON)
+    planned = close(check=True)
+    assert "turn IPMI over LAN off" in planned["machines"]["m1"]["steps"]
+    # The plan may be wrong in that, and says so.
+    assert any("it is taken to be on until then" in warning for warning in planned["warnings"])
     close()
     assert (let_in(controller)["root"], spoken(controller)["IPMI"]["ProtocolEnabled"]) == (OWN, False)
     assert close()["changed"] is False

@@ -128,6 +128,10 @@ class IpmiAccounts(IpmiDriver):
         packed = [low | high << 4 for low, high in zip(halves[::2], halves[1::2], strict=True)]
         self._set_parameter(_LEVELS, (0, *packed))
 
+    def hides(self) -> bool:
+        """Tell that all is shown to who is let in."""
+        return False
+
     def ipmi(self) -> None:
         """Return nothing: what is spoken here is not to be turned off."""
 

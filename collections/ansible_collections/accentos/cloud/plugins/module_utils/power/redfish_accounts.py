@@ -80,11 +80,12 @@ class RedfishAccounts(RedfishDriver):
         """Return nothing: TLS is agreed upon by the libraries."""
         return None
 
+    def hides(self) -> bool:
+        """Tell whether nothing but the own account is shown until its password is changed."""
+        return self._must_change
+
     def ipmi(self) -> bool | None:
         """Tell whether IPMI over LAN is on at any manager of the system; None if none tells of it."""
-        if self._must_change:
-            # Nothing is shown until the password is changed. It is read again then, and left alone if it is off.
-            return True
         states = [row["IPMI"].get("ProtocolEnabled") for _path, row in self._protocols()]
         return None if None in states or not states else any(states)
 
