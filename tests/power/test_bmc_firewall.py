@@ -112,7 +112,7 @@ def written(folder: Path) -> dict[str, str]:
 def write_rules(folder: Path, *options: str, **values: Any) -> str:
     """Write the rules of deploy-1 and other-1 into FOLDER, as the role does; return what the run said."""
     hosts = {
-        name: {**HERE, "host_addresses": {"management": f"192.0.2.{last}"}, "host_interfaces": PORTS}
+        name: {**HERE, "host_addresses": {"management": f"192.0.2.{last}"}, "host_interfaces": PORTS, **values}
         for name, last in (("deploy-1", 10), ("deploy-2", 11), ("other-1", 21))
     }
     other = hosts.pop("other-1")
@@ -121,7 +121,7 @@ def write_rules(folder: Path, *options: str, **values: Any) -> str:
     play = {
         "hosts": "all",
         "gather_facts": False,
-        "vars": {"site_networks": NETWORKS, **values},
+        "vars": {"site_networks": NETWORKS},
         "tasks": [{"ansible.builtin.import_role": role}],
     }
     arguments = (*options, "--extra-vars", json.dumps(written(folder)), *write_play(folder, play, groups))
@@ -191,9 +191,15 @@ def test_the_rules_come_back_once_nftables_has_flushed_all(rules: Path, moment: 
 
 
 def test_a_controller_fetches_a_boot_medium_where_that_is_wanted(tmp_path: Path) -> None:
-    write_rules(tmp_path, provision_boot="virtual_media", bmc_firewall_services=[{"protocol": "tcp", "port": 80}])
+    write_rules(tmp_path, provision_boot="virtual_media")
     said = play_out(tmp_path, "load\nknock bmc tcp/80 198.51.100.10\nknock bmc tcp/22 198.51.100.10\n")
     assert [line.split()[-1] for line in said] == ["open", "shut"]
+
+
+def test_controllers_reach_the_services_that_are_named(tmp_path: Path) -> None:
+    write_rules(tmp_path, bmc_firewall_services=[{"protocol": "tcp", "port": 22}])
+    said = play_out(tmp_path, "load\nknock bmc tcp/80 198.51.100.10\nknock bmc tcp/22 198.51.100.10\n")
+    assert [line.split()[-1] for line in said] == ["shut", "open"]
 
 
 def test_writing_the_rules_can_be_planned_and_repeated(tmp_path: Path) -> None:
