@@ -348,6 +348,25 @@ while :; do sleep 1; done
     assert capsys.readouterr().out.startswith("make lab was killed in this checkout; waiting")
 
 
+def test_a_program_does_not_start_before_the_guard_knows_of_it(tmp_path: Path) -> None:
+    """A run may be killed at any moment, and what nobody knows of nobody ends."""
+    code = """
+import os, signal, sys, time
+from pathlib import Path
+from tools.steps.child import Limits, run_child
+class Late:
+    def started(self, pid):
+        time.sleep(1)
+        os.kill(os.getpid(), signal.SIGKILL)
+argv = ("sh", "-c", "touch ran")
+run_child(argv, Path(sys.argv[1]), dict(os.environ), print, Limits(time.monotonic() + 60, bool, float), None, Late())
+"""
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    result = subprocess.run(command, cwd=Path(__file__).resolve().parents[2], check=False, timeout=60)
+    time.sleep(0.5)
+    assert (result.returncode, list(tmp_path.iterdir())) == (-signal.SIGKILL, [])
+
+
 def test_a_killed_run_whose_programs_do_not_end_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "KILLED_RUN_SECONDS", 0.3)
     path = tmp_path / "run.lock"

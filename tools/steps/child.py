@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import select
+import shutil
 import signal
 import struct
 import subprocess
@@ -15,8 +17,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol, cast
 
+# The program is started once whoever watches knows of it: killed before, the run leaves none that nobody ends.
+GATE = ("/bin/sh", "-c", 'read -r _ && exec "$@" </dev/null', "gate")
 POLL_SECONDS = 0.1
 KILL_SECONDS = 5.0
 
@@ -142,26 +146,39 @@ class Watcher(Protocol):
         """Note that program PID has ended."""
 
 
+def find_program(name: str, cwd: Path, env: Mapping[str, str]) -> None:
+    """Raise FileNotFoundError unless there is a program NAME, seen from CWD or in the PATH of ENV."""
+    if not shutil.which(cwd / name if os.sep in name else name, path=env.get("PATH")):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
+
+
 def start(
     argv: tuple[str, ...], cwd: Path, env: Mapping[str, str], size: tuple[int, int] | None
-) -> tuple[subprocess.Popen[bytes], int]:
-    """Start ARGV as leader of a session; return it and the descriptor that has its output.
+) -> tuple[subprocess.Popen[bytes], IO[bytes], int]:
+    """Make ARGV leader of a session; return it, its gate, which it passes at a line, and the descriptor of its output.
 
     With SIZE, rows and columns, that is a terminal. Raises OSError.
     """
+    find_program(argv[0], cwd, env)
     reader, writer = os.pipe() if size is None else os.openpty()
     try:
         if size is not None:
             set_terminal_size(writer, size)
         process = subprocess.Popen(
-            argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=writer, stderr=writer, start_new_session=True
+            (*GATE, *argv),
+            cwd=cwd,
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=writer,
+            stderr=writer,
+            start_new_session=True,
         )
     except OSError:
         os.close(reader)
         raise
     finally:
         os.close(writer)
-    return process, reader
+    return process, cast("IO[bytes]", process.stdin), reader
 
 
 class Output:
@@ -213,9 +230,12 @@ def run_child(
     Raises TimedOutError, InterruptedRunError, or OSError when the program cannot be started.
     """
     size = terminal_size(terminal) if terminal is not None else (0, 0)
-    process, reader = start(argv, cwd, env, None if terminal is None else size)
+    process, gate, reader = start(argv, cwd, env, None if terminal is None else size)
     if watcher:
         watcher.started(process.pid)
+    # Somebody may have ended it meanwhile.
+    with contextlib.suppress(BrokenPipeError), gate:
+        gate.write(b"\n")
     output = Output(reader, sink)
     try:
         while True:
