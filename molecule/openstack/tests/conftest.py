@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -11,8 +10,7 @@ import yaml
 from testinfra.host import Host
 
 from .administrator import Administrator
-
-SITE = Path(os.environ.get("ACCENTOS_TEST_SITE", Path(__file__).parents[1] / "inventory"))
+from .playbooks import SITE
 
 
 def driver_of(site: Path) -> str:

@@ -3,33 +3,21 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
-ROOT = Path(__file__).parents[3]
-INVENTORY = Path(__file__).parents[1] / "inventory"
+from .playbooks import succeed
+
 CHECKS = {
     *("services", "image", "network", "guests", "address by DHCP", "metadata", "floating address", "ssh"),
     *("guest to guest", "volume", "console", "live migration", "cleaning up"),
 }
 
 
-def verify(*options: str) -> str:
-    """Run playbooks/verify.yml, which must succeed, and return what it says."""
-    argv = [sys.executable, "-m", "ansible", "playbook", f"--inventory={INVENTORY}", *options, "playbooks/verify.yml"]
-    # Molecule asks for Ansible's own callback, which has no table.
-    settings = os.environ | {
-        "ANSIBLE_STDOUT_CALLBACK": "accentos.cloud.stages",
-        "ANSIBLE_NOCOLOR": "1",
-        "ANSIBLE_FORCE_COLOR": "0",
-    }
-    done = subprocess.run(argv, cwd=ROOT, env=settings, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+def verify(*options: str, **variables: Any) -> str:
+    """Run playbooks/verify.yml, which must succeed, and return what it says, in tables."""
+    return succeed("verify", *options, variables=variables, callback="accentos.cloud.stages").output
 
 
 def test_every_check_of_verify_passes() -> None:
@@ -39,7 +27,7 @@ def test_every_check_of_verify_passes() -> None:
 
 
 def test_the_apis_pass_the_tests_of_tempest(record_property: Callable[[str, object], None]) -> None:
-    said = verify("--tags=tempest", '--extra-vars={"tempest_lists": ["api"]}')
+    said = verify("--tags=tempest", tempest_lists=["api"])
     found = re.search(r"(\d+) of (\d+) tests passed, (\d+) failed, (\d+) were skipped", said)
     assert found, said
     passed, wanted, failed, skipped = map(int, found.groups())

@@ -5,10 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shlex
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,11 +16,10 @@ import pytest
 from testinfra.host import Host
 
 from .administrator import DOMAIN, Administrator
+from .playbooks import play
 
 testinfra_hosts = ["ssh://controller-1"]
 
-ROOT = Path(__file__).parents[3]
-INVENTORY = Path(os.environ.get("ACCENTOS_TEST_SITE", Path(__file__).parents[1] / "inventory"))
 CLOUD = "the cloud"
 CONTROLLER, COMPUTE, OTHER = "controller-1", "compute-1", "compute-2"
 # Seconds in which everything comes back after the last break, each doctor's run among them.
@@ -481,13 +477,10 @@ class Doctor:
 
     def look(self) -> tuple[int, str, Places]:
         """Run the doctor; return its exit code, what it printed, and its findings by check and host."""
-        argv = [sys.executable, "-m", "ansible", "playbook", f"--inventory={INVENTORY}"]
-        argv += [f"--extra-vars={json.dumps({'doctor_report_folder': str(self._folder)})}", "playbooks/doctor.yml"]
-        settings = os.environ | {"ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default", "ANSIBLE_NOCOLOR": "1"}
-        done = subprocess.run(argv, cwd=ROOT, env=settings, capture_output=True, text=True, check=False)
+        run = play("doctor", variables={"doctor_report_folder": str(self._folder)})
         report = json.loads((self._folder / "report.json").read_text(encoding="utf-8"))
         findings = {(one["check"], host): one for one in report["findings"] for host in one["hosts"]}
-        return done.returncode, done.stdout + done.stderr, findings
+        return run.code, run.output, findings
 
     def _do(self, where: str, what: str) -> None:
         if where == CLOUD:

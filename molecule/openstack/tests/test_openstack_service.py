@@ -21,12 +21,16 @@ APIS = {
     8004: ("/", "300"),
     8774: ("/", "200"),
     8775: ("/", "200"),
+    8776: ("/", "300"),
     8778: ("/", "200"),
     9292: ("/healthcheck", "200"),
     9696: ("/", "200"),
 }
 UNITS = [
     "accentos-dashboard",
+    "cinder-api",
+    "cinder-scheduler",
+    "cinder-volume",
     "glance-api",
     "heat-api",
     "heat-engine",
@@ -107,6 +111,7 @@ for _ in range(5):
 print(*sorted(seen))
 """
 SECRET_FILES = [
+    "/etc/cinder/cinder.conf",
     "/etc/glance/glance-api.conf",
     "/etc/heat/heat.conf",
     "/etc/keystone/keystone.conf",

@@ -1,26 +1,45 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What playbooks/plan.yml says is what playbooks/apply.yml then does, for one line of one service."""
+"""What playbooks/plan.yml says is what playbooks/apply.yml then does: what the site changed, and what others did."""
 
 from __future__ import annotations
 
 import json
-import os
 import secrets
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[3]
-INVENTORY = Path(__file__).parents[1] / "inventory"
+from testinfra.host import Host
+
+from .administrator import Administrator
+from .playbooks import succeed
+
+testinfra_hosts = ["ssh://controller-1"]
+
 CONF = "/etc/glance/glance-api.conf"
 # Another one each time, so that the test can be repeated on the same cloud.
 QUOTA = 1000 + secrets.randbelow(10**6)
 LINE = {"openstack_service_overrides": {"glance": {CONF: {"DEFAULT": {"image_member_quota": QUOTA}}}}}
-# Neither the commands for the database, which read other sections of the file, nor any other unit.
+# What somebody changed behind the back of the site.
+STRAY = """
+service, = cloud.identity.services(type="image")
+for one in cloud.identity.endpoints(service_id=service.id, interface="public"):
+    cloud.identity.update_endpoint(one, url="https://stranger.example.test")
+user = cloud.identity.find_user("glance", domain_id="default")
+cloud.identity.update_user(user, password="of-a-test-of-drift")
+print("null")
+"""
+STRAY_ON_THE_HOST = """
+set -o errexit
+mariadb --execute "alter user 'glance'@'%' identified by 'of-a-test-of-drift'"
+systemctl disable --quiet glance-api
+"""
 EXPECTED = {
+    # Neither the commands for the database, which read other sections of the file, nor any other unit.
     ("controller-1", "file", "change", CONF, ""),
     ("controller-1", "unit", "restart", "glance-api.service", CONF),
+    ("controller-1", "unit", "enable", "glance-api.service", ""),
+    ("controller-1", "catalogue", "update", "user Default / glance", ""),
+    ("controller-1", "catalogue", "update", "endpoint RegionOne / image / public", ""),
 }
 
 
@@ -30,23 +49,29 @@ class Cloud:
 
     def run(self, playbook: str, *options: str, variables: dict[str, Any]) -> set[tuple[str, ...]]:
         """Run a playbook for the image service; return host, kind, verb, thing and reason of each change."""
-        argv = [sys.executable, "-m", "ansible", "playbook", f"--inventory={INVENTORY}", "--tags=image"]
-        argv += [f"--extra-vars={json.dumps(variables)}", *options, f"playbooks/{playbook}.yml"]
-        # Molecule asks for Ansible's own callback, which writes no changes.
-        settings = {"ANSIBLE_STDOUT_CALLBACK": "accentos.cloud.stages", "ACCENTOS_STAGES_PLAN_PATH": str(self._changes)}
-        done = subprocess.run(argv, cwd=ROOT, env=os.environ | settings, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
+        settings = {"ACCENTOS_STAGES_PLAN_PATH": str(self._changes)}
+        succeed(playbook, "--tags=image", *options, variables=variables, callback="accentos.cloud.stages", **settings)
         plan = json.loads(self._changes.read_text(encoding="utf-8"))
         found = [(host, one) for host, known in plan["hosts"].items() for one in known["changes"]]
         found += [(row["host"], row["change"]) for row in plan["cloud"]]
         return {(host, *(one[name] for name in ("kind", "verb", "thing", "why"))) for host, one in found}
 
 
-def test_a_plan_says_what_the_run_then_does(tmp_path: Path) -> None:
+def test_a_plan_says_what_the_run_then_does(host: Host, administrator: Administrator, tmp_path: Path) -> None:
     cloud = Cloud(tmp_path)
     saved = tmp_path / "site.plan"
-    planned = cloud.run("plan", "--check", "--diff", variables={**LINE, "site_plan_file": str(saved)})
-    assert planned == EXPECTED
-    # The same, since it is asked again before; and then that is done.
-    assert cloud.run("apply", variables={**LINE, "site_plan_file": str(saved)}) == planned
-    assert cloud.run("deploy", variables=LINE) == set()
+    administrator(STRAY)
+    host.check_output(STRAY_ON_THE_HOST)
+    try:
+        planned = cloud.run("plan", "--check", "--diff", variables={**LINE, "site_plan_file": str(saved)})
+        accounts = {change for change in planned if change[1] == "database"}
+        assert planned - accounts == EXPECTED
+        assert [change[2] for change in accounts] == ["run"]
+        assert next(iter(accounts))[3].startswith("ALTER USER 'glance'@'%' IDENTIFIED VIA ")
+        # The same, since it is asked again before; and then that is done.
+        assert cloud.run("apply", variables={**LINE, "site_plan_file": str(saved)}) == planned
+        assert cloud.run("deploy", variables=LINE) == set()
+    except BaseException:
+        # Other tests need the cloud as it was.
+        succeed("deploy", "--tags=image")
+        raise

@@ -3,24 +3,19 @@
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 from testinfra.host import Host
 
 from .administrator import Administrator
+from .playbooks import succeed
 
 testinfra_hosts = ["ssh://controller-1"]
-pytestmark = pytest.mark.long
 
-ROOT = Path(__file__).parents[3]
-INVENTORY = Path(os.environ.get("ACCENTOS_TEST_SITE", Path(__file__).parents[1] / "inventory"))
 NAME = "withdrawn"
+# How many tasks a deployment may have for a compute.
+TASKS = 60
 # Network agents of a compute by the driver of networks.
 AGENTS = {
     "openvswitch": ("neutron-l3-agent", "neutron-metadata-agent", "neutron-openvswitch-agent"),
@@ -65,39 +60,24 @@ def clean():
 
 def look():
     services = [one for one in cloud.compute.services() if one.binary == "nova-compute"]
-    guests = {one.name: [one.compute_host, one.status] for one in cloud.compute.servers()}
+    guests = {one.name: one for one in cloud.compute.servers()}
+    guest = guests.get(name)
     return {
         "services": sorted([one.host, one.status, one.state] for one in services),
         "hypervisors": sorted(one.name.partition(".")[0] for one in cloud.compute.hypervisors()),
         "providers": sorted(one.name.partition(".")[0] for one in cloud.placement.resource_providers()),
         "agents": sorted([one.host, one.binary, one.is_alive] for one in cloud.network.agents()),
-        "guest": guests.get(name),
+        "guest": guest and [guest.compute_host, guest.status],
+        "id": guest and guest.id,
     }
 
 print(json.dumps({"make": make, "clean": clean, "look": look}[what]()))
 """
 
 
-def play(playbook: str, *arguments: str) -> dict[str, int]:
-    """Run a playbook and return how much it changed on each host."""
-    argv = [
-        sys.executable,
-        "-m",
-        "ansible",
-        "playbook",
-        f"--inventory={INVENTORY}",
-        f"playbooks/{playbook}",
-        *arguments,
-    ]
-    settings = os.environ | {
-        "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
-        "ANSIBLE_NOCOLOR": "1",
-        "ANSIBLE_FORCE_COLOR": "0",
-    }
-    done = subprocess.run(argv, cwd=ROOT, env=settings, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    counts = re.findall(r"(?m)^(\S+)\s+: ok=\d+\s+changed=(\d+)", done.stdout)
-    return {name: int(count) for name, count in counts if name != "localhost"}
+def disks(host: Host) -> list[str]:
+    """Return the disks of guests that Ceph has."""
+    return host.check_output("rbd ls vms").split()
 
 
 def look_outside(host: Host, administrator: Administrator, driver: str) -> dict[str, Any]:
@@ -114,17 +94,25 @@ def look_outside(host: Host, administrator: Administrator, driver: str) -> dict[
 @pytest.fixture(scope="module")
 def story(host: Host, administrator: Administrator, network_driver: str) -> dict[str, Any]:
     """Let compute-2 leave with a guest on it, once more, and join again; return what was seen after each."""
-    removal = ("remove_compute.yml", "--extra-vars=compute_removed=compute-2")
+    removal = {"compute_removed": "compute-2"}
     try:
         administrator(PROGRAM, NAME, "make")
-        before = administrator(PROGRAM, NAME, "look")
-        left = {"changed": play(*removal), **look_outside(host, administrator, network_driver)}
-        again = play(*removal)
-        changed = play("deploy.yml", "--limit=compute-2")
-        joined = {"changed": changed, **look_outside(host, administrator, network_driver)}
+        before = {**administrator(PROGRAM, NAME, "look"), "disks": disks(host)}
+        changed = succeed("remove_compute", variables=removal).changed()
+        left = {"changed": changed, **look_outside(host, administrator, network_driver)}
+        again = succeed("remove_compute", variables=removal).changed()
+        run = succeed("deploy", "--limit=compute-2")
+        seen = look_outside(host, administrator, network_driver)
+        joined = {"changed": run.changed(), "tasks": run.tasks(), **seen}
+        whole = succeed("deploy").changed()
     finally:
         administrator(PROGRAM, NAME, "clean")
-    return {"before": before, "left": left, "again": again, "joined": joined}
+    return {"before": before, "left": left, "again": again, "joined": joined, "whole": whole, "disks": disks(host)}
+
+
+def test_the_disk_of_a_guest_is_in_ceph_as_long_as_the_guest_is_there(story: dict[str, Any]) -> None:
+    assert f"{story['before']['id']}_disk" in story["before"]["disks"]
+    assert f"{story['before']['id']}_disk" not in story["disks"]
 
 
 def test_the_guest_moves_away(story: dict[str, Any]) -> None:
@@ -157,3 +145,12 @@ def test_it_joins_again_alone(story: dict[str, Any]) -> None:
     if joined["driver"] == "ovn":
         assert (joined["chassis"], joined["private"]) == (["compute-1", "compute-2", "controller-1"], 3)
     assert set(joined["units"].values()) == {(True, True)}
+
+
+def test_a_run_for_a_new_compute_is_short(story: dict[str, Any]) -> None:
+    assert 20 < story["joined"]["tasks"]["compute-2"] <= TASKS
+
+
+def test_nothing_is_left_to_do_on_any_host(story: dict[str, Any]) -> None:
+    """What a run limited to the new compute did is all there was, and it touched nobody else."""
+    assert story["whole"] == {"compute-1": 0, "compute-2": 0, "controller-1": 0}

@@ -13,6 +13,7 @@ description:
   - Asks all services of a host at the same time, again and again, until each answers as it should.
   - Their certificates are verified.
   - The message about those that do not answer holds the end of the journal of each.
+  - A unit that systemd has given up, or that ended ten times since it was started, is not waited for any longer.
 options:
   checks:
     description: What to ask.
@@ -80,7 +81,15 @@ from ansible_collections.accentos.cloud.plugins.module_utils.http_answers import
 from ansible_collections.accentos.cloud.plugins.module_utils.systemctl import journal_of
 
 _PAUSE = 0.5
+# A unit that ended so often since it was started does not live long enough to answer.
+_HOPELESS_RESTARTS = 10
 _WORKERS = 8
+
+
+def hopeless(shown: str) -> bool:
+    """Tell from ``ActiveState`` and ``NRestarts``, as systemctl shows them, whether nobody need wait for a unit."""
+    state = dict(line.partition("=")[::2] for line in shown.splitlines())
+    return state.get("ActiveState") == "failed" or int(state.get("NRestarts") or 0) >= _HOPELESS_RESTARTS
 
 
 def wait(
@@ -88,7 +97,7 @@ def wait(
 ) -> tuple[float, str]:
     """Ask until the answer is right; return seconds and what was wrong at last.
 
-    It ends after ``timeout`` seconds, and as soon as systemd has ``given_up`` the unit: nothing will answer any more.
+    It ends after ``timeout`` seconds, and as soon as the unit is ``given_up``: nothing will answer any more.
     """
     start = time.monotonic()
     while True:
@@ -126,8 +135,8 @@ def main() -> None:
         raise SystemExit(1) from error
 
     def given_up(unit: str) -> bool:
-        code, _out, _err = module.run_command(["systemctl", "is-failed", "--quiet", unit])
-        return bool(code == 0)
+        _code, out, _err = module.run_command(["systemctl", "show", "--property=ActiveState,NRestarts", unit])
+        return hopeless(out)
 
     with concurrent.futures.ThreadPoolExecutor(max_workers=_WORKERS) as pool:
         answers = list(pool.map(lambda one: wait(one, context, timeout, given_up), checks))

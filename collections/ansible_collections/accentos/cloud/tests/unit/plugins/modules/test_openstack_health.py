@@ -46,7 +46,12 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 @pytest.fixture(autouse=True)
 def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    programs = {"journalctl": 'echo "journal of $2"', "systemctl": '[ "$3" = given-up.service ]'}
+    states = """case $3 in
+given-up.service) printf 'ActiveState=failed\\nNRestarts=4\\n' ;;
+again.service) printf 'ActiveState=activating\\nNRestarts=10\\n' ;;
+*) printf 'ActiveState=active\\nNRestarts=9\\n' ;;
+esac"""
+    programs = {"journalctl": 'echo "journal of $2"', "systemctl": states}
     (tmp_path / "bin").mkdir()
     for name, line in programs.items():
         program = tmp_path / "bin" / name
@@ -99,9 +104,12 @@ def test_authorities_that_cannot_be_read(capsys: pytest.CaptureFixture[str]) -> 
     assert refused["msg"].startswith("The authorities in /no/such/file cannot be read")
 
 
-def test_a_unit_that_systemd_gave_up_is_not_waited_for(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("unit", ["given-up.service", "again.service"])
+def test_a_unit_that_does_not_live_long_enough_is_not_waited_for(
+    server: Server, capsys: pytest.CaptureFixture[str], unit: str
+) -> None:
     server.answers = {"/bad": [503]}
     start = time.monotonic()
-    result = run(capsys, [{"unit": "given-up.service", "url": server.url("/bad")}], ca_file=str(server.certificate))
-    assert "given-up.service does not work" in result["msg"]
+    result = run(capsys, [{"unit": unit, "url": server.url("/bad")}], ca_file=str(server.certificate))
+    assert f"{unit} does not work" in result["msg"]
     assert time.monotonic() - start < 10

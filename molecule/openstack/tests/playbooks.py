@@ -1,0 +1,77 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Runs of the playbooks over the cloud of the lab."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[3]
+SITE = Path(os.environ.get("ACCENTOS_TEST_SITE", Path(__file__).parents[1] / "inventory"))
+_RECAP = re.compile(r"(?m)^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=\d+\s+failed=\d+\s+skipped=(\d+)")
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a run ended, and all that it said."""
+
+    code: int
+    output: str
+
+    def changed(self) -> dict[str, int]:
+        """Return how many tasks changed something on each host."""
+        return {name: int(changed) for name, _ok, changed, _skipped in self._recap()}
+
+    def tasks(self) -> dict[str, int]:
+        """Return how many tasks there were for each host, with those that had nothing to do."""
+        return {name: int(ok) + int(skipped) for name, ok, _changed, skipped in self._recap()}
+
+    def _recap(self) -> list[tuple[str, ...]]:
+        # The control node is no host of the cloud.
+        return [row for row in _RECAP.findall(self.output) if row[0] != "localhost"]
+
+
+def play(
+    playbook: str,
+    *options: str,
+    variables: dict[str, Any] | None = None,
+    callback: str = "ansible.builtin.default",
+    **settings: str,
+) -> Run:
+    """Run a playbook by its name, with VARIABLES, shown by CALLBACK; SETTINGS are variables of its environment.
+
+    Molecule asks for Ansible's own callback by the environment of the tests.
+    """
+    argv = [sys.executable, "-m", "ansible", "playbook", f"--inventory={SITE}", *options]
+    argv += [f"--extra-vars={json.dumps(variables)}"] if variables else []
+    environ = {
+        **os.environ,
+        "ANSIBLE_STDOUT_CALLBACK": callback,
+        "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_FORCE_COLOR": "0",
+        **settings,
+    }
+    done = subprocess.run(
+        [*argv, f"playbooks/{playbook}.yml"],
+        cwd=ROOT,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return Run(done.returncode, done.stdout)
+
+
+def succeed(playbook: str, *options: str, variables: dict[str, Any] | None = None, **settings: str) -> Run:
+    """Run a playbook, which must end well; see play()."""
+    run = play(playbook, *options, variables=variables, **settings)
+    assert run.code == 0, run.output
+    return run
