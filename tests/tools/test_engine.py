@@ -425,7 +425,8 @@ def failing(script: str, *, witness: str = "", removal: str = "", timeout: int =
     )
 
 
-KEEP = 'test -e lab && mkdir -p "$ACCENTOS_FAILURES" && echo found > "$ACCENTOS_FAILURES/log"'
+# It takes longer than what the time that is up would let it.
+KEEP = 'sleep 0.5; test -e lab && mkdir -p "$ACCENTOS_FAILURES" && echo found > "$ACCENTOS_FAILURES/log"'
 REMOVE = "rm -f lab; echo removed >> order"
 
 

@@ -113,6 +113,7 @@ def logs(tmp_path: Path) -> Path:
         "service/a b.log": f"it is {PRIVATE}\n",
         "rotated.log.1.gz": PRIVATE,
         "journal/1/system.journal": PRIVATE,
+        "journal/1/system@1.journal~": PRIVATE,
         "wtmp": PRIVATE,
         "empty.log": "",
         "new.log": "new\n",
