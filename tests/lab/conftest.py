@@ -5,6 +5,7 @@ Hosts that the scenario left are taken as they are, so that `make test` makes an
 
 ACCENTOS_TEST_SITE names another site of two such hosts, such as a copy with another lab_name and other networks, to run
 beside other labs;
+Where tests failed, what the hosts tell is kept in the folder ACCENTOS_FAILURES before they are removed, if that is set.
 ACCENTOS_TEST_ARGUMENTS are further arguments of each ansible-playbook, such as another name of the image.
 """
 
@@ -139,6 +140,13 @@ class Lab:
         if playbook == DESTROY or (playbook == CREATE and run.changed):
             self.unprepared = reach(())
         return run
+
+    def remove(self, request: pytest.FixtureRequest) -> None:
+        """Remove the lab; where tests of the session of REQUEST failed, what its hosts tell is kept first."""
+        folder = os.environ.get("ACCENTOS_FAILURES")
+        if request.session.testsfailed and folder:
+            subprocess.run([sys.executable, "-m", "tools.steps.failures", folder, self.site], cwd=ROOT, check=False)
+        self.succeed(DESTROY)
 
     def forget(self) -> None:
         """Remove summary and log of the run before."""
@@ -287,9 +295,9 @@ def _send(number: signal.Signals, processes: list[int]) -> None:
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def lab(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Lab]:
     """Give the hosts to the tests, made whole if the scenario or another run left any, and remove them afterwards."""
     lab = Lab(tmp_path_factory.mktemp("lab"))
     lab.succeed(CREATE)
     yield lab
-    lab.succeed(DESTROY)
+    lab.remove(request)

@@ -206,12 +206,12 @@ class Findings:
 
 
 @pytest.fixture
-def cloud(tmp_path: Path) -> Iterator[Cloud]:
+def cloud(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Cloud]:
     """Give the lab, whatever is in it, and remove afterwards what the test made of it, if nobody wants that."""
     cloud = Cloud(tmp_path)
     yield cloud
     if cloud.made and KILLS and not KEEP:
-        cloud.succeed(DESTROY)
+        cloud.remove(request)
 
 
 def reference_file(cloud: Cloud) -> Path:

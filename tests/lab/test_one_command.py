@@ -56,7 +56,7 @@ def site_elsewhere(site: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def cloud() -> Iterator[Cloud]:
+def cloud(request: pytest.FixtureRequest) -> Iterator[Cloud]:
     """Give the cloud at the end of all stages, and remove it afterwards."""
     made = Cloud(site_elsewhere(ROOT / ".cache" / NAME / "site"))
     if not os.environ.get("ACCENTOS_TEST_CONVERGED"):
@@ -64,7 +64,7 @@ def cloud() -> Iterator[Cloud]:
         made.go()
     yield made
     if not os.environ.get("ACCENTOS_TEST_KEEP"):
-        made.succeed(DESTROY)
+        made.remove(request)
 
 
 def test_the_machine_is_one(cloud: Cloud) -> None:

@@ -128,7 +128,7 @@ class Rack(Lab):
 
 
 @pytest.fixture(scope="module")
-def rack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rack]:
+def rack(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Rack]:
     """Give a fresh rack, and remove it afterwards."""
     rack = Rack(tmp_path_factory.mktemp("rack"))
     rack.succeed(DESTROY)
@@ -137,7 +137,7 @@ def rack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rack]:
     rack.succeed(RACK)
     rack.sh("deploy-1", "DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet ipmitool curl")
     yield rack
-    rack.succeed(DESTROY)
+    rack.remove(request)
 
 
 def test_machines_are_there_and_off(rack: Rack) -> None:

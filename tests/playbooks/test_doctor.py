@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,8 @@ import pytest
 import yaml
 from ansible_collections.accentos.cloud.plugins.plugin_utils.secret_store import SecretStore
 
-from tests.playbooks.runs import HERE, lost_lab, run_playbook
+from tests.playbooks.runs import HERE, ROOT, lost_lab, run_playbook
+from tools.steps import failures
 
 PRIVATE = "a password of the site"
 # One unit has failed, and its journal has what nobody should read.
@@ -48,7 +51,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = lost_lab(tmp_path_factory.mktemp("doctor") / "site")
     lab = folder / "group_vars/all/lab.yml"
     known = yaml.safe_load(lab.read_text())
-    lab.write_text(yaml.safe_dump(known | {"site_secrets_folder": str(folder)}))
+    key = folder.parent / "key"
+    lab.write_text(yaml.safe_dump(known | {"site_secrets_folder": str(folder), "lab_ssh_key": str(key)}))
+    key.with_suffix(".pub").write_text("ssh-ed25519 AAAA of nobody\n")
     hosts = yaml.safe_load((folder / "hosts.yml").read_text())
     controller = hosts["all"]["children"]["controller"]["hosts"]["controller-1"]
     controller |= HERE
@@ -62,14 +67,20 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(site: Path, *arguments: str) -> tuple[int, str, dict[str, Any]]:
-    """Run the doctor; return exit code, output and report."""
+def run_verb(verb: str, site: Path, *arguments: str) -> tuple[int, str, dict[str, Any]]:
+    """Run the playbook of VERB; return exit code, output and the report, if there is one."""
     shutil.rmtree(site / ".doctor", ignore_errors=True)
     path = f"{site.parent}/bin:{os.environ['PATH']}"
-    code, output = run_playbook(f"--inventory={site}", *arguments, "playbooks/doctor.yml", PATH=path)
+    code, output = run_playbook(f"--inventory={site}", *arguments, f"playbooks/{verb}.yml", PATH=path)
     report = site / ".doctor/report.json"
-    assert report.is_file() == ("--check" not in arguments), output
     return code, output, json.loads(report.read_text()) if report.is_file() else {}
+
+
+def run(site: Path, *arguments: str) -> tuple[int, str, dict[str, Any]]:
+    """Run the doctor; return exit code, output and report."""
+    code, output, report = run_verb("doctor", site, *arguments)
+    assert bool(report) == ("--check" not in arguments), output
+    return code, output, report
 
 
 def test_lost_hosts_are_findings_and_the_others_are_looked_at(site: Path) -> None:
@@ -119,3 +130,58 @@ def test_the_report_is_for_its_owner_only_and_about_the_hosts_that_were_meant(si
         "report.json": 0o600,
         "report.html": 0o600,
     }
+
+
+def test_who_wants_a_report_and_no_verdict_gets_one(site: Path) -> None:
+    code, output, report = run(site, "--limit=controller-1", "--extra-vars=doctor_fail=false")
+    assert (code, report["state"]) == (0, "fail"), output
+    assert "broken.service: <b>refused</b> (hidden)" in output
+
+
+# What a deployment ends with, without what comes before: that a cloud is needed for.
+ONLY = ("--tags=report", "--limit=controller-1")
+
+
+@pytest.fixture
+def wanted(site: Path) -> Iterator[None]:
+    """The site wants a report after each deployment."""
+    variables = site / "group_vars/all/report.yml"
+    variables.write_text("doctor_after_deploy: true\n")
+    yield
+    variables.unlink()
+
+
+@pytest.mark.parametrize("verb", ["deploy", "apply"])
+@pytest.mark.usefixtures("wanted")
+def test_a_deployment_ends_with_the_report_where_the_site_wants_it(site: Path, verb: str) -> None:
+    code, output, report = run_verb(verb, site, *ONLY)
+    # It is as it is built, broken in places, and no failure of the deployment.
+    assert (code, report["state"], [host["name"] for host in report["hosts"]]) == (0, "fail", ["controller-1"]), output
+    assert re.search(r"^controller-1 .*changed=0 .*unreachable=0 .*failed=0", output, re.MULTILINE), output
+
+
+@pytest.mark.usefixtures("wanted")
+@pytest.mark.parametrize("arguments", [(*ONLY, "--check"), ("--tags=none", "--limit=controller-1")])
+def test_neither_a_plan_nor_a_part_of_a_deployment_has_a_report(site: Path, arguments: tuple[str, ...]) -> None:
+    code, output, report = run_verb("deploy", site, *arguments)
+    assert (code, report, "Look at the host" in output) == (0, {}, False), output
+
+
+def test_a_site_that_does_not_want_a_report_has_none(site: Path) -> None:
+    code, output, report = run_verb("deploy", site, *ONLY)
+    assert (code, report, "Look at the host" in output) == (0, {}, False), output
+
+
+def test_the_page_lands_beside_what_is_kept_of_a_failed_step(
+    site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{site.parent}/bin:{os.environ['PATH']}")
+    monkeypatch.setenv("ANSIBLE_CONFIG", str(ROOT / "ansible.cfg"))
+    monkeypatch.chdir(ROOT)
+    folder = tmp_path / "kept/doctor"
+    failures.doctor(site, folder, failures.redaction(site))
+    said = (folder / "doctor.txt").read_text()
+    assert "broken.service: <b>refused</b> (hidden)" in said
+    assert json.loads((folder / "report.json").read_text())["state"] == "fail", said
+    assert (folder / "report.html").is_file()
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}

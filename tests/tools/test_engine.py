@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -410,3 +411,80 @@ print(run.log.path.read_text())
     text = b"".join(seen).decode()
     assert text.count("tty True 101 33") == 2, text
     assert "[own] tty True 101 33\r\n" in text
+
+
+def failing(script: str, *, witness: str = "", removal: str = "", timeout: int = 30) -> Step:
+    """Return a step that uses something, a file `lab`, which others look at and remove."""
+    return Step(
+        "Two words",
+        "It is a test.",
+        ("sh", "-c", script),
+        timeout=timeout,
+        witness=("sh", "-c", witness) if witness else (),
+        removal=("sh", "-c", removal) if removal else (),
+    )
+
+
+# It takes longer than what the time that is up would let it.
+KEEP = 'sleep 0.5; test -e lab && mkdir -p "$ACCENTOS_FAILURES" && echo found > "$ACCENTOS_FAILURES/log"'
+REMOVE = "rm -f lab; echo removed >> order"
+
+
+@pytest.mark.parametrize("script", ["touch lab; echo wrong; exit 7", "touch lab; echo wrong; sleep 60"])
+def test_what_a_failed_step_made_is_looked_at_and_then_removed(run: Run, script: str) -> None:
+    (outcome,) = run.execute([failing(script, witness=KEEP, removal=REMOVE, timeout=1)], True)
+    folder = run.root / f".cache/failures/two-words-{run.began:%Y%m%dT%H%M%SZ}"
+    assert (outcome.state, outcome.kept) == ("failed", folder)
+    assert (folder / "log").read_text() == "found\n"
+    assert not (run.root / "lab").exists()
+    # Before the action, too.
+    assert (run.root / "order").read_text() == "removed\nremoved\n"
+    assert outcome.message.startswith(("sh ended with exit code 7", "took longer than 1 s"))
+    assert outcome.tail == ("wrong",)
+    assert summarize(run, [outcome], 1.0, False) == 1
+    assert screen_text(run).count(str(folder)) == 2
+
+
+def test_a_good_step_is_not_looked_at_but_what_it_made_is_removed(run: Run) -> None:
+    (outcome,) = run.execute([failing("touch lab", witness=KEEP, removal=REMOVE)], True)
+    assert (outcome.state, outcome.kept) == ("ok", None)
+    assert not (run.root / "lab").exists()
+    assert not (run.root / ".cache/failures").exists()
+
+
+def test_what_goes_wrong_afterwards_does_not_hide_the_failure(run: Run) -> None:
+    removal = "test -e lab && exit 9; exit 0"
+    (outcome,) = run.execute([failing("touch lab; exit 7", witness="exit 8", removal=removal)], True)
+    assert (outcome.state, outcome.exit_code, outcome.message) == ("failed", 7, "sh ended with exit code 7")
+    assert "not all was kept: sh ended with exit code 8" in run.log.path.read_text()
+    (run.root / "lab").unlink()
+    # What cannot be removed is a failure where there is no other one.
+    (outcome,) = run.execute([failing("touch lab", removal=removal)], True)
+    assert (outcome.state, outcome.message, outcome.counts.failed) == (
+        "failed",
+        "sh ended with exit code 9",
+        ("Two words",),
+    )
+
+
+def test_what_is_done_afterwards_has_its_end_too(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "AFTERMATH_SECONDS", 1)
+    (outcome,) = run.execute([failing("touch lab; exit 7", witness="sleep 60", removal=REMOVE)], True)
+    assert (outcome.message, outcome.seconds < 30) == ("sh ended with exit code 7", True)
+    assert not (run.root / "lab").exists()
+
+
+def test_who_interrupts_a_run_keeps_what_it_made(run: Run) -> None:
+    threading.Timer(1.0, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    (outcome,) = run.execute([failing("touch lab; sleep 60", witness=KEEP, removal=REMOVE)], True)
+    assert (outcome.state, outcome.kept) == ("interrupted", None)
+    assert (run.root / "lab").exists()
+
+
+def test_tests_that_failed_are_looked_at_although_their_program_ended_well(run: Run) -> None:
+    step = replace(failing(f"touch lab; echo '{FAILED}' >out.xml", witness=KEEP, removal=REMOVE), tests=("out.xml",))
+    (outcome,) = run.execute([step], True)
+    assert (outcome.message, (outcome.kept or Path("/")).name) == (
+        "1 tests failed",
+        f"two-words-{run.began:%Y%m%dT%H%M%SZ}",
+    )

@@ -148,6 +148,26 @@ def test_the_report_says_what_is_there_and_what_is_next(stop: str) -> None:
     assert "Nothing was to change." in "\n".join(lab_report.report(stop, SITE, {}, [Result("lab hosts", "ok", 1.0, 0)]))
 
 
+@pytest.mark.parametrize(
+    ("counts", "told", "more"),
+    [
+        ({"ok": 9, "warn": 0, "unknown": 0, "fail": 0}, "checks: 9 ok, 0 fail", False),
+        ({"ok": 9, "warn": 1, "unknown": 2, "fail": 0}, "checks: 9 ok, 1 warn, 2 unknown, 0 fail", True),
+    ],
+)
+def test_the_report_names_the_page_of_the_doctor_and_what_it_found(
+    counts: Mapping[str, int], told: str, more: bool
+) -> None:
+    lines = lab_report.as_built(SITE, counts)
+    assert lines[1:3] == ["  .lab/lab/.doctor/report.html; the same as JSON is beside it", f"  {told}"]
+    assert len(lines) == 3 + more
+
+
+def test_the_doctor_looks_last_and_what_it_finds_ends_nothing() -> None:
+    last = lab.STAGES[-1]
+    assert (last.name, last.arguments) == (lab.DOCTOR, ("playbooks/doctor.yml", "--extra-vars=doctor_fail=false"))
+
+
 def test_what_the_report_names_is_there() -> None:
     commands = "\n".join(line for stop in lab.STOPS for line in lab_report.next_commands(stop, SITE))
     playbooks = set(re.findall(r"playbooks/\w+\.yml", commands))
@@ -174,7 +194,10 @@ def test_the_report_is_shown_and_kept(tmp_path: Path, capsys: pytest.CaptureFixt
         }
         | {f"{lab.SITE}/group_vars/all/lab.yml": "lab_name: other\n"}
         | {lab.summary_file(stage.name): json.dumps(summary) for stage in lab.STAGES}
-        | {".lab/other/acceleration.json": json.dumps(EMULATED)},
+        | {
+            ".lab/other/acceleration.json": json.dumps(EMULATED),
+            ".lab/other/.doctor/report.json": json.dumps({"counts": {"ok": 7, "warn": 0, "unknown": 0, "fail": 2}}),
+        },
     )
     assert lab_report.main("guests", tmp_path) == 0
     shown = capsys.readouterr().out
@@ -182,6 +205,11 @@ def test_the_report_is_shown_and_kept(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "https://api.lab.example.test:5000/v3" in shown
     assert "1 installed over the network (compute-2)" in shown
     assert "Nothing was to change." in shown
+    assert "  .lab/other/.doctor/report.html; the same as JSON is beside it\n  checks: 7 ok, 2 fail\n" in shown
+    # Where guests have proved nothing yet, the doctor has not looked either.
+    (tmp_path / ".lab/other/.doctor/report.json").unlink()
+    assert lab_report.main("cloud", tmp_path) == 0
+    assert "As built" not in capsys.readouterr().out
 
 
 def test_the_report_is_the_last_step_and_knows_where_it_was_told_to_stop() -> None:

@@ -188,12 +188,36 @@ def test_steps_at_the_same_time_share_no_lab_and_no_results() -> None:
     assert steps.index(prepared) < steps.index(lab_tests)
     assert (prepared.group, prepared.uses) == (lab_tests.group, lab_tests.uses)
     assert lab_tests.uses
-    leaves = [step.name for step in steps if not callable(step.action) and "--destroy=never" in step.action]
-    assert leaves == [prepared.name]
+    scenarios = [step for step in steps if step.name.startswith("molecule ")]
+    assert [step.name for step in scenarios if not step.removal] == [prepared.name]
     results = [pattern for step in steps for pattern in step.tests]
     assert len(set(results)) == len(results)
     # What takes longest begins first.
     assert next(step.name for step in steps if step.group == verbs.HOSTS) == "molecule openstack"
+
+
+@pytest.mark.parametrize("name", ["test", "test-long"])
+def test_a_scenario_that_fails_is_looked_at_before_it_is_removed(name: str) -> None:
+    scenarios = [step for step in steps_of(name) if step.name.startswith("molecule ")]
+    assert scenarios
+    for step in scenarios:
+        # Molecule would remove it at once.
+        assert not callable(step.action)
+        assert "--destroy=never" in step.action
+        scenario = step.name.removeprefix("molecule ")
+        assert step.witness == (".venv/bin/python", "-m", "tools.steps.failures", f"molecule/{scenario}/inventory")
+        if step.removal:
+            assert step.removal == (".venv/bin/molecule", "destroy", "--scenario-name", scenario)
+
+
+@pytest.mark.parametrize("name", ["test", "test-long"])
+def test_all_steps_with_a_lab_keep_what_its_hosts_tell(name: str) -> None:
+    steps = steps_of(name)
+    documented = {"documentation", verbs.LAB_REMOVAL} & {step.name for step in steps}
+    with_lab = {step.name for step in steps if step.uses} | documented
+    assert {step.name for step in steps if step.witness} == with_lab
+    sites = {word for step in steps for word in step.witness if word.endswith("/inventory") or word == lab.SITE}
+    assert [site for site in sites if not (ROOT / site).is_dir()] == []
 
 
 def test_coverage_is_judged_when_all_that_is_measured_has_run() -> None:

@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -18,7 +19,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 from types import FrameType
@@ -35,6 +37,9 @@ LONGEST_NAME = 300
 GRACE_SECONDS = 10.0
 # More than the guard of a killed run takes to end its programs.
 KILLED_RUN_SECONDS = 30.0
+# Time of its own for what follows a step, one program each: the step may have used up what it had.
+AFTERMATH_SECONDS = 900
+FAILURES = ".cache/failures"
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_NOT_READY = 3
@@ -93,6 +98,10 @@ class Step:
     timeout: seconds. tests: patterns of the JUnit XML files that it writes. essential: nothing runs after its failure.
     terminal: it shows its own progress. remedy: what a person can do when it fails. uses: a thing of which steps of one
     group have only one, such as a lab: whoever comes second lets others pass until the first has ended.
+    witness: a program that keeps what is of use to whoever looks for the cause, run once the step has failed; the
+    folder for it is in ACCENTOS_FAILURES. removal: a program that removes what the action makes. It runs before the
+    action, since an earlier run may have left something, and at the end, be it a failure or a time-out. Who interrupts
+    a run keeps it.
     """
 
     name: str
@@ -110,11 +119,16 @@ class Step:
     group: str = ""
     uses: str = ""
     essential: bool = False
+    witness: tuple[str, ...] = ()
+    removal: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a step ended. `message` says why it failed; `tail` holds its last lines of output."""
+    """How a step ended. `message` says why it failed; `tail` holds its last lines of output.
+
+    kept: folder with what was kept of the failure, if there is one.
+    """
 
     step: Step
     state: State
@@ -123,6 +137,7 @@ class Outcome:
     message: str = ""
     tail: tuple[str, ...] = ()
     counts: Counts = field(default_factory=Counts)
+    kept: Path | None = None
 
 
 class Job:
@@ -132,12 +147,18 @@ class Job:
         """Prepare STEP of RUN; its time starts now."""
         self.step = step
         self.root = run.root
-        self.env: Mapping[str, str] = {**run.env, **step.env}
+        # Every program of the step may leave something there; who does makes it.
+        self.failures = failures_folder(run.root, step.name, run.began)
+        self.env: Mapping[str, str] = {**run.env, "ACCENTOS_FAILURES": str(self.failures), **step.env}
         self.tail: deque[str] = deque(maxlen=TAIL_LINES)
         self.watch = Stopwatch()
         self._run = run
         self._deadline = time.monotonic() + step.timeout
         self._rest = b""
+
+    def allow(self, seconds: float) -> None:
+        """Give what follows SECONDS from now, whatever is left of the time of the step."""
+        self._deadline = time.monotonic() + seconds
 
     def say(self, line: str) -> None:
         """Add LINE to the output of the step."""
@@ -183,6 +204,12 @@ class Job:
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
             self.say(plain(line.decode("utf-8", "replace")))
+
+
+def failures_folder(root: Path, name: str, began: datetime) -> Path:
+    """Return the folder of checkout ROOT for what is kept of a failure of step NAME, in a run that BEGAN then."""
+    words = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    return root / FAILURES / f"{words}-{began.astimezone(UTC):%Y%m%dT%H%M%SZ}"
 
 
 def digest(step: Step, root: Path) -> str:
@@ -242,6 +269,7 @@ class Run:
         self.env = env
         self.watcher = watcher
         self.grace = GRACE_SECONDS
+        self.began = datetime.now(UTC)
         self.signal: int | None = None
         self._total = 0
 
@@ -274,7 +302,7 @@ class Run:
             jobs[position] = Job(step, self)
             if not self.screen.live or step.terminal:
                 self.screen.line(f"[{position}/{self._total}] {step.name} ...")
-            outcome = self._run_step(jobs[position])
+            outcome = self._aftermath(jobs[position], self._run_step(jobs[position]))
             del jobs[position]
             self._show(position, outcome)
             return outcome
@@ -312,6 +340,8 @@ class Run:
             for pattern in step.tests:
                 for stale in self.root.glob(pattern):
                     stale.unlink()
+            if step.removal:
+                job.call(*step.removal)
             if callable(step.action):
                 step.action(job)
             else:
@@ -332,6 +362,36 @@ class Run:
         self.log.write(step.name, f"=== {state} after {job.watch.seconds:.1f} s {failure}".rstrip())
         return Outcome(step, state, job.watch.seconds, code, failure, tuple(job.tail), counts)
 
+    def _aftermath(self, job: Job, outcome: Outcome) -> Outcome:
+        """Keep what is of use of a step that failed, then remove what it made; return what is told of it.
+
+        Nothing that goes wrong here hides the first failure.
+        """
+        step = job.step
+        if outcome.state == "failed" and step.witness and (trouble := self._afterwards(job, step.witness)):
+            self.log.write(step.name, f"=== not all was kept: {trouble}")
+        if outcome.state == "failed" and job.failures.is_dir():
+            outcome = replace(outcome, kept=job.failures)
+        if outcome.state in ("ok", "failed") and step.removal and (trouble := self._afterwards(job, step.removal)):
+            self.log.write(step.name, f"=== it was not removed: {trouble}")
+            if outcome.state == "ok":
+                counts = outcome.counts + Counts(failed=(step.name,))
+                outcome = replace(outcome, state="failed", message=trouble, tail=tuple(job.tail), counts=counts)
+        return replace(outcome, seconds=job.watch.seconds)
+
+    def _afterwards(self, job: Job, argv: tuple[str, ...]) -> str:
+        """Run ARGV after the step of JOB and return why it failed, or nothing."""
+        job.allow(AFTERMATH_SECONDS)
+        try:
+            job.call(*argv)
+        except StepError as error:
+            return str(error)
+        except TimedOutError:
+            return f"{argv[0]} took longer than {AFTERMATH_SECONDS} s and was ended"
+        except InterruptedRunError:
+            return f"{argv[0]} was interrupted"
+        return ""
+
     def _show(self, position: int, outcome: Outcome) -> None:
         step = outcome.step
         head = f"[{position}/{self._total}] {step.name}"
@@ -348,6 +408,8 @@ class Run:
         self.screen.line(f"    why it is run: {step.why}")
         self.screen.line(f"    exit code: {code}")
         self.screen.line(f"    log: {self.log.path}")
+        if outcome.kept:
+            self.screen.line(f"    kept: {outcome.kept}")
         self.screen.line(f"    remedy: {step.remedy}")
 
     @contextlib.contextmanager
@@ -390,6 +452,9 @@ def summarize(run: Run, outcomes: Sequence[Outcome], seconds: float, counts_test
             run.screen.line(f"    {name[:LONGEST_NAME]}")
     if failed:
         run.screen.line(f"Failed: {', '.join(failed)}. Log: {run.log.path}")
+        for outcome in outcomes:
+            if outcome.kept:
+                run.screen.line(f"Logs of the hosts of {outcome.step.name}: {outcome.kept}")
     if left:
         run.screen.line(f"Not run: {', '.join(left)}")
     if run.signal is not None:

@@ -49,6 +49,11 @@ class Site:
         return f"ssh -F {self.folder}/ssh_config"
 
     @property
+    def page(self) -> str:
+        """Return the file with the doctor's page."""
+        return f"{self.folder}/.doctor/report.html"
+
+    @property
     def secrets(self) -> str:
         """Return the command that shows all secrets."""
         key, file = f"{self.folder}/.vault_key", f"{self.folder}/.secrets.yml"
@@ -135,6 +140,15 @@ def access(site: Site) -> list[str]:
     ]
 
 
+def as_built(site: Site, counts: Mapping[str, int]) -> list[str]:
+    """Return where the doctor's page of SITE is, and how many checks ended in which state, as COUNTS tells."""
+    told = ", ".join(f"{number} {state}" for state, number in counts.items() if number or state in ("ok", "fail"))
+    lines = ["As built", f"  {site.page}; the same as JSON is beside it", f"  checks: {told}"]
+    if {state for state, number in counts.items() if number} - {"ok"}:
+        lines.append("  What was found, and what to do about it, is on the page.")
+    return lines
+
+
 def secrets(site: Site) -> list[str]:
     """Return where the secrets of SITE are."""
     return [
@@ -173,12 +187,20 @@ def next_commands(stop: str, site: Site) -> list[str]:
     return ["Next", *(f"  {command:{width}}  {what}" for command, what in rows)]
 
 
-def report(stop: str, site: Site, acceleration: Mapping[str, str], results: Sequence[Result]) -> list[str]:
-    """Return the lines of the report."""
+def report(
+    stop: str,
+    site: Site,
+    acceleration: Mapping[str, str],
+    results: Sequence[Result],
+    checks: Mapping[str, int] | None = None,
+) -> list[str]:
+    """Return the lines of the report; CHECKS counts those of the doctor by state, where it has looked."""
     changed = sum(result.changed for result in results)
     parts = [headline(stop, site, acceleration, changed), ["Stages", *stage_table(results)]]
     if stop in ("cloud", "guests"):
         parts.append(access(site))
+    if checks:
+        parts.append(as_built(site, checks))
     parts += [secrets(site), next_commands(stop, site)]
     return [line for part in parts for line in ("", *part)]
 
@@ -206,7 +228,10 @@ def main(stop: str, root: Path) -> int:
         for stage in lab.stages_until(stop)
     ]
     acceleration = json.loads((root / site.folder / "acceleration.json").read_text(encoding="utf-8"))
-    text = "\n".join(report(stop, site, acceleration, results)) + "\n"
+    checks = None
+    if lab.DOCTOR in (result.name for result in results):
+        checks = json.loads((root / site.page).with_suffix(".json").read_text(encoding="utf-8"))["counts"]
+    text = "\n".join(report(stop, site, acceleration, results, checks)) + "\n"
     (root / site.folder / "report.txt").write_text(text, encoding="utf-8")
     sys.stdout.write(text)
     return 0

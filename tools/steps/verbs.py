@@ -54,6 +54,8 @@ LAB_TESTS = "tests/lab"
 DEPLOYMENT_TESTS = "tests/lab/test_deploy_kills.py"
 # Scenario that leaves its hosts to tests/lab.
 LAB_OF_TESTS = "prepare"
+# Sites of the labs that its longest tests make, beside that one.
+OWN_SITES = ("molecule/openstack/inventory", ".cache/onelab/site")
 # The one verb of the documentation that would take the labs of other steps away.
 LAB_REMOVAL = "lab-down"
 QUICK_NEEDS = Needs(disk_mib=2048)
@@ -300,18 +302,26 @@ def reference_step() -> Step:
     )
 
 
+def witness(*sites: str) -> tuple[str, ...]:
+    """Return the program that keeps what hosts of the labs of SITES tell, once a step has failed."""
+    return (PYTHON, "-m", "tools.steps.failures", *sites)
+
+
 def scenario_step(scenario: str, why: str, timeout: int, group: str = "", env: Mapping[str, str] | None = None) -> Step:
     """Return the step that runs a SCENARIO of Molecule with ENV, beside others of its GROUP if it has one."""
-    keep = ("--destroy=never",) if scenario == LAB_OF_TESTS else ()
+    molecule, which = f"{BIN}/molecule", ("--scenario-name", scenario)
     return Step(
         f"molecule {scenario}",
         why,
-        (f"{BIN}/molecule", "test", "--scenario-name", scenario, *keep),
+        # By itself it removes the hosts of a scenario that failed, and with them all that tells why.
+        (molecule, "test", *which, "--destroy=never"),
         timeout=timeout,
         tests=(f"{RESULTS}/molecule-{scenario}.xml",),
         group=group,
         uses=f"lab of {scenario}",
         env=dict(env or {}),
+        witness=witness(f"molecule/{scenario}/inventory"),
+        removal=() if scenario == LAB_OF_TESTS else (molecule, "destroy", *which),
     )
 
 
@@ -319,6 +329,7 @@ def lab_tests_step(
     name: str, why: str, root: Path, marked: str, group: str = "", tests: tuple[str, ...] = (LAB_TESTS,)
 ) -> Step:
     """Return the step NAME that runs those of TESTS that are MARKED so, by default all of tests/lab, on lab hosts."""
+    sites = (f"molecule/{LAB_OF_TESTS}/inventory", *(OWN_SITES if marked == "long" else ()))
     result = f"{RESULTS}/{name.replace(' ', '-')}.xml"
     return Step(
         name,
@@ -333,6 +344,8 @@ def lab_tests_step(
         },
         group=group,
         uses=f"lab of {LAB_OF_TESTS}",
+        # Labs that tests remove at their own end are looked at before; these are left when the time is up.
+        witness=witness(*sites),
     )
 
 
@@ -349,6 +362,7 @@ def documentation_step(root: Path, name: str, why: str, *options: str, group: st
         # The whole way of `make lab` has a test of its own among those that take long.
         env={"UNTIL": lab.STOPS[0]},
         group=group,
+        witness=witness(DEFAULT_SITE),
     )
 
 
