@@ -126,3 +126,15 @@ def test_addresses_do_not_answer_for_each_other() -> None:
     start = time.now
     assert courier.deliver(Order("GET", "https://api:8774/"), lambda _connect, _answer: Fine()).status_code == 200
     assert time.now == start
+
+
+def test_who_wants_to_be_left_alone_for_longer_ends_it_at_once() -> None:
+    time = Time()
+    courier = Courier(Patience(1, 1, 30), clock=lambda: time.now, sleep=time.sleep)
+
+    def busy(_connect: float, _answer: float) -> Fine:
+        raise TroubleError("429", sent=True, busy=True, wait=31.0)
+
+    with pytest.raises(UnansweredError, match="left alone for 31 s"):
+        courier.deliver(Order("GET", URL), busy)
+    assert time.now == 0
