@@ -11,20 +11,41 @@ from ansible.plugins.action import ActionBase
 
 REMEDY = (
     "See on the host what its time comes from (chronyc -n sources) and whether a source answers; then let it step "
-    "(chronyc makestep). If all hosts are said to be off by as much, the control node's own clock is wrong."
+    "(chronyc makestep), or set it (date --set) where chrony is not installed yet."
 )
+ALL = "If all hosts are said to be off by as much, the control node's own clock is wrong."
+_MINUTE = 60
+_LIMIT = {"type": "float", "default": 0.25}
 
 
 def offset(before: float, there: float, after: float) -> float:
-    """Return how many seconds a clock is ahead that showed THERE between BEFORE and AFTER of another one, or 0."""
+    """Return how many seconds a clock is ahead for certain that showed THERE between BEFORE and AFTER of another one.
+
+    It is 0 if that may be the same time: when in the round trip the host looked is not known. So a limit is exceeded by
+    what differs from the middle by more than the limit and half the round trip.
+    """
     return max(there - after, 0.0) + min(there - before, 0.0)
 
 
-def failure_message(seconds: float) -> str:
-    """Say how far a clock that is SECONDS ahead, or behind if they are negative, is off."""
-    side = "ahead of" if seconds > 0 else "behind"
-    span = datetime.timedelta(seconds=round(abs(seconds)))
-    return f"The clock of this host is {span} (h:mm:ss) {side} that of the control node. {REMEDY}"
+def span(seconds: float) -> str:
+    """Write a difference of clocks for people."""
+    if abs(seconds) < _MINUTE:
+        return f"{abs(seconds):.2f} s"
+    return f"{datetime.timedelta(seconds=round(abs(seconds)))} (h:mm:ss)"
+
+
+def problem(host: str, seconds: float, followed: float | None, limit: float) -> str:
+    """Return what is wrong with a clock that is SECONDS ahead of ours, behind if they are negative; "" if nothing is.
+
+    FOLLOWED is by how much chrony sees it differ from its source, None where it follows none. No round trip makes that
+    less sure.
+    """
+    if abs(seconds) > limit:
+        side = "ahead of" if seconds > 0 else "behind"
+        return f"The clock of {host} is {span(seconds)} {side} that of the control node. {REMEDY} {ALL}"
+    if followed is not None and abs(followed) > limit:
+        return f"The clock of {host} differs by {span(followed)} from the source that chrony follows there. {REMEDY}"
+    return ""
 
 
 class ActionModule(ActionBase):
@@ -37,7 +58,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the offset of the host's clock; failed when it is greater than the limit."""
         super().run(tmp, task_vars)
-        _validation, arguments = self.validate_argument_spec({"limit": {"type": "float", "default": 30}})
+        _validation, arguments = self.validate_argument_spec({"limit": _LIMIT})
         before = time.time()
         answer: dict[str, Any] = self._execute_module(
             module_name="accentos.cloud.clock_check", module_args={}, task_vars=task_vars
@@ -45,8 +66,9 @@ class ActionModule(ActionBase):
         after = time.time()
         if "time" not in answer:
             return answer
-        seconds = offset(before, answer["time"], after)
-        result: dict[str, Any] = {"changed": False, "offset": round(seconds, 3)}
-        if abs(seconds) > arguments["limit"]:
-            result.update(failed=True, msg=failure_message(seconds))
+        seconds, followed = offset(before, answer["time"], after), answer.get("followed")
+        result: dict[str, Any] = {"changed": False, "offset": round(seconds, 3), "followed": followed}
+        host = str((task_vars or {}).get("inventory_hostname", "this host"))
+        if message := problem(host, seconds, followed, arguments["limit"]):
+            result.update(failed=True, msg=message)
         return result

@@ -39,4 +39,7 @@ options:
     type: path
 notes:
   - The host that it runs on needs C(python3-openstacksdk).
+  - A service that is slow, busy or dead is asked up to six times, with growing pauses of random length or those that it
+    asks for with C(Retry-After), for as long as two answers may take. It gets at most five requests a second until it
+    answers. What creates something is asked for again only if it was certainly not done.
 """

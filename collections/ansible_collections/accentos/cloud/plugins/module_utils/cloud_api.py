@@ -8,11 +8,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ansible_collections.accentos.cloud.plugins.module_utils.api_patience import UnansweredError
 from ansible_collections.accentos.cloud.plugins.module_utils.cloud_login import Login, MissingLibraryError
 
 _PAUSE = 1.0
-_RETRIES = 3
-_RETRIABLE = [429, 502, 503, 504]
 _NOT_FOUND = 404
 _ERROR = 400
 _BROKEN = 500
@@ -94,14 +93,15 @@ class Cloud:
             self._ask("image", "PUT", path, data=data, headers={"Content-Type": "application/octet-stream"})
 
     def _ask(self, service: str, method: str, path: str, **more: Any) -> Any:
-        proxy = getattr(self._connection, _PROXIES[service])
         more = {name: value for name, value in more.items() if value not in (None, {})}
         if service in _VERSIONS:
             more.setdefault("microversion", _VERSIONS[service])
-        if method == "GET":
-            more |= {"status_code_retries": _RETRIES, "retriable_status_codes": _RETRIABLE}
         try:
-            answer = proxy.request(path, method, raise_exc=False, connect_retries=_RETRIES, **more)
+            # The first use of a service asks for its versions.
+            proxy = getattr(self._connection, _PROXIES[service])
+            answer = proxy.request(path, method, raise_exc=False, **more)
+        except UnansweredError as error:
+            raise ServiceBrokenError(f"the {service} service does not answer: {error}") from error
         except self._errors as error:
             raise CloudError(f"the {service} service does not answer {method} {path}: {error}") from error
         if answer.status_code >= _ERROR:

@@ -15,10 +15,6 @@ from ansible_collections.accentos.cloud.plugins.module_utils.openstack_catalogue
     UnknownCatalogueError,
 )
 
-# A service that starts, or one that is busy, is asked again with growing pauses; one that refuses is not.
-_RETRIES = 5
-_RETRIABLE = [429, 502, 503, 504]
-
 
 class Identity:
     """The identity service, as an administrator sees it."""
@@ -42,14 +38,11 @@ class Identity:
                 identity_api_version="3",
                 # The address that we are given, not one from the catalogue that we are about to write.
                 identity_endpoint_override=auth["url"],
-                identity_connect_retries=_RETRIES,
-                identity_status_code_retries=_RETRIES,
-                identity_retriable_status_codes=_RETRIABLE,
             )
             self._session.get_token()
+            self._api = connection.identity
         except self._errors as error:
             raise UnknownCatalogueError(*self._explain("log in", error).args) from error
-        self._api = connection.identity
 
     def _explain(self, doing: str, error: Exception) -> CatalogueError:
         remedy = (

@@ -11,13 +11,18 @@ version_added: 1.0.0
 short_description: Compare the clock of a host with that of the control node
 description:
   - Fails for a host whose clock is far from the control node's. To it certificates would not be valid yet, or not any
-    more, others would refuse its tokens, and its logs would be of no use.
-  - The time that the question takes is no difference, however slow the host is.
+    more, others would refuse its tokens, monitors of Ceph would not agree with it, and its logs would be of no use.
+  - The time that the question takes is no difference, however slow the host is - it fails only if the clocks differ by
+    more than the limit and half of that time.
+  - Fails as well if chrony on the host sees a greater difference from the source that it follows. That is exact,
+    however slow the host is.
 options:
   limit:
-    description: Seconds that the clocks may differ by.
+    description: >-
+      Seconds that the clocks may differ by. Two hosts that each differ by no more than the default differ by no more
+      than half a second.
     type: float
-    default: 30
+    default: 0.25
 attributes:
   check_mode:
     description: Can run in check mode and return the same result without modifying the target.
@@ -38,9 +43,9 @@ EXAMPLES = r"""
 - name: Refuse a host whose clock is wrong
   accentos.cloud.clock_check:
 
-- name: Refuse a host whose clock is off by more than a second
+- name: Refuse a host whose clock is off by more than a day
   accentos.cloud.clock_check:
-    limit: 1
+    limit: 86400
 """
 
 RETURN = r"""
@@ -51,17 +56,39 @@ offset:
   returned: always
   type: float
   sample: -3600.2
+followed:
+  description: >-
+    Seconds by which chrony sees the clock differ from the source that it follows, without a sign; C(null) if it follows
+    none, or does not run.
+  returned: always
+  type: float
+  sample: 0.00012
 """
 
 import time
 
 from ansible.module_utils.basic import AnsibleModule
 
+_LEAP, _OFFSET = 13, 4
+
+
+def followed(tracking: str) -> float | None:
+    """Return by how many seconds chrony sees the clock differ from its source, from C(chronyc -c tracking), or None."""
+    fields = tracking.strip().split(",")
+    if len(fields) <= _LEAP or fields[_LEAP] == "Not synchronised":
+        return None
+    return abs(float(fields[_OFFSET]))
+
 
 def main() -> None:
     """Tell the time. The limit is for the action plug-in."""
-    module = AnsibleModule({"limit": {"type": "float", "default": 30}}, supports_check_mode=True)
-    module.exit_json(changed=False, time=time.time())
+    module = AnsibleModule({"limit": {"type": "float", "default": 0.25}}, supports_check_mode=True)
+    chronyc, seen = module.get_bin_path("chronyc"), None
+    if chronyc:
+        code, out, _err = module.run_command([chronyc, "-c", "-n", "tracking"])
+        seen = followed(out) if code == 0 else None
+    # Last of all, since what is left of the round trip is then short.
+    module.exit_json(changed=False, followed=seen, time=time.time())
 
 
 if __name__ == "__main__":

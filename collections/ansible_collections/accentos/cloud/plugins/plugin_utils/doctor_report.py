@@ -36,7 +36,8 @@ HIDDEN = "(hidden)"
 _SHORTEST_LINE = 16
 # The kind "hex" of secrets. Keys of Ceph are made from them.
 _DIGITS = re.compile(r"[0-9a-f]{64}")
-_CLOCK_OFF, _CLOCK_FAR_OFF = 1.0, 30.0
+# Monitors of Ceph complain from the one on, and deployments refuse from the other one on.
+_CLOCK_OFF, _CLOCK_FAR_OFF = 0.05, 0.25
 
 UNREACHABLE = Check(
     "host answers",
@@ -51,7 +52,7 @@ UNREACHABLE = Check(
 
 
 def _offset(data: float, _wanted: Mapping[str, Any]) -> Verdict:
-    told = f"{data:+.1f} s"
+    told = f"{data:+.2f} s"
     off = abs(data)
     return failure(told) if off > _CLOCK_FAR_OFF else warning(told) if off > _CLOCK_OFF else good(told)
 
@@ -68,7 +69,7 @@ CLOCK = Check(
     "host",
     "offset",
     _offset,
-    f"below {_CLOCK_OFF:.0f} s; {_CLOCK_FAR_OFF:.0f} s is a failure",
+    f"below {_CLOCK_OFF} s; {_CLOCK_FAR_OFF} s is a failure",
     "Deployments refuse a host with a wrong clock, since no certificate and no token is valid there.",
     "See what the host's time comes from (chronyc -n sources); let it step (chronyc makestep). If all hosts are off "
     "by as "

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.accentos.cloud.plugins.module_utils import cloud_login
+from ansible_collections.accentos.cloud.plugins.module_utils.api_patience import Patience
 from ansible_collections.accentos.cloud.plugins.modules import openstack_catalogue
 
 from .identity_service import ADMIN, IdentityService
@@ -168,7 +168,7 @@ def test_what_is_busy_is_asked_again(service: IdentityService, capsys: pytest.Ca
 def test_a_login_that_is_hung_up_on_is_repeated(
     service: IdentityService, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cloud_login, "_PAUSE", 0.01)
+    monkeypatch.setattr(Patience, "of", lambda timeout: Patience(timeout, timeout, timeout, first_pause=0.01))
     service.drop = 3
     assert run(service, capsys)["changed"]
     service.drop = 99
