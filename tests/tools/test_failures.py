@@ -10,12 +10,14 @@ import os
 import stat
 import tarfile
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from ansible_collections.accentos.cloud.plugins.plugin_utils.secret_store import SecretStore
 
 from tools.steps import failures, labs
+from tools.steps.engine import failures_folder
 from tools.steps.failures import Lab, Question
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -164,13 +166,17 @@ def test_an_archive_that_leads_elsewhere_or_was_cut_off_does_no_harm(tmp_path: P
 
 
 def test_only_the_newest_folders_are_kept(tmp_path: Path) -> None:
-    for number in range(8):
-        (tmp_path / f"step-{7 - number}").mkdir()
-        os.utime(tmp_path / f"step-{7 - number}", (number, number))
-    mine = tmp_path / "step-7"
-    failures.prune(mine)
+    began = datetime(2026, 1, 1, tzinfo=UTC)
+    folders = [failures_folder(tmp_path, "molecule x", began + timedelta(hours=number)) for number in range(8)]
+    for age, folder in enumerate(reversed(folders)):
+        folder.mkdir(parents=True)
+        os.utime(folder, (age, age))
+    stranger = folders[0].parent / "of-somebody-else"
+    stranger.mkdir()
+    os.utime(stranger, (0, 0))
+    failures.prune(folders[7])
     # The oldest of all is the one that is being made.
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-0", "step-1", "step-2", "step-3", "step-7"]
+    assert sorted(stranger.parent.iterdir()) == sorted([*folders[:4], folders[7], stranger])
 
 
 def test_all_of_a_lab_is_kept_in_one_folder_and_what_fails_takes_nothing_from_the_rest(

@@ -14,6 +14,7 @@ import contextlib
 import gzip
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -29,6 +30,8 @@ from . import labs, venv
 from .lab_report import groups_of, read_yaml
 
 KEPT_FOLDERS = 5
+# How the names of such folders end: the time at which the run began, see failures_folder().
+NAME = re.compile(r"-\d{8}T\d{6}Z$")
 # Bytes of one file or answer, of which the end is kept, and of all logs of a host.
 FILE_BYTES = 8 << 20
 HOST_BYTES = 64 << 20
@@ -200,9 +203,13 @@ def redaction(secrets: Path) -> Redact:
 
 
 def prune(folder: Path) -> None:
-    """Remove the oldest of the folders beside FOLDER, which stays, so that KEPT_FOLDERS are left. Raises OSError."""
+    """Remove the oldest folders of failures beside FOLDER, which stays, so that KEPT_FOLDERS are left. Raises OSError.
+
+    Whatever else is there, since somebody named another place, is not touched.
+    """
     # Names begin with a step, so only their time orders them.
-    others = [path for path in folder.parent.iterdir() if path.is_dir() and path != folder]
+    named = (path for path in folder.parent.iterdir() if NAME.search(path.name))
+    others = [path for path in named if path.is_dir() and not path.is_symlink() and path != folder]
     others.sort(key=lambda path: (path.stat().st_mtime_ns, path.name))
     for old in others[: max(len(others) - KEPT_FOLDERS + 1, 0)]:
         shutil.rmtree(old)
