@@ -110,6 +110,7 @@ def test_what_it_reads_lets_a_command_run_again(host: Host) -> None:
     changed = {f"{host.conf} [DEFAULT]": "", f"{host.conf} [database]": ""}
     planned = host.run(sync, check_mode=True, inputs_changed=changed)
     assert planned["reasons"] == {"first": f"{host.conf} [database]"}
+    assert not host.run(sync, inputs_changed=changed)["changed"]
     for changed in ({f"{host.conf} [DEFAULT]": ""}, {"/etc/other [database]": ""}, {str(host.conf): ""}):
         assert not host.run(sync, check_mode=True, inputs_changed=changed)["changed"]
 
