@@ -83,8 +83,9 @@ def test_a_payload_of_another_form_is_refused() -> None:
 
 def test_a_host_that_is_done_changes_nothing() -> None:
     given = {"files": [{"path": "/etc/a"}]}
-    assert stand_in.answer("accentos.cloud.files", given, done=False) == {"changed": True, "paths": ["/etc/a"]}
-    assert stand_in.answer("accentos.cloud.files", given, done=True) == {"changed": False, "paths": []}
+    written = {"changed": True, "paths": ["/etc/a"], "digests": {"/etc/a": ""}}
+    assert stand_in.answer("accentos.cloud.files", given, done=False) == written
+    assert stand_in.answer("accentos.cloud.files", given, done=True) == {"changed": False, "paths": [], "digests": {}}
 
 
 def test_facts_of_a_host_stay_when_it_is_done() -> None:

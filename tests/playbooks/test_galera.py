@@ -30,8 +30,8 @@ PLAY = {
     "gather_facts": False,
     "module_defaults": {"accentos.cloud.galera_state": {"folder": "{{ playbook_dir }}/{{ item }}"}},
     "vars": {
-        "__mariadb_written": {"paths": []},
-        "pki_result": {"paths": []},
+        "__mariadb_written": {"digests": {}},
+        "pki_result": {"digests": {}},
         "site_networks": {},
         "site_domain": "example.test",
     },

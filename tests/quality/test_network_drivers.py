@@ -211,7 +211,7 @@ def switch(task: str, host: str = "controller-1", *, kernel: bool = True, **give
             *(OUTSIDE if host != "compute-1" else ()),
         ],
         "ansible_search_path": [str(role)],
-        "__openvswitch_written": {"paths": []},
+        "__openvswitch_written": {"digests": {}},
         "openvswitch_result": {"host_capabilities": {"kernel": {"openvswitch": kernel}}},
         "site_domain": "example.test",
         "site_networks": NETWORKS,

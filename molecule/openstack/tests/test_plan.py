@@ -32,10 +32,13 @@ STRAY_ON_THE_HOST = """
 set -o errexit
 mariadb --execute "alter user 'glance'@'%' identified by 'of-a-test-of-drift'"
 systemctl disable --quiet glance-api
+echo 'max-requests = 7' >>/etc/glance/glance-api-uwsgi.ini
 """
 EXPECTED = {
     # Neither the commands for the database, which read other sections of the file, nor any other unit.
     ("controller-1", "file", "change", CONF, ""),
+    # The unit reads it, but it goes back to what the unit was started with, and is no reason.
+    ("controller-1", "file", "change", "/etc/glance/glance-api-uwsgi.ini", ""),
     ("controller-1", "unit", "restart", "glance-api.service", CONF),
     ("controller-1", "unit", "enable", "glance-api.service", ""),
     ("controller-1", "catalogue", "update", "user Default / glance", ""),

@@ -13,7 +13,7 @@ import os
 import re
 import shlex
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleConnectionFailure
@@ -44,6 +44,10 @@ def read_module(payload: bytes) -> tuple[str, dict[str, Any]]:
     return found["ansible_module"], {key: value for key, value in arguments.items() if not key.startswith("_ansible")}
 
 
+def _written(paths: Sequence[str]) -> dict[str, Any]:
+    return {"paths": list(paths), "digests": dict.fromkeys(paths, "")}
+
+
 def _certificate_requests(given: Mapping[str, Any]) -> dict[str, Any]:
     requests, folder = [], given["folder"]
     for wanted in given["certificates"]:
@@ -55,7 +59,7 @@ def _certificate_requests(given: Mapping[str, Any]) -> dict[str, Any]:
             {"name": wanted["name"], "path": f"{folder}/{wanted['name']}.crt", "csr": request, "reason": reason}
         )
     paths = [f"{folder}/{wanted['name']}.{suffix}" for wanted in given["certificates"] for suffix in ("key", "crt")]
-    return {"requests": requests, "paths": paths}
+    return {"requests": requests, **_written(paths)}
 
 
 def _restart(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,7 +80,7 @@ FIRST: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "accentos.cloud.compute_hosts": lambda given: {
         "steps": [{"host": host, "verb": "map", "thing": f"{host} to its cell", "why": ""} for host in given["hosts"]]
     },
-    "accentos.cloud.files": lambda given: {"paths": [file["path"] for file in given["files"]]},
+    "accentos.cloud.files": lambda given: _written([file["path"] for file in given["files"]]),
     "accentos.cloud.guest_acceleration": lambda _given: {
         "changed": False,
         "virt_type": "kvm",
@@ -85,13 +89,13 @@ FIRST: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "accentos.cloud.host_capabilities": lambda given: {"changed": False, **_capabilities(given)},
     "accentos.cloud.host_check": lambda _given: {"changed": False, "rooms": {}, "missing": []},
     "accentos.cloud.openstack_config": lambda given: {
-        "paths": [file["path"] for file in given["files"]],
-        "sections": {file["path"]: sorted(file["sections"]) for file in given["files"] if file.get("sections")},
+        **_written([file["path"] for file in given["files"]]),
+        "sections": {f"{file['path']} [{name}]": "" for file in given["files"] for name in file.get("sections") or ()},
     },
     "accentos.cloud.openvswitch_settings": lambda given: {
         "commands": [f"add-br {one['name']}" for one in given["bridges"]]
     },
-    "accentos.cloud.secret_file": lambda given: {"path": given["path"], "paths": [given["path"]]},
+    "accentos.cloud.secret_file": lambda given: {"path": given["path"], **_written([given["path"]])},
     "accentos.cloud.unit": _restart,
     "accentos.cloud.units": _restart,
     "ansible.builtin.apt": lambda _given: {
@@ -104,6 +108,7 @@ FIRST: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
 _NOTHING = {
     "requests": [],
     "paths": [],
+    "digests": {},
     "sections": {},
     "commands": [],
     "reasons": {},

@@ -9,6 +9,8 @@ one with the characters quoted that have a meaning in URLs; ``name`` may end in 
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -66,6 +68,15 @@ def find_references(value: object) -> Iterator[tuple[str, str]]:
     elif isinstance(value, Sequence):
         for inner in value:
             yield from find_references(inner)
+
+
+def is_password(text: str) -> bool:
+    """Tell whether a content is nothing but a password, which may be a word. Raises ConfigurationError.
+
+    Secrets of other kinds, such as keys, are made at random.
+    """
+    kinds = [kind for _name, kind in find_references(text)]
+    return "password" in kinds and not _REFERENCE.sub("", text).strip()
 
 
 def fill(text: str, secrets: Mapping[str, str] | None, *, dollar: str) -> str:
@@ -137,10 +148,26 @@ def parse_lines(text: str) -> dict[tuple[str, str], list[str]]:
     return found
 
 
-def find_changed_sections(before: str, after: str) -> list[str]:
-    """Return the names of the sections in which two contents of a file differ, comments aside."""
+def name_section(path: str, section: str) -> str:
+    """Return how a section of a file is named among the inputs of a command."""
+    return f"{path} [{section}]"
+
+
+def digest_section(values: Mapping[tuple[str, str], list[str]], section: str) -> str:
+    """Return the digest of a section of what ``parse_lines`` found; one that is not there has that of no options."""
+    return digest_value(sorted(item for item in values.items() if item[0][0] == section))
+
+
+def digest_value(value: object) -> str:
+    """Return the digest of anything that JSON can hold."""
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()
+
+
+def digest_changed_sections(path: str, before: str, after: str) -> dict[str, str]:
+    """Return the digests by name of the sections in which a new content of a file differs, comments aside."""
     old, new = parse_lines(before), parse_lines(after)
-    return sorted({place[0] for place in {*old, *new} if old.get(place) != new.get(place)})
+    changed = sorted({place[0] for place in {*old, *new} if old.get(place) != new.get(place)})
+    return {name_section(path, section): digest_section(new, section) for section in changed}
 
 
 def describe_sections(text: str, rendered: str, referring: str) -> str:

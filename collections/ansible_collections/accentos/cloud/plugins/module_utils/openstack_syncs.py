@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import concurrent.futures
 import graphlib
-import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.accentos.cloud.plugins.module_utils.openstack_commands import SyncError
-from ansible_collections.accentos.cloud.plugins.module_utils.openstack_configuration import parse_lines
+from ansible_collections.accentos.cloud.plugins.module_utils.openstack_configuration import (
+    digest_section,
+    digest_value,
+    name_section,
+    parse_lines,
+)
 
 
 def order(syncs: Sequence[Mapping[str, Any]]) -> graphlib.TopologicalSorter[str]:
@@ -34,34 +37,26 @@ def order(syncs: Sequence[Mapping[str, Any]]) -> graphlib.TopologicalSorter[str]
     return sorter
 
 
-def digest_reads(sync: Mapping[str, Any], texts: Mapping[str, str], versions: Mapping[str, str]) -> dict[str, str]:
-    """Return digests of what a command depends on, by name: itself, sections of files, versions of packages."""
+def digest_reads(
+    sync: Mapping[str, Any],
+    texts: Mapping[str, str],
+    versions: Mapping[str, str],
+    expected: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    """Return digests of what a command depends on, by name: itself, sections of files, versions of packages.
+
+    ``expected`` are those of sections that earlier tasks of a run in check mode would change, in the place of what is
+    there.
+    """
     files = {path: parse_lines(texts.get(path, "")) for path in sync["reads"]}
     sections = {
-        _name_section(path, name): _digest(sorted(item for item in files[path].items() if item[0][0] == name))
+        name_section(path, name): digest_section(files[path], name)
         for path, names in sync["reads"].items()
         for name in names
     }
     packages = {f"package {name}": versions.get(name, "") for name in sync["packages"]}
-    return {"its command": _digest([sync["argv"], sync["user"]]), **sections, **packages}
-
-
-def find_reads(sync: Mapping[str, Any], changed: Mapping[str, Sequence[str]]) -> list[str]:
-    """Return the names, as ``digest_reads`` gives them, of sections that a command reads among the changed ones."""
-    return [
-        _name_section(path, name)
-        for path, names in sync["reads"].items()
-        for name in names
-        if name in changed.get(path, ())
-    ]
-
-
-def _name_section(path: str, name: str) -> str:
-    return f"{path} [{name}]"
-
-
-def _digest(value: object) -> str:
-    return hashlib.sha256(json.dumps(value).encode()).hexdigest()
+    coming = {name: digest for name, digest in (expected or {}).items() if name in sections}
+    return {"its command": digest_value([sync["argv"], sync["user"]]), **sections, **coming, **packages}
 
 
 def run_in_order(

@@ -7,13 +7,14 @@ was last started with is remembered on the host; see ``remembered``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 MARKER_FOLDER = Path("/var/lib/accentos/units")
-
-
+UNIT_FOLDER = Path("/etc/systemd/system")
+_RUNNING = frozenset({"active", "reloading", "activating"})
 # In no name of a unit, so that markers of two units never meet.
 _BETWEEN = "~"
 
@@ -43,6 +44,17 @@ class UnitState:
         )
 
 
+def foresee_reload(unit: str, state: UnitState, written: Iterable[str]) -> UnitState:
+    """Return the state of a unit when files, given by their paths, will have been written or removed.
+
+    systemd wants to read a running unit again whose own files are newer, even if they are what they were.
+    """
+    template = re.sub(r"@.*(?=\.)", "@", unit)
+    own = {UNIT_FOLDER / f"{name}{suffix}" for name in (unit, template) for suffix in ("", ".d")}
+    newer = any(not own.isdisjoint((Path(path), Path(path).parent)) for path in written)
+    return replace(state, needs_reload=state.needs_reload or (newer and state.active in _RUNNING))
+
+
 def parse_properties(text: str) -> dict[str, str]:
     """Turn ``Key=value`` lines, as ``systemctl show`` prints them, into a dictionary."""
     return {key: value for key, equals, value in (line.partition("=") for line in text.splitlines()) if equals}
@@ -63,7 +75,7 @@ def plan_unit(
         commands.append(["enable"])
     if not enabled and state.file == "enabled":
         commands.append(["disable"])
-    running = state.active in ("active", "reloading", "activating")
+    running = state.active in _RUNNING
     if started and not running:
         # A unit that failed too often in a row refuses to start until it is told that this is over.
         commands += [["reset-failed"], ["start"]] if state.active == "failed" else [["start"]]

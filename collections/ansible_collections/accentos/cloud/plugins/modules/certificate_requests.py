@@ -109,6 +109,13 @@ paths:
   type: list
   elements: str
   sample: [/etc/accentos/pki/api.key, /etc/accentos/pki/api.crt]
+digests:
+  description: >-
+    The same with the SHA-256 of the authority's certificate, and with an empty text for keys and certificates, which
+    only a run makes. It is for O(accentos.cloud.unit#module:inputs_changed) and its like.
+  returned: always
+  type: dict
+  sample: {/etc/accentos/pki/api.key: "", /etc/accentos/pki/api.crt: ""}
 """
 
 import grp
@@ -136,6 +143,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.files import (
     is_plain_name,
     replace_file,
 )
+from ansible_collections.accentos.cloud.plugins.module_utils.remembered import UNKNOWN, digest_content
 
 _FOLDER_MODE = 0o755
 _PUBLIC_MODE = 0o644
@@ -153,7 +161,7 @@ class Work:
         self.dry = dry
         self.lines: list[str] = []
         self.requests: list[dict[str, str]] = []
-        self.paths: list[str] = []
+        self.digests: dict[str, str] = {}
         self.changed = False
 
     def note(self, line: str) -> None:
@@ -170,8 +178,8 @@ class Work:
             path.mkdir(parents=True, exist_ok=True)
             path.chmod(_FOLDER_MODE)
 
-    def file(self, path: Path, content: bytes, mode: int, owner: tuple[int, int] | None) -> None:
-        """Write a file if its content, mode or owner differs."""
+    def file(self, path: Path, content: bytes, mode: int, owner: tuple[int, int] | None, digest: str = UNKNOWN) -> None:
+        """Write a file if its content, mode or owner differs; DIGEST is what is told of another content."""
         if path.is_file():
             state = path.stat()
             same_owner = owner in (None, (state.st_uid, state.st_gid))
@@ -179,7 +187,7 @@ class Work:
                 return
         self.note(f"{path}: mode {mode:04o}")
         if not holds(path, content):
-            self.paths.append(str(path))
+            self.digests[str(path)] = digest
         if not self.dry:
             replace_file(path, content, mode=mode, owner=owner)
 
@@ -233,7 +241,7 @@ def ask(work: Work, options: dict[str, Any], wanted: dict[str, Any]) -> None:
     work.file(folder / f"{name}.key", pem, _KEY_MODE, owner_of(wanted, dry=work.dry))
     if present_key is None and work.dry:
         work.note(f"{folder}/{name}.crt: there is no key yet")
-        work.paths.append(f"{folder}/{name}.crt")
+        work.digests[f"{folder}/{name}.crt"] = UNKNOWN
         return
     common_name = wanted["common_name"] or options["common_name"]
     present = load_certificates(read(folder / f"{name}.crt"))
@@ -241,7 +249,7 @@ def ask(work: Work, options: dict[str, Any], wanted: dict[str, Any]) -> None:
     reason = why_new(present, authority[0], key, common_name, names, now=datetime.now(UTC), renew_before=renew_before)
     if reason:
         work.lines.append(f"{folder}/{name}.crt: {reason}")
-        work.paths.append(f"{folder}/{name}.crt")
+        work.digests[f"{folder}/{name}.crt"] = UNKNOWN
         csr = make_request(key, common_name, names)
         work.requests.append({"name": name, "path": f"{folder}/{name}.crt", "csr": csr, "reason": reason})
 
@@ -251,7 +259,8 @@ def run(options: dict[str, Any], *, dry: bool) -> Work:
     work = Work(dry=dry)
     folder = Path(options["folder"])
     work.folder(folder)
-    work.file(folder / "ca.crt", f"{options['authority'].strip()}\n".encode(), _PUBLIC_MODE, None)
+    authority = f"{options['authority'].strip()}\n".encode()
+    work.file(folder / "ca.crt", authority, _PUBLIC_MODE, None, digest_content(authority))
     for wanted in options["certificates"]:
         ask(work, options, wanted)
     return work
@@ -290,7 +299,8 @@ def main() -> None:
     if LIBRARY_ERROR and module.check_mode:
         shown = f"{module.params['folder']}: keys and certificates, once the library cryptography is installed\n"
         paths = [f"{module.params['folder']}/{name}.{suffix}" for name in names for suffix in ("key", "crt")]
-        module.exit_json(changed=True, requests=[], paths=paths, diff={"before": "", "after": shown})
+        digests = dict.fromkeys(paths, UNKNOWN)
+        module.exit_json(changed=True, requests=[], paths=paths, digests=digests, diff={"before": "", "after": shown})
     if LIBRARY_ERROR:
         module.fail_json(
             msg=missing_required_lib("cryptography"),
@@ -304,7 +314,9 @@ def main() -> None:
     except OSError as error:
         refuse(f"{error.filename}: {error.strerror}", "See to the file system and what stands at that path.")
     diff = {"before": "", "after": "".join(f"{line}\n" for line in work.lines)}
-    module.exit_json(changed=work.changed, requests=work.requests, paths=work.paths, diff=diff)
+    module.exit_json(
+        changed=work.changed, requests=work.requests, paths=list(work.digests), digests=work.digests, diff=diff
+    )
 
 
 if __name__ == "__main__":

@@ -28,10 +28,6 @@ options:
     type: list
     elements: path
     default: []
-  inputs_changed:
-    description: Whether an earlier task of this run changes any of them. It matters in check mode only.
-    type: bool
-    default: false
   ignored_fields:
     description:
       - Fields of systems that do not count, because another program changes them. Cobbler itself writes the files of a
@@ -49,6 +45,7 @@ options:
     default: 600
 extends_documentation_fragment:
   - accentos.cloud.cobbler
+  - accentos.cloud.inputs_changed
 attributes:
   check_mode:
     description: Can run in check mode and tells whether it would sync.
@@ -95,6 +92,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.cobbler.sync import
     run_sync,
 )
 from ansible_collections.accentos.cloud.plugins.module_utils.cobbler.v3_3 import Cobbler
+from ansible_collections.accentos.cloud.plugins.module_utils.remembered import digest_files
 
 
 def remember(module: AnsibleModule, marker: Path, digest: str) -> None:
@@ -113,10 +111,11 @@ def synchronise(module: AnsibleModule, cobbler: Cobbler) -> dict[str, Any]:
     inputs = [Path(path) for path in params["inputs"]]
     # Read before the sync: what changes meanwhile is written by the next one.
     objects = {what: cobbler.objects(what) for what in TYPES}
-    digest = digest_state(objects, cobbler.settings(), inputs, params["ignored_fields"])
+    expected = params["inputs_changed"] if module.check_mode else {}
+    digest = digest_state(objects, cobbler.settings(), digest_files(inputs, expected), params["ignored_fields"])
     marker = marker_path(params["url"])
     known = marker.read_text(encoding="ascii", errors="replace").strip() if marker.is_file() else ""
-    if known == digest and not params["force"] and not (module.check_mode and params["inputs_changed"]):
+    if known == digest and not params["force"]:
         return _result(None)
     if not module.check_mode:
         # A sync that is killed has removed files already.
@@ -143,7 +142,7 @@ def main() -> None:
         {
             "systems": {"type": "list", "elements": "str"},
             "inputs": {"type": "list", "elements": "path", "default": []},
-            "inputs_changed": {"type": "bool", "default": False},
+            "inputs_changed": {"type": "dict", "default": {}},
             "ignored_fields": {"type": "list", "elements": "str", "default": []},
             "force": {"type": "bool", "default": False},
             "sync_timeout": {"type": "float", "default": 600},

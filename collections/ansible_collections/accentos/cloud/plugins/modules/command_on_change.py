@@ -28,14 +28,7 @@ options:
     type: list
     elements: path
     required: true
-  inputs_changed:
-    description:
-      - Paths that earlier tasks of this run change; those that are no inputs are left aside. They matter in check mode
-        only, where the files are still the old ones.
-    type: list
-    elements: path
-    default: []
-extends_documentation_fragment: [accentos.cloud.attributes]
+extends_documentation_fragment: [accentos.cloud.attributes, accentos.cloud.inputs_changed]
 attributes:
   check_mode:
     description: Can run in check mode and tells whether it would run the command, without running it.
@@ -73,7 +66,6 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.accentos.cloud.plugins.module_utils.remembered import (
     digest_files,
-    find_inputs,
     recall,
     remember,
     why_again,
@@ -89,7 +81,7 @@ def main() -> None:
             "name": {"type": "str", "required": True},
             "argv": {"type": "list", "elements": "str", "required": True},
             "inputs": {"type": "list", "elements": "path", "required": True},
-            "inputs_changed": {"type": "list", "elements": "path", "default": []},
+            "inputs_changed": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
     )
@@ -107,9 +99,9 @@ def main() -> None:
     marker = MARKER_FOLDER / name
     # Taken before the command runs: a file that changes under it is then seen as changed by the next run.
     inputs = module.params["inputs"]
-    digests = digest_files(Path(path) for path in inputs)
-    expected = find_inputs(module.params["inputs_changed"], inputs) if module.check_mode else []
-    why, out = why_again(recall(marker), digests, expected), ""
+    expected = module.params["inputs_changed"] if module.check_mode else {}
+    digests = digest_files((Path(path) for path in inputs), expected)
+    why, out = why_again(recall(marker), digests), ""
     if why and not module.check_mode:
         code, out, err = module.run_command(argv, handle_exceptions=False)
         if code != 0:

@@ -81,6 +81,14 @@ paths:
   type: list
   elements: str
   sample: [/etc/example.conf]
+digests:
+  description: >-
+    The SHA-256 of each file that is written, by its path, with those of which only owner or mode is set right;
+    V(missing) for what is removed. A link has that of the file which it points to, an empty text where an earlier task
+    would make that. It is for O(accentos.cloud.unit#module:inputs_changed) and its like, in check mode as in a run.
+  returned: always
+  type: dict
+  sample: {/etc/example.conf: 87428fc522803d31065e7bce3cf03fe475096631e5e07bbd7a0fde60c4cf25c7}
 """
 
 import os
@@ -100,6 +108,12 @@ from ansible_collections.accentos.cloud.plugins.module_utils.files import (
     holds,
     replace_file,
     replace_link,
+)
+from ansible_collections.accentos.cloud.plugins.module_utils.remembered import (
+    MISSING,
+    UNKNOWN,
+    digest_content,
+    digest_file,
 )
 
 Try = Callable[[list[str]], tuple[int, str, str]]
@@ -195,6 +209,24 @@ def bring_about(file: dict[str, Any], attempt: Try, *, dry: bool) -> Difference 
     return Difference(str(path), before or "", wanted, content=other)
 
 
+def foresee(differences: Iterable[Difference], files: Iterable[dict[str, Any]]) -> dict[str, str]:
+    """Return the digest of what is, or would be, at each path that differs. Raises OSError."""
+    contents = {str(Path(file["path"])): file["content"] for file in files if file["content"] is not None}
+    links = {str(Path(file["path"])): Path(file["link"]) for file in files if file["link"]}
+    digests = {
+        one.path: digest_content(contents[one.path].encode()) if one.path in contents else MISSING
+        for one in differences
+        if one.path not in links
+    }
+
+    def follow(target: Path) -> str:
+        if str(target) in digests:
+            return digests[str(target)]
+        return digest_file(target) if target.is_file() else UNKNOWN
+
+    return digests | {one.path: follow(links[one.path]) for one in differences if one.path in links}
+
+
 def remove(path: Path, *, dry: bool) -> Difference | None:
     """Remove a file or link; return the difference. Raises FilesError and OSError."""
     before = describe(path)
@@ -242,14 +274,16 @@ def main() -> None:
             bring_about(wanted, module.run_command, dry=module.check_mode) for wanted in module.params["files"]
         ]
         differences += [remove(Path(path), dry=module.check_mode) for path in module.params["absent"]]
+        found = [difference for difference in differences if difference]
+        digests = foresee(found, module.params["files"])
     except FilesError as error:
         refuse(*error.args)
     except OSError as error:
         refuse(f"{error.filename}: {error.strerror}", "See to the file system and to what stands at that path.")
-    found = [difference for difference in differences if difference]
     module.exit_json(
         changed=bool(found),
         paths=[difference.path for difference in found if difference.content],
+        digests=digests,
         diff=[difference.shown() for difference in found],
     )
 

@@ -92,13 +92,22 @@ paths:
   type: list
   elements: str
   sample: [/etc/glance/glance-api.conf]
-sections:
+digests:
   description: >-
-    Sections with other options than before, in check mode those that would have, by path. They are for
-    O(accentos.cloud.openstack_sync#module:inputs_changed).
+    The SHA-256 of each file that is written, by its path, with those of which only owner or mode is set right; an empty
+    text for one that holds nothing but a password, which could be tried out with it. It is for
+    O(accentos.cloud.units#module:inputs_changed), in check mode as in a run.
   returned: always
   type: dict
-  sample: {/etc/glance/glance-api.conf: [DEFAULT]}
+  sample: {/etc/glance/glance-api.conf: 87428fc522803d31065e7bce3cf03fe475096631e5e07bbd7a0fde60c4cf25c7}
+sections:
+  description: >-
+    Digests of the sections with other options than before, in check mode of those that would have, by path and section.
+    They are for O(accentos.cloud.openstack_sync#module:inputs_changed).
+  returned: always
+  type: dict
+  sample:
+    "/etc/glance/glance-api.conf [DEFAULT]": 4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945
 """
 
 import concurrent.futures
@@ -120,13 +129,15 @@ from ansible_collections.accentos.cloud.plugins.module_utils.openstack_commands 
 from ansible_collections.accentos.cloud.plugins.module_utils.openstack_configuration import (
     ConfigurationError,
     describe_sections,
+    digest_changed_sections,
     fill,
-    find_changed_sections,
     find_references,
     find_unknown,
     find_wrong,
+    is_password,
     render_sections,
 )
+from ansible_collections.accentos.cloud.plugins.module_utils.remembered import UNKNOWN, digest_content
 
 _MODE = re.compile(r"0[0-7]{3}")
 _OTHERS = 0o007
@@ -176,6 +187,12 @@ class File:
         """Return its mode."""
         return int(self.wanted["mode"], 8)
 
+    @property
+    def digest(self) -> str:
+        """Return the digest of its content; UNKNOWN where that would let a password be tried out."""
+        body = self.wanted["content"]
+        return UNKNOWN if body is not None and is_password(body) else digest_content(self.content.encode())
+
 
 def render(wanted: dict[str, Any], secrets: dict[str, str]) -> File:
     """Render a file. Raises ConfigurationError."""
@@ -193,11 +210,14 @@ def render(wanted: dict[str, Any], secrets: dict[str, str]) -> File:
 
 @dataclass(frozen=True)
 class Difference:
-    """How a file differs from what is there: as Ansible shows it, in its content at all, and in which sections."""
+    """How a file differs from what is there: as Ansible shows it, in its content at all, and in which sections.
+
+    ``sections`` are the digests of the new ones, by name.
+    """
 
     shown: dict[str, str]
     content: bool
-    sections: list[str]
+    sections: dict[str, str]
 
 
 def look_up(wanted: dict[str, Any], *, dry: bool) -> tuple[int, int] | None:
@@ -228,8 +248,9 @@ def compare(file: File, owner: tuple[int, int] | None) -> Difference | None:
 
     def differ(before: str, text: str) -> Difference:
         shown = {**header, "before": before, "after": attributes + describe(file.content)}
-        sections = find_changed_sections(text, file.content) if file.wanted["content"] is None else []
-        return Difference(shown, text != file.content, sections)
+        if file.wanted["content"] is not None:
+            return Difference(shown, text != file.content, {})
+        return Difference(shown, text != file.content, digest_changed_sections(str(file.path), text, file.content))
 
     try:
         state = file.path.lstat()
@@ -373,7 +394,8 @@ def main() -> None:
     module.exit_json(
         changed=bool(found),
         paths=[str(file.path) for file, difference in found if difference.content],
-        sections={str(file.path): difference.sections for file, difference in found if difference.sections},
+        digests={str(file.path): file.digest for file, _difference in found},
+        sections={name: digest for _file, difference in found for name, digest in difference.sections.items()},
         diff=[difference.shown for _file, difference in found],
     )
 

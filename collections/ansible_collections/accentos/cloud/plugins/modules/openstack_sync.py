@@ -64,22 +64,14 @@ options:
         type: list
         elements: str
         default: []
-  inputs_changed:
-    description:
-      - Paths of configuration files to lists of the sections that an earlier task of this run changes. They matter in
-        check mode only, where the files are still the old ones.
-    type: dict
-    default: {}
   timeout:
     description: Seconds after which a command is stopped; also how long to wait for commands of an earlier run.
     type: int
     default: 900
-extends_documentation_fragment: [accentos.cloud.attributes]
+extends_documentation_fragment: [accentos.cloud.attributes, accentos.cloud.inputs_changed]
 attributes:
   check_mode:
-    description: >-
-      Can run in check mode and tells which commands it would run without running them. There every command that reads
-      a section of O(inputs_changed) counts as one to run.
+    description: Can run in check mode and tells which commands it would run, without running them.
     support: full
   diff_mode:
     description: Shows the commands that it runs.
@@ -130,7 +122,6 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.accentos.cloud.plugins.module_utils.openstack_commands import SyncError, call
 from ansible_collections.accentos.cloud.plugins.module_utils.openstack_syncs import (
     digest_reads,
-    find_reads,
     order,
     run_in_order,
 )
@@ -205,12 +196,9 @@ def bring_about(module: AnsibleModule) -> tuple[dict[str, float], dict[str, str]
         for path in {path for sync in syncs for path in sync["reads"]}
         if Path(path).is_file()
     }
-    digests = {sync["name"]: digest_reads(sync, texts, versions) for sync in syncs}
-    changed = module.params["inputs_changed"] if module.check_mode else {}
-    found = {
-        sync["name"]: why_again(recall(MARKER_FOLDER / sync["name"]), digests[sync["name"]], find_reads(sync, changed))
-        for sync in syncs
-    }
+    expected = module.params["inputs_changed"] if module.check_mode else {}
+    digests = {sync["name"]: digest_reads(sync, texts, versions, expected) for sync in syncs}
+    found = {name: why_again(recall(MARKER_FOLDER / name), now) for name, now in digests.items()}
     reasons = {name: why for name, why in found.items() if why}
     due = [sync for sync in syncs if sync["name"] in reasons]
     seconds = dict.fromkeys(reasons, 0.0)

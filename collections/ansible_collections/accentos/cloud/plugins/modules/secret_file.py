@@ -63,13 +63,20 @@ path:
   type: str
   sample: /etc/chrony/chrony.keys
 paths:
-  description: >-
-    The path again if the content is another one than before, in check mode if it would be; otherwise nothing. It is for
-    O(accentos.cloud.unit#module:inputs_changed).
+  description: The path again if the content is another one than before, in check mode if it would be; else nothing.
   returned: always
   type: list
   elements: str
   sample: [/etc/chrony/chrony.keys]
+digests:
+  description: >-
+    The path with an empty text if the content is another one than before, in check mode if it would be; else nothing.
+    It is for O(accentos.cloud.unit#module:inputs_changed). The digest itself is not told, since with it whoever reads
+    the result could try out what the secret is. So a plan takes such a file for another input even if it goes back to
+    what a unit was last started with.
+  returned: always
+  type: dict
+  sample: {/etc/chrony/chrony.keys: ""}
 """
 
 import grp
@@ -89,6 +96,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.files import (
     replace_file,
 )
 from ansible_collections.accentos.cloud.plugins.module_utils.planned import STILL_TO_BE_MADE
+from ansible_collections.accentos.cloud.plugins.module_utils.remembered import UNKNOWN
 
 _MODE = re.compile(r"0[0-7]{3}")
 _OTHERS = 0o007
@@ -209,7 +217,8 @@ def main() -> None:
     except OSError as error:
         refuse(f"{path} cannot be written: {error}", "See to the file system and the folder's rights.")
     header = {"before_header": path, "after_header": path}
-    module.exit_json(changed=changed, path=path, paths=[path] if other else [], diff=header | diff)
+    paths = [path] if other else []
+    module.exit_json(changed=changed, path=path, paths=paths, digests=dict.fromkeys(paths, UNKNOWN), diff=header | diff)
 
 
 if __name__ == "__main__":

@@ -25,13 +25,6 @@ options:
     type: list
     elements: path
     default: []
-  inputs_changed:
-    description:
-      - Paths that earlier tasks of this run change; those that are no inputs are left aside. They matter in check mode
-        only, where the files are still the old ones.
-    type: list
-    elements: path
-    default: []
   purpose:
     description:
       - What these inputs are to the unit, lower-case letters, digits and dashes. What the unit was started with is
@@ -53,7 +46,7 @@ options:
     description: Whether the unit runs.
     type: bool
     default: true
-extends_documentation_fragment: [accentos.cloud.attributes]
+extends_documentation_fragment: [accentos.cloud.attributes, accentos.cloud.inputs_changed]
 attributes:
   diff_mode:
     description: Shows the commands that it gives to systemd.
@@ -95,7 +88,6 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.accentos.cloud.plugins.module_utils.remembered import (
     digest_files,
-    find_inputs,
     recall,
     remember,
     why_again,
@@ -108,6 +100,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.systemctl import (
 )
 from ansible_collections.accentos.cloud.plugins.module_utils.units import (
     MARKER_FOLDER,
+    foresee_reload,
     join_commands,
     marker_name,
     plan_unit,
@@ -121,7 +114,7 @@ def main() -> None:
         argument_spec={
             "name": {"type": "str", "required": True},
             "inputs": {"type": "list", "elements": "path", "default": []},
-            "inputs_changed": {"type": "list", "elements": "path", "default": []},
+            "inputs_changed": {"type": "dict", "default": {}},
             "purpose": {"type": "str", "default": ""},
             "on_change": {"type": "str", "choices": ["restart", "reload"], "default": "restart"},
             "enabled": {"type": "bool", "default": True},
@@ -140,11 +133,11 @@ def main() -> None:
     refuse_unknown(module, states)
     marker = MARKER_FOLDER / marker_name(name, wanted["purpose"])
     inputs = wanted["inputs"]
-    digests = digest_files(Path(path) for path in inputs)
-    expected = find_inputs(wanted["inputs_changed"], inputs) if module.check_mode else []
-    why = why_again(recall(marker), digests, expected) if inputs else ""
+    expected = wanted["inputs_changed"] if module.check_mode else {}
+    digests = digest_files((Path(path) for path in inputs), expected)
+    why = why_again(recall(marker), digests) if inputs else ""
     plan = plan_unit(
-        states[name],
+        foresee_reload(name, states[name], expected),
         enabled=wanted["enabled"],
         started=wanted["started"],
         inputs_differ=bool(why),

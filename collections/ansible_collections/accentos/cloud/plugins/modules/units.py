@@ -36,14 +36,7 @@ options:
         type: list
         elements: str
         default: []
-  inputs_changed:
-    description:
-      - Paths that earlier tasks of this run change; those that are no inputs are left aside. They matter in check mode
-        only, where the files are still the old ones.
-    type: list
-    elements: path
-    default: []
-extends_documentation_fragment: [accentos.cloud.attributes]
+extends_documentation_fragment: [accentos.cloud.attributes, accentos.cloud.inputs_changed]
 attributes:
   check_mode:
     description: Can run in check mode and tells what it would do without doing it. There a unit may be missing.
@@ -92,7 +85,6 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.accentos.cloud.plugins.module_utils.remembered import (
     digest_files,
-    find_inputs,
     recall,
     remember,
     why_again,
@@ -105,6 +97,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.systemctl import (
 )
 from ansible_collections.accentos.cloud.plugins.module_utils.units import (
     MARKER_FOLDER,
+    foresee_reload,
     join_commands,
     marker_name,
     plan_unit,
@@ -125,10 +118,13 @@ def read_versions(module: AnsibleModule, units: Sequence[Mapping[str, Any]]) -> 
     return dict(line.split("|", 1) for line in out.splitlines() if "|" in line)
 
 
-def digest(unit: Mapping[str, Any], versions: Mapping[str, str]) -> dict[str, str]:
-    """Return digests of what a unit is started with, by name: of files, and the versions of packages as they are."""
+def digest(unit: Mapping[str, Any], versions: Mapping[str, str], expected: Mapping[str, str]) -> dict[str, str]:
+    """Return digests of what a unit is started with, by name: of files, and the versions of packages as they are.
+
+    ``expected`` are those of files that earlier tasks of a run in check mode would write.
+    """
     packages = {f"package {name}": versions.get(name, "") for name in unit["packages"]}
-    return digest_files(Path(path) for path in unit["inputs"]) | packages
+    return digest_files((Path(path) for path in unit["inputs"]), expected) | packages
 
 
 def main() -> None:
@@ -141,23 +137,23 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "units": {"type": "list", "elements": "dict", "required": True, "options": unit},
-            "inputs_changed": {"type": "list", "elements": "path", "default": []},
+            "inputs_changed": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
     )
     units = module.params["units"]
-    changed_paths = module.params["inputs_changed"] if module.check_mode else []
+    expected = module.params["inputs_changed"] if module.check_mode else {}
     states = read_states(module, [unit["name"] for unit in units])
     refuse_unknown(module, states)
     versions = read_versions(module, units)
     markers, plans, reasons = {}, [], {}
     for wanted in units:
         marker = MARKER_FOLDER / marker_name(wanted["name"], _PURPOSE)
-        now = digest(wanted, versions)
-        why = why_again(recall(marker), now, find_inputs(changed_paths, wanted["inputs"]))
+        now = digest(wanted, versions, expected)
+        why = why_again(recall(marker), now)
         if why:
             markers[marker] = now
-        state = states[wanted["name"]]
+        state = foresee_reload(wanted["name"], states[wanted["name"]], expected)
         plan = plan_unit(state, enabled=True, started=True, inputs_differ=bool(why), on_change="restart")
         plans.append((wanted["name"], plan))
         if why and runs_anew(plan):

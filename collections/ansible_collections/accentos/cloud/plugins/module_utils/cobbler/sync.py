@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,21 +45,13 @@ def describe_file(path: Path) -> str:
     return f"{status.st_size} {status.st_mtime_ns}"
 
 
-def digest_content(path: Path) -> str:
-    """Return the digest of a small file, or of all files below a folder."""
-    if path.is_dir():
-        files = sorted(below for below in path.rglob("*") if below.is_file())
-        return json.dumps({str(file): digest_content(file) for file in files})
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "missing"
-
-
 def digest_state(
     objects: Mapping[str, Mapping[str, Mapping[str, Any]]],
     settings: Mapping[str, Any],
-    inputs: Iterable[Path],
+    inputs: Mapping[str, str],
     ignored: Collection[str] = (),
 ) -> str:
-    """Digest all that boot files are written from: OBJECTS by type and name, SETTINGS, INPUTS such as templates.
+    """Digest all that boot files are written from: OBJECTS by type and name, SETTINGS, digests of INPUTS by path.
 
     IGNORED fields of systems do not count.
     """
@@ -80,7 +72,7 @@ def digest_state(
             for key in _FILES
             if isinstance(raw.get(key), str) and raw[key].startswith("/")
         },
-        "inputs": {str(path): digest_content(path) for path in inputs},
+        "inputs": dict(inputs),
     }
     return hashlib.sha256(json.dumps(state, sort_keys=True, default=str).encode()).hexdigest()
 

@@ -10,11 +10,12 @@ from ansible_collections.accentos.cloud.plugins.module_utils.openstack_configura
     HEADER,
     ConfigurationError,
     describe_sections,
+    digest_changed_sections,
     fill,
-    find_changed_sections,
     find_references,
     find_unknown,
     find_wrong,
+    is_password,
     render_sections,
 )
 
@@ -197,4 +198,20 @@ def test_values_that_a_service_cannot_read_are_found(name: str, value: Any, expe
     ],
 )
 def test_sections_that_differ(before: str, after: str, sections: list[str]) -> None:
-    assert find_changed_sections(before, after) == sections
+    assert list(digest_changed_sections("/a", before, after)) == [f"/a [{name}]" for name in sections]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("{secret:a}", True),
+        (" {secret:a:password}\n", True),
+        ("{secret-in-url:a}{secret:b:hex}\n", True),
+        ("{secret:a:fernet}\n", False),
+        ("key: {secret:a}", False),
+        ("", False),
+        ("a", False),
+    ],
+)
+def test_a_content_that_is_nothing_but_a_password(content: str, *, expected: bool) -> None:
+    assert is_password(content) is expected

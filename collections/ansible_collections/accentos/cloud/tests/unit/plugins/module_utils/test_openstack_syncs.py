@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.accentos.cloud.plugins.module_utils.openstack_commands import SyncError
+from ansible_collections.accentos.cloud.plugins.module_utils.openstack_configuration import digest_changed_sections
 from ansible_collections.accentos.cloud.plugins.module_utils.openstack_syncs import (
     digest_reads,
-    find_reads,
     order,
     run_in_order,
 )
@@ -86,8 +86,17 @@ def test_a_digest_follows_what_is_read_and_nothing_else() -> None:
     ]
 
 
-def test_a_change_elsewhere_in_a_file_is_not_read() -> None:
-    one = {"reads": {"/a": ["database", "api_database"], "/b": ["database"]}}
-    changed = {"/a": ["DEFAULT", "database"], "/c": ["database"]}
-    assert find_reads(one, changed) == ["/a [database]"]
-    assert find_reads(one, {}) == []
+def test_what_is_expected_stands_in_the_place_of_what_is_there() -> None:
+    one = {"argv": ["x"], "user": "nova", "reads": {"/a": ["database", "api"], "/b": ["database"]}, "packages": ["p"]}
+    now = digest_reads(one, {}, {"p": "1"})
+    expected = {"/a [database]": "1", "/a [DEFAULT]": "2", "/c [database]": "3", "its command": "4", "package p": "5"}
+    assert digest_reads(one, {}, {"p": "1"}, expected) == {**now, "/a [database]": "1"}
+    assert digest_reads(one, {}, {"p": "1"}, {}) == now
+
+
+def test_the_digest_of_a_new_section_is_that_of_the_file_that_has_it() -> None:
+    old, new = "[a]\nx = 1\n[b]\ny = 1\n[c]\nz = 1\n", "# a comment\n[a]\nx = 2\n[c]\nz = 1\n[d]\n"
+    one = {"argv": ["x"], "user": "nova", "reads": {"/f": ["a", "b", "c", "d"]}, "packages": []}
+    changed = digest_changed_sections("/f", old, new)
+    assert sorted(changed) == ["/f [a]", "/f [b]"]
+    assert digest_reads(one, {"/f": old}, {}, changed) == digest_reads(one, {"/f": new}, {})

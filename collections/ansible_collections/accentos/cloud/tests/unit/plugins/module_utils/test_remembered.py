@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.accentos.cloud.plugins.module_utils.remembered import (
+    digest_content,
     digest_files,
-    find_inputs,
     recall,
     remember,
     why_again,
@@ -131,33 +131,52 @@ def test_a_marker_is_recalled_and_a_damaged_one_is_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "inputs", "expected"),
+    ("expected", "inputs", "found"),
     [
-        (["/etc/a.conf", "/etc/b.conf"], ["/etc/a.conf"], ["/etc/a.conf"]),
-        (["/etc/a.d/b/c.conf"], ["/etc/a.d"], ["/etc/a.d/b/c.conf"]),
-        (["/etc/a.d/c.conf", "/etc/a.d/c.conf"], ["/etc/a.d/"], ["/etc/a.d/c.conf"]),
-        (["/etc/a.db"], ["/etc/a.d"], []),
-        (["/etc"], ["/etc/a.conf"], []),
-        ([], ["/etc/a.conf"], []),
-        (["/etc/a.conf"], [], []),
+        # In what is found 1 and 2 stand for the digests of the contents that are there.
+        ({}, ["main.conf", "new.conf"], {"main.conf": "1", "new.conf": "missing"}),
+        ({"main.conf": "x", "new.conf": "y"}, ["main.conf", "new.conf"], {"main.conf": "x", "new.conf": "y"}),
+        ({"main.conf": "", "other": "x"}, ["main.conf"], {"main.conf": ""}),
+        ({"main.conf": "missing"}, ["main.conf"], {"main.conf": "missing"}),
+        ({"conf.d/one.conf": "x"}, ["conf.d/"], {"conf.d/one.conf": "x", "conf.d/link.conf": "1"}),
+        ({"conf.d/a/b.conf": ""}, ["conf.d"], {"conf.d/a/b.conf": "", "conf.d/one.conf": "2", "conf.d/link.conf": "1"}),
+        ({"conf.d/one.conf": "missing"}, ["conf.d"], {"conf.d/link.conf": "1"}),
+        ({"conf.db": "x"}, ["conf.d"], {"conf.d/one.conf": "2", "conf.d/link.conf": "1"}),
+        ({"conf.d": ""}, ["main.conf"], {"main.conf": "1"}),
+        # A folder that an earlier task would make.
+        ({"new.d/a.conf": "x"}, ["new.d"], {"new.d/a.conf": "x"}),
+        # Links: what they point to, or they themselves.
+        ({"main.conf": "x"}, ["conf.d"], {"conf.d/one.conf": "2", "conf.d/link.conf": "x"}),
+        ({"main.conf": "missing"}, ["conf.d"], {"conf.d/one.conf": "2"}),
+        ({"nothing": "x"}, ["dangling"], {"dangling": "x"}),
+        ({"conf.d/link.conf": "x"}, ["main.conf", "conf.d/link.conf"], {"main.conf": "1", "conf.d/link.conf": "x"}),
     ],
 )
-def test_changed_paths_that_are_inputs(changed: list[str], inputs: list[str], expected: list[str]) -> None:
-    assert find_inputs(changed, inputs) == expected
+def test_what_is_expected_stands_in_the_place_of_what_is_there(
+    tmp_path: Path, expected: dict[str, str], inputs: list[str], found: dict[str, str]
+) -> None:
+    (tmp_path / "conf.d").mkdir()
+    (tmp_path / "main.conf").write_text("1", encoding="utf-8")
+    (tmp_path / "conf.d/one.conf").write_text("2", encoding="utf-8")
+    (tmp_path / "conf.d/link.conf").symlink_to(tmp_path / "main.conf")
+    (tmp_path / "dangling").symlink_to(tmp_path / "nothing")
+    present = {text: digest_content(text.encode()) for text in ("1", "2")}
+    assert digest_files(
+        (tmp_path / name for name in inputs), {f"{tmp_path}/{name}": digest for name, digest in expected.items()}
+    ) == {f"{tmp_path}/{name}": present.get(digest, digest) for name, digest in found.items()}
 
 
 @pytest.mark.parametrize(
-    ("known", "now", "expected", "why"),
+    ("known", "now", "why"),
     [
-        (None, {"/a": "1"}, [], "what it was last done with is not known"),
-        (None, {"/a": "1"}, ["/a"], "what it was last done with is not known"),
-        ({"/a": "1"}, {"/a": "1"}, [], ""),
-        ({"/a": "1"}, {"/a": "1"}, ["/a"], "/a"),
-        ({"/a": "1", "/b": "1"}, {"/a": "2", "/b": "1"}, [], "/a"),
-        ({"/b": "1"}, {"/a": "1"}, [], "/a, /b"),
-        ({"/b": "1", "/a": "1"}, {"/b": "2", "/a": "1"}, ["/a", "/b"], "/a, /b"),
-        ({}, {}, [], ""),
+        (None, {"/a": "1"}, "what it was last done with is not known"),
+        ({"/a": "1"}, {"/a": "1"}, ""),
+        ({"/a": "1"}, {"/a": ""}, "/a"),
+        ({"/a": "1", "/b": "1"}, {"/a": "2", "/b": "1"}, "/a"),
+        ({"/b": "1"}, {"/a": "1"}, "/a, /b"),
+        ({"/b": "1", "/a": "1"}, {"/b": "2", "/a": ""}, "/a, /b"),
+        ({}, {}, ""),
     ],
 )
-def test_why_again(known: dict[str, str] | None, now: dict[str, str], expected: list[str], why: str) -> None:
-    assert why_again(known, now, expected) == why
+def test_why_again(known: dict[str, str] | None, now: dict[str, str], why: str) -> None:
+    assert why_again(known, now) == why

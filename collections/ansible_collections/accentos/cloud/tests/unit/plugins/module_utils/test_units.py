@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.accentos.cloud.plugins.module_utils.units import (
     UnitState,
+    foresee_reload,
     join_commands,
     parse_properties,
     plan_unit,
@@ -126,3 +127,24 @@ def test_plans_of_several_units_become_one_command_for_each_verb() -> None:
 )
 def test_only_what_runs_already_runs_anew(plan: list[list[str]], anew: bool) -> None:
     assert runs_anew(plan) is anew
+
+
+@pytest.mark.parametrize(
+    ("unit", "path", "expected"),
+    [
+        ("a.service", "/etc/systemd/system/a.service", True),
+        ("a.service", "/etc/systemd/system/a.service.d/accentos.conf", True),
+        ("a@1.service", "/etc/systemd/system/a@.service.d/accentos.conf", True),
+        ("a@1.service", "/etc/systemd/system/a@.service", True),
+        ("a@1.service", "/etc/systemd/system/a@1.service.d/accentos.conf", True),
+        ("a.service", "/etc/systemd/system/b.service.d/accentos.conf", False),
+        ("a.service", "/etc/systemd/system/a.socket", False),
+        ("a@1.service", "/etc/systemd/system/a@2.service.d/accentos.conf", False),
+        ("a.service", "/etc/a/a.service", False),
+    ],
+)
+def test_files_of_a_unit_that_systemd_will_want_to_read_again(unit: str, path: str, *, expected: bool) -> None:
+    assert foresee_reload(unit, state("active"), ["/etc/a.conf", path]).needs_reload is expected
+    # Of one that does not run systemd knows nothing that could be old.
+    assert foresee_reload(unit, state("inactive"), [path]) == state("inactive")
+    assert foresee_reload(unit, state("active", needs_reload=True), []).needs_reload

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.accentos.cloud.plugins.module_utils.certificates import make_key
+from ansible_collections.accentos.cloud.plugins.module_utils.remembered import digest_file
 from ansible_collections.accentos.cloud.plugins.modules import certificate_requests
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -94,6 +95,8 @@ def test_made_asked_signed_and_then_left_alone(host: Host) -> None:
     made = host.run()
     assert made["changed"] is True
     assert made["paths"] == planned["paths"] == [f"{host.folder}/{name}" for name in ("ca.crt", "host.key", "host.crt")]
+    known = digest_file(host.folder / "ca.crt")
+    assert made["digests"] == planned["digests"] == dict(zip(made["paths"], (known, "", ""), strict=True))
     assert [(wanted["name"], wanted["path"]) for wanted in made["requests"]] == [("host", f"{host.folder}/host.crt")]
     assert (host.folder / "ca.crt").read_text(encoding="ascii") == host.authority.certificate
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in host.folder.iterdir()}
@@ -103,7 +106,8 @@ def test_made_asked_signed_and_then_left_alone(host: Host) -> None:
     assert host.reason() == "there is none that can be read"
     assert host.run(check_mode=True)["paths"] == [f"{host.folder}/host.crt"]
     host.settle()
-    assert host.run()["paths"] == []
+    again = host.run()
+    assert (again["paths"], again["digests"]) == ([], {})
     assert (host.folder / "host.key").read_bytes() == key
     assert host.reason() == ""
     assert host.reason(check_mode=True) == ""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from ansible.module_utils.testing import patch_module_args
 from ansible_collections.accentos.cloud.plugins.filter.cobbler_hardware import cobbler_hardware
 from ansible_collections.accentos.cloud.plugins.filter.cobbler_systems import cobbler_systems
 from ansible_collections.accentos.cloud.plugins.module_utils.cobbler import client, sync
+from ansible_collections.accentos.cloud.plugins.module_utils.remembered import digest_content
 from ansible_collections.accentos.cloud.plugins.modules import (
     cobbler_distro,
     cobbler_info,
@@ -31,6 +33,8 @@ from ansible_collections.accentos.cloud.tests.unit.plugins.module_utils.cobbler.
     Server,
     serving,
 )
+
+from .planned_inputs import EACH_CASE, Case, Inputs
 
 PORT = {"name": "eno1", "mac": "52:54:00:aa:00:01", "addresses": ["10.2.0.11/24"]}
 DISTRO = {"name": "d", "kernel": "/srv/vmlinuz", "initrd": "/srv/initrd.img", "breed": "generic"}
@@ -379,14 +383,28 @@ def test_sync_runs_once_and_again_when_anything_changed(filled: Cobbler, tmp_pat
     assert filled.daemon.writes() == ["background_sync"]
     for _time in range(2):
         assert filled.run(cobbler_sync, **options)["changed"] is False
-    assert filled.run(cobbler_sync, check_mode=True, inputs_changed=True, **options)["changed"] is True
-    assert filled.run(cobbler_sync, inputs_changed=True, **options)["changed"] is False
+    for digest, differs in (("", True), (digest_content(b"2\n"), True), (digest_content(b"1\n"), False)):
+        changed = {str(template): digest, "/etc/other": ""}
+        assert filled.run(cobbler_sync, check_mode=True, inputs_changed=changed, **options)["changed"] is differs
+        assert filled.run(cobbler_sync, inputs_changed=changed, **options)["changed"] is False
     template.write_text("2\n", encoding="utf-8")
     assert filled.run(cobbler_sync, **options)["changed"] is True
     filled.systems({"name": "compute-1", "comment": "new"})
     assert filled.run(cobbler_sync, **options)["changed"] is True
     assert filled.run(cobbler_sync, **options)["changed"] is False
     assert filled.run(cobbler_sync, force=True, **options)["changed"] is True
+
+
+@EACH_CASE
+def test_a_plan_syncs_when_the_run_does(
+    filled: Cobbler, tmp_path: Path, capsys: pytest.CaptureFixture[str], case: Case
+) -> None:
+    inputs = Inputs(tmp_path / "inputs", capsys)
+    run = functools.partial(filled.run, cobbler_sync, inputs=inputs.paths)
+    run()
+    planned, made, why = case.happens(inputs, run)
+    assert planned["changed"] is made["changed"] is bool(why)
+    assert run()["changed"] is False
 
 
 def test_what_machines_report_is_kept_and_needs_no_sync(filled: Cobbler) -> None:

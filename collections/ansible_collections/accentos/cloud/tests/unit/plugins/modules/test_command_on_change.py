@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.accentos.cloud.plugins.modules import command_on_change
+
+from .planned_inputs import EACH_CASE, Case, Inputs
 
 
 class Host:
@@ -68,13 +71,26 @@ def test_a_failure_is_told_and_tried_again(host: Host) -> None:
     assert host.run()["changed"] is True
 
 
+@EACH_CASE
+def test_a_plan_says_what_the_run_does(
+    host: Host, tmp_path: Path, capsys: pytest.CaptureFixture[str], case: Case
+) -> None:
+    inputs = Inputs(tmp_path / "inputs", capsys)
+    run = functools.partial(host.run, inputs=inputs.paths)
+    run()
+    planned, made, why = case.happens(inputs, run)
+    assert (planned["changed"], planned["reason"], planned["diff"]) == (made["changed"], made["reason"], made["diff"])
+    assert (made["changed"], made["reason"], host.count()) == (bool(why), why, 2 if why else 1)
+    assert run()["changed"] is False
+
+
 def test_inputs_changed_matters_in_check_mode_only(host: Host) -> None:
     host.run()
-    changed = [str(host.input), "/etc/other"]
+    changed = {str(host.input): "", "/etc/other": ""}
     assert host.run(inputs_changed=changed)["changed"] is False
     planned = host.run(check_mode=True, inputs_changed=changed)
     assert (planned["changed"], planned["reason"]) == (True, str(host.input))
-    assert host.run(check_mode=True, inputs_changed=["/etc/other"])["changed"] is False
+    assert host.run(check_mode=True, inputs_changed={"/etc/other": ""})["changed"] is False
     assert host.count() == 1
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.accentos.cloud.plugins.module_utils.files import leftover_name
+from ansible_collections.accentos.cloud.plugins.module_utils.remembered import digest_content
 from ansible_collections.accentos.cloud.plugins.modules import files
 
 
@@ -62,6 +63,8 @@ def test_written_then_unchanged_then_changed(host: Host) -> None:
     made = host.run()
     assert made["paths"] == planned["paths"] == [str(host.conf), str(host.link), str(host.old)]
     assert made["diff"] == planned["diff"]
+    digests = {str(host.conf): digest_content(b"a\n"), str(host.link): digest_content(b""), str(host.old): "missing"}
+    assert made["digests"] == planned["digests"] == digests
     assert [(part["before"], part["after"]) for part in made["diff"]] == [
         ("", "mode 0644\na\n"),
         ("", f"link to {host.zone}\n"),
@@ -70,7 +73,7 @@ def test_written_then_unchanged_then_changed(host: Host) -> None:
     assert (host.conf.read_text(encoding="utf-8"), host.link.readlink(), host.old.exists()) == ("a\n", host.zone, False)
     for check_mode in (False, True):
         again = host.run(check_mode=check_mode)
-        assert (again["changed"], again["paths"], again["diff"]) == (False, [], [])
+        assert (again["changed"], again["paths"], again["digests"], again["diff"]) == (False, [], {}, [])
     host.conf.write_text("b\n", encoding="utf-8")
     assert host.run(check_mode=True)["diff"][0]["before"] == "mode 0644\nb\n"
     assert host.run()["paths"] == [str(host.conf)]
@@ -87,6 +90,18 @@ def test_links_and_files_take_each_others_place(host: Host) -> None:
     assert host.run()["changed"] is False
 
 
+def test_the_digest_of_a_link_is_that_of_what_it_will_point_to(host: Host) -> None:
+    links = [
+        {"path": str(host.link), "link": str(host.conf)},
+        {"path": f"{host.link}-late", "link": "/no/such/file"},
+        {"path": f"{host.link}-folder", "link": str(host.conf.parent.parent)},
+    ]
+    wanted = [*links, {"path": str(host.conf), "content": "a\n"}]
+    digests = host.run(files=wanted, check_mode=True)["digests"]
+    known = digest_content(b"a\n")
+    assert digests == dict(zip((one["path"] for one in wanted), (known, "", "", known), strict=True))
+
+
 def test_modes_are_mended(host: Host) -> None:
     wanted = [{"path": str(host.conf), "content": "a\n", "mode": "0600"}]
     host.run(files=wanted)
@@ -95,6 +110,8 @@ def test_modes_are_mended(host: Host) -> None:
     made = host.run(files=wanted)
     # Nobody who reads the content needs to hear of it.
     assert (made["changed"], made["paths"], len(made["diff"])) == (True, [], 1)
+    # But systemd does, of a unit.
+    assert made["digests"] == {str(host.conf): digest_content(b"a\n")}
     assert stat.S_IMODE(host.conf.stat().st_mode) == 0o600
 
 

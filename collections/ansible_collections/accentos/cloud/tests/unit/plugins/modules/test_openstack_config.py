@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.accentos.cloud.plugins.module_utils.files import leftover_name
+from ansible_collections.accentos.cloud.plugins.module_utils.remembered import digest_file
 from ansible_collections.accentos.cloud.plugins.modules import openstack_config
 
 USER = pwd.getpwuid(os.geteuid()).pw_name
@@ -119,7 +120,9 @@ def test_written_once_with_secrets_that_nothing_shows(host: Host) -> None:
     assert host.calls() == ["--namespace=a --namespace=b"]
     made = host.run()
     assert made["paths"] == planned["paths"] == [str(host.conf), str(host.key)]
-    assert made["sections"] == planned["sections"] == {str(host.conf): ["DEFAULT", "database"]}
+    assert made["digests"] == planned["digests"] == {str(host.conf): digest_file(host.conf), str(host.key): ""}
+    assert made["sections"] == planned["sections"]
+    assert set(made["sections"]) == {f"{host.conf} [DEFAULT]", f"{host.conf} [database]"}
     assert made["diff"] == planned["diff"]
     assert made["diff"][0]["after"].splitlines() == [
         f"# {USER}:{GROUP} 0640",
@@ -135,7 +138,8 @@ def test_written_once_with_secrets_that_nothing_shows(host: Host) -> None:
     host.calls()
     for check_mode in (True, False):
         again = host.run(check_mode=check_mode)
-        assert (again["changed"], again["paths"], again["sections"], again["diff"]) == (False, [], {}, [])
+        told = (again["paths"], again["digests"], again["sections"], again["diff"])
+        assert (again["changed"], *told) == (False, [], {}, {}, [])
     # What is right is not checked again.
     assert host.calls() == []
     assert list((host.folder / "tmp").iterdir()) == []
@@ -148,11 +152,21 @@ def test_only_what_differs_is_written_and_the_old_secret_is_not_shown(host: Host
     host.key.write_text("old key\n", encoding="utf-8")
     made = host.run()
     assert made["paths"] == [str(host.conf), str(host.key)]
-    assert made["sections"] == {str(host.conf): ["database", "other"]}
+    assert list(made["sections"]) == [f"{host.conf} [database]", f"{host.conf} [other]"]
     before = made["diff"][0]["before"]
     assert "connection = (another value)\n[other]\nplain = 1\n" in before
     assert "older-secret" not in json.dumps(made)
     assert made["diff"][1]["before"] == f"# {USER}:{GROUP} 0600\nanother content\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [("{secret:key}\n", False), ("{secret:key:fernet}\n", True), ("key = {secret:key}\n", True), ("a", True)],
+)
+def test_a_digest_with_which_a_password_could_be_tried_out_is_not_told(host: Host, content: str, *, told: bool) -> None:
+    planned = host.run(host.text(content=content), check_mode=True)
+    host.run(host.text(content=content))
+    assert planned["digests"] == {str(host.key): digest_file(host.key) if told else ""}
 
 
 def test_a_plain_text_is_shown(host: Host) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import fcntl
+import grp
 import json
 import os
 import pwd
@@ -12,9 +13,12 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.accentos.cloud.plugins.modules import openstack_sync
+from ansible_collections.accentos.cloud.plugins.modules import openstack_config, openstack_sync
+
+from .python_samples import run_module
 
 USER = pwd.getpwuid(os.geteuid()).pw_name
+GROUP = grp.getgrgid(os.getegid()).gr_name
 DPKG_QUERY = """#!/bin/sh
 echo "ii |nova-api|$(cat {folder}/version)"
 echo "rc |gone|1"
@@ -103,10 +107,45 @@ def test_what_it_reads_lets_a_command_run_again(host: Host) -> None:
     host.version("2")
     assert host.run(sync)["reasons"] == {"first": "package nova-api"}
     # In check mode the file is still the old one.
-    planned = host.run(sync, check_mode=True, inputs_changed={str(host.conf): ["DEFAULT", "database"]})
+    changed = {f"{host.conf} [DEFAULT]": "", f"{host.conf} [database]": ""}
+    planned = host.run(sync, check_mode=True, inputs_changed=changed)
     assert planned["reasons"] == {"first": f"{host.conf} [database]"}
-    for changed in ({str(host.conf): ["DEFAULT"]}, {"/etc/other": ["database"]}):
+    assert not host.run(sync, inputs_changed=changed)["changed"]
+    for changed in ({f"{host.conf} [DEFAULT]": ""}, {"/etc/other [database]": ""}, {str(host.conf): ""}):
         assert not host.run(sync, check_mode=True, inputs_changed=changed)["changed"]
+
+
+@pytest.mark.parametrize(
+    ("did", "wanted", "due"),
+    [
+        ({}, {}, False),
+        ({}, {"database": {"connection": "b"}}, True),
+        ({"database": {"connection": "of a stranger"}}, {}, False),
+        ({"database": {"connection": "of a stranger"}}, {"database": {"connection": "b"}}, True),
+        ({"DEFAULT": {"debug": True}}, {}, False),
+        ({"database": {}}, {}, False),
+        ({}, {"database": {}}, True),
+    ],
+)
+def test_a_plan_says_what_the_run_does(
+    host: Host, capsys: pytest.CaptureFixture[str], did: dict[str, Any], wanted: dict[str, Any], *, due: bool
+) -> None:
+    def write(more: dict[str, Any], *, check_mode: bool = False) -> dict[str, str]:
+        sections = {"DEFAULT": {"debug": False}, "database": {"connection": "a"}, **more}
+        file = {"path": str(host.conf), "sections": sections, "owner": USER, "group": GROUP}
+        result = run_module(openstack_config, capsys, files=[file], _ansible_check_mode=check_mode)
+        return dict(result["sections"])
+
+    sync = host.sync("first")
+    write({})
+    host.run(sync)
+    host.ran()
+    write(did)
+    planned = host.run(sync, check_mode=True, inputs_changed=write(wanted, check_mode=True))
+    made = host.run(sync, inputs_changed=write(wanted))
+    expected = {"first": f"{host.conf} [database]"} if due else {}
+    assert planned["reasons"] == made["reasons"] == expected
+    assert (planned["names"], host.ran()) == (made["names"], ["first"] if due else [])
 
 
 def test_a_command_that_needs_one_which_is_not_due(host: Host) -> None:

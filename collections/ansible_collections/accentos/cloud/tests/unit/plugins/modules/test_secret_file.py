@@ -51,12 +51,13 @@ def test_created_then_unchanged_then_changed(host: Host) -> None:
     assert host.path.read_text(encoding="utf-8") == CONTENT
     assert stat.S_IMODE(host.path.stat().st_mode) == 0o600
     again = host.run()
-    assert (again["changed"], again["paths"]) == (False, [])
+    assert (again["changed"], again["paths"], again["digests"]) == (False, [], {})
     assert host.run(check_mode=True)["changed"] is False
     host.path.write_text("old", encoding="utf-8")
     planned = host.run(check_mode=True)
     assert (planned["changed"], planned["diff"]["before"]) == (True, after.replace("the wanted", "another"))
-    assert planned["paths"] == [str(host.path)]
+    # Whoever sees the result must not be able to try out what the content is.
+    assert (planned["paths"], planned["digests"]) == ([str(host.path)], {str(host.path): ""})
     assert host.path.read_text(encoding="utf-8") == "old"
     assert host.run()["changed"] is True
     assert [path.name for path in host.path.parent.iterdir()] == ["keys"]
@@ -67,7 +68,7 @@ def test_mode_is_mended_by_a_new_file(host: Host) -> None:
     host.path.chmod(0o644)
     before = host.path.stat().st_ino
     made = host.run(mode="0640", owner=OWNER, group=GROUP)
-    assert (made["changed"], made["paths"]) == (True, [])
+    assert (made["changed"], made["paths"], made["digests"]) == (True, [], {})
     assert stat.S_IMODE(host.path.stat().st_mode) == 0o640
     assert host.path.stat().st_ino != before
     assert host.run(mode="0640")["changed"] is False

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shlex
 from pathlib import Path
@@ -10,7 +11,10 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.accentos.cloud.plugins.modules import unit
+from ansible_collections.accentos.cloud.plugins.modules import secret_file, unit
+
+from .planned_inputs import EACH_CASE, Case, Inputs
+from .python_samples import run_module
 
 NAME = "example.service"
 
@@ -177,9 +181,47 @@ def test_check_mode_tells_what_would_be_done_and_does_nothing(host: Host) -> Non
     assert (host.markers / NAME).read_bytes() == marker
 
 
+@EACH_CASE
+def test_a_plan_says_what_the_run_does(
+    host: Host, tmp_path: Path, capsys: pytest.CaptureFixture[str], case: Case
+) -> None:
+    inputs = Inputs(tmp_path / "inputs", capsys)
+    run = functools.partial(host.run, inputs=inputs.paths)
+    run()
+    planned, made, why = case.happens(inputs, run)
+    expected = (["daemon-reload", f"restart {NAME}"], {NAME: why}) if why else ([], {})
+    assert (planned["commands"], planned["reasons"]) == (made["commands"], made["reasons"]) == expected
+    assert run()["changed"] is False
+
+
+def test_what_only_the_run_makes_counts_as_different(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
+    key = host.conf.with_name("key")
+    run = functools.partial(host.run, inputs=[str(host.conf), str(key)])
+    run()
+    told = [
+        run_module(secret_file, capsys, path=str(key), content="of the run", _ansible_check_mode=check_mode)["digests"]
+        for check_mode in (True, False)
+    ]
+    key.unlink()
+    planned = run(check_mode=True, inputs_changed=told[0])
+    key.write_text("of the run", encoding="utf-8")
+    made = run(inputs_changed=told[1])
+    assert planned["commands"] == made["commands"] == ["daemon-reload", f"restart {NAME}"]
+    assert planned["reasons"] == made["reasons"] == {NAME: str(key)}
+
+
+def test_own_files_of_a_unit_that_are_written_are_read_again(host: Host) -> None:
+    host.settle()
+    written = {f"/etc/systemd/system/{NAME}.d/accentos.conf": "0" * 64}
+    planned = host.run(check_mode=True, inputs_changed=written)
+    # As systemd sees it after they were written, with whatever content.
+    host.set(NeedDaemonReload="yes")
+    assert host.run(inputs_changed=written)["commands"] == planned["commands"] == ["daemon-reload"]
+
+
 def test_inputs_changed_matters_in_check_mode_only(host: Host) -> None:
     host.settle()
-    changed = [str(host.conf), "/etc/other.conf"]
+    changed = {str(host.conf): "0" * 64, "/etc/other.conf": ""}
     assert host.run(check_mode=True, inputs_changed=changed)["commands"] == ["daemon-reload", f"restart {NAME}"]
     assert host.run(inputs_changed=changed)["changed"] is False
     assert host.run(check_mode=True, inputs_changed=changed, inputs=[])["changed"] is False
@@ -188,21 +230,18 @@ def test_inputs_changed_matters_in_check_mode_only(host: Host) -> None:
 
 def test_what_is_no_input_restarts_nothing(host: Host) -> None:
     host.settle()
-    assert host.run(check_mode=True, inputs_changed=[f"{host.conf}.bak", "/etc/other.conf"])["changed"] is False
+    assert host.run(check_mode=True, inputs_changed={f"{host.conf}.bak": "", "/etc/other.conf": ""})["changed"] is False
 
 
 def test_the_reason_is_the_same_in_the_plan_and_in_the_run(host: Host) -> None:
     assert host.run(check_mode=True)["reasons"] == host.run()["reasons"] == {}
     below = host.extra / "more.conf"
-    planned = host.run(check_mode=True, inputs_changed=[str(below), str(host.conf), "/etc/other.conf"])
-    # The folder was not there before, and is no file of its own.
-    host.conf.write_text("a = 2\n", encoding="utf-8")
-    assert host.run(check_mode=True)["reasons"] == {NAME: str(host.conf)}
+    planned = host.run(check_mode=True, inputs_changed=dict.fromkeys((str(below), str(host.conf), "/etc/other"), ""))
+    # The folder was not there before, and what is not there is no folder.
     host.extra.mkdir()
-    host.run()
     below.touch()
-    host.conf.write_text("a = 3\n", encoding="utf-8")
-    assert host.run()["reasons"] == planned["reasons"] == {NAME: f"{host.conf}, {below}"}
+    host.conf.write_text("a = 2\n", encoding="utf-8")
+    assert host.run()["reasons"] == planned["reasons"] == {NAME: f"{host.conf}, {host.extra}, {below}"}
     assert host.run()["reasons"] == {}
 
 

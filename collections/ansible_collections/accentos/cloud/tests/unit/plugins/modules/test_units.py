@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shlex
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.accentos.cloud.plugins.modules import units
+
+from .planned_inputs import EACH_CASE, Case, Inputs
 
 A, B = "nova-a.service", "nova-b.service"
 # A folder for each unit holds a file for each property; "refuses" holds the units that do not start, "later" those that
@@ -147,11 +150,35 @@ def test_a_new_version_of_the_package_restarts_its_unit(host: Host) -> None:
     assert not host.run()["changed"]
 
 
+@EACH_CASE
+def test_a_plan_says_what_the_run_does(
+    host: Host, tmp_path: Path, capsys: pytest.CaptureFixture[str], case: Case
+) -> None:
+    inputs = Inputs(tmp_path / "inputs", capsys)
+    both = [{"name": A, "inputs": [str(host.own)]}, {"name": B, "inputs": [str(host.shared), *inputs.paths]}]
+    run = functools.partial(host.run, units=both)
+    run()
+    planned, made, why = case.happens(inputs, run)
+    expected = (["daemon-reload", f"restart {B}"], {B: why}) if why else ([], {})
+    assert (planned["commands"], planned["reasons"]) == (made["commands"], made["reasons"]) == expected
+    assert not run()["changed"]
+
+
 def test_in_check_mode_an_earlier_task_tells_what_it_would_change(host: Host) -> None:
     host.run()
-    planned = host.run(check_mode=True, inputs_changed=[str(host.own), "/etc/other.conf"])
+    changed = {str(host.own): "", "/etc/other.conf": ""}
+    planned = host.run(check_mode=True, inputs_changed=changed)
     assert (planned["commands"], planned["reasons"]) == (["daemon-reload", f"restart {B}"], {B: str(host.own)})
-    assert not host.run(inputs_changed=[str(host.own)])["changed"]
+    assert not host.run(inputs_changed=changed)["changed"]
+
+
+def test_own_files_of_a_unit_that_are_written_are_read_again(host: Host) -> None:
+    host.run()
+    written = {f"/etc/systemd/system/{B}.d/accentos.conf": "0" * 64}
+    planned = host.run(check_mode=True, inputs_changed=written)
+    # As systemd sees it after they were written, with whatever content.
+    host.write(f"{B}/NeedDaemonReload", "yes")
+    assert host.run(inputs_changed=written)["commands"] == planned["commands"] == ["daemon-reload"]
 
 
 def test_a_unit_that_does_not_start_shows_its_journal_and_is_tried_again(host: Host) -> None:
