@@ -157,6 +157,16 @@ class TempestCloud:
         return {"public_network_id": outside["id"], "floating_network_name": outside["name"]} if outside else {}
 
 
+def validation(network: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how Tempest looks into a guest of the role guest_image: by a floating address, where NETWORK names one's.
+
+    Some tests are skipped where it cannot.
+    """
+    if "public_network_id" not in network:
+        return {"run_validation": False}
+    return {"run_validation": True, "connect_method": "floating", "image_ssh_user": "root"}
+
+
 def settings(options: Mapping[str, Any], folder: Path, made: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Return all options of Tempest: its own, those of what was MADE, and the operator's, which win.
 
@@ -174,8 +184,7 @@ def settings(options: Mapping[str, Any], folder: Path, made: Mapping[str, Mappin
         "image": {"build_interval": 1},
         "network": {"build_interval": 1},
         "oslo_concurrency": {"lock_path": str(folder / "locks")},
-        # Guests are looked at by the checks of the role cloud_checks; Tempest is asked about the services.
-        "validation": {"run_validation": False},
+        "validation": validation(made.get("network") or {}),
         "volume": {"build_interval": 1, "build_timeout": options["timeout"]},
         "volume-feature-enabled": {"backup": False},
     }

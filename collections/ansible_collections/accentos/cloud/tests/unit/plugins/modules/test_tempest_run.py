@@ -226,3 +226,5 @@ def test_a_cloud_without_volumes_or_external_network() -> None:
     assert found["image"] == {}
     assert found["compute"] == {"build_interval": 1, "build_timeout": 9, "min_compute_nodes": 2}
     assert found["oslo_concurrency"] == {"lock_path": "/run/x/locks"}
+    assert found["validation"] == {"run_validation": False}
+    assert settings(options, Path("/run/x"), {"network": {"public_network_id": "1"}})["validation"]["run_validation"]
