@@ -12,9 +12,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+from ansible_collections.accentos.cloud.plugins.plugin_utils.secret_store import SecretStore
+
 ROOT = Path(__file__).parents[3]
 SITE = Path(os.environ.get("ACCENTOS_TEST_SITE", Path(__file__).parents[1] / "inventory"))
 _RECAP = re.compile(r"(?m)^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=\d+\s+failed=\d+\s+skipped=(\d+)")
+
+
+def told_secrets(output: str) -> list[str]:
+    """Return the names of the site's secrets whose values are in OUTPUT."""
+    lab = yaml.safe_load((SITE / "group_vars/all/lab.yml").read_text(encoding="utf-8"))["lab_name"]
+    # A key has several lines, which a report may tell one by one or within another text.
+    lines = {
+        name: [line for line in value.splitlines() if not line.startswith("-----")]
+        for name, value in SecretStore(ROOT / ".lab" / lab).read().items()
+    }
+    assert lines
+    return sorted(name for name, parts in lines.items() if any(part in output for part in parts if len(part) >= 12))
 
 
 @dataclass(frozen=True)
@@ -46,12 +61,13 @@ def play(
 ) -> Run:
     """Run a playbook by its name, with VARIABLES, shown by CALLBACK; SETTINGS are variables of its environment.
 
-    Molecule asks for Ansible's own callback by the environment of the tests.
+    It tells all that it ever tells, among which there must be no secret of the site.
     """
-    argv = [sys.executable, "-m", "ansible", "playbook", f"--inventory={SITE}", *options]
+    argv = [sys.executable, "-m", "ansible", "playbook", "-vvvv", f"--inventory={SITE}", *options]
     argv += [f"--extra-vars={json.dumps(variables)}"] if variables else []
     environ = {
         **os.environ,
+        # Molecule asks for Ansible's own callback.
         "ANSIBLE_STDOUT_CALLBACK": callback,
         "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_FORCE_COLOR": "0",
@@ -67,6 +83,7 @@ def play(
         text=True,
         check=False,
     )
+    assert told_secrets(done.stdout) == []
     return Run(done.returncode, done.stdout)
 
 
