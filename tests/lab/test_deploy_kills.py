@@ -42,9 +42,10 @@ from ansible_collections.accentos.cloud.plugins.plugin_utils.secret_store import
 from tests.benchmark.thousand_computes import read_tasks
 
 from .cloud_state import SILENT
-from .conftest import DESTROY, PREPARE, ROOT, Lab, Run, lab_name
+from .conftest import ANSIBLE_HOME, DESTROY, PREPARE, ROOT, Lab, Run, lab_name
 from .kills import difference, guessed_seconds, kill_points
 from .manifest import TREES
+from .secret_search import needles, places_here, places_on
 
 pytestmark = pytest.mark.long
 
@@ -123,6 +124,12 @@ class Cloud(Lab):
         """Return digests of the site's secrets by their names."""
         known = SecretStore(self.state).read()
         return {name: hashlib.sha256(value.encode()).hexdigest() for name, value in sorted(known.items())}
+
+    def secrets_that_lie_about(self) -> dict[str, list[str]]:
+        """Return, by host and for the control node, files that have a secret and should not."""
+        wanted = needles(SecretStore(self.state).read())
+        found = {host: places_on(self, host, wanted) for host in self.hosts}
+        return {**found, "control node": places_here([self.scratch, ANSIBLE_HOME], wanted)}
 
     def contents(self) -> dict[str, list[str]]:
         """List, for each host and for the cloud, what there is beside files."""
@@ -256,6 +263,8 @@ def kill(cloud: Cloud, reference: Reference, findings: Findings, record_property
             except AssertionError as error:
                 findings.add(f"kill {number} of {KILLS}: {error}")
                 continue
+            with findings.looking_at("secrets on the hosts"):
+                findings.add_by_host(f"secrets lie about after kill {number}", cloud.secrets_that_lie_about())
             told = f"task {task} of {len(seconds)} after {delay} s: {last} ({time.monotonic() - began:.0f} s)"
             record_property(f"kill {number}", told)
             LOG.info("kill %s: %s", number, told)
