@@ -410,6 +410,7 @@ class StandCloud(Cloud):
         self.calls: list[str] = []
         self.files, self.rows, self.faults, self.known = ["/etc 1"], ["user: nova"], list[str](), {"a": "1"}
         self.code = self.changed_tasks = 0
+        self.lying: list[str] = []
 
     def command(self, playbook: str, *arguments: str, site: Path | None = None) -> list[str]:
         """Return the command of a run of eight tasks."""
@@ -446,6 +447,10 @@ class StandCloud(Cloud):
     def secrets(self) -> dict[str, str]:
         """Return what the test wants."""
         return self.known
+
+    def secrets_that_lie_about(self) -> dict[str, list[str]]:
+        """Return what the test wants."""
+        return {"compute-1": self.lying}
 
     def keep_files(self, beginning: str) -> None:
         """Note that files are kept."""
@@ -506,7 +511,7 @@ def test_all_that_is_otherwise_is_told_at_once(tmp_path: Path, monkeypatch: pyte
     file = tmp_path / "kept.json"
     monkeypatch.setattr(deployment, "REFERENCE", str(file))
     cloud.take_reference().write(file)
-    cloud.code, cloud.changed_tasks = 4, 1
+    cloud.code, cloud.changed_tasks, cloud.lying = 4, 1, ["/tmp/left"]
     cloud.files, cloud.rows, cloud.faults = ["/etc 2"], ["does not answer: x"], ["failed: nova-api.service"]
     monkeypatch.setattr(cloud, "secrets", lambda: {"a": "1", f"b{len(cloud.calls)}": "2"})
     # The run ends before it could be killed.
@@ -515,6 +520,7 @@ def test_all_that_is_otherwise_is_told_at_once(tmp_path: Path, monkeypatch: pyte
         judge(cloud)
     text = str(told.value)
     for part in (
+        "secrets lie about after kill 1, compute-1:\n  /tmp/left",
         "kill 2 of 3: the run ended with code 4",
         "the deployment after the last kill ended with code 4",
         "files differ from the reference (-), compute-1:\n  - /etc 1\n  + /etc 2",

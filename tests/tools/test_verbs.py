@@ -120,7 +120,8 @@ def test_what_test_leaves_out_is_in_test_long() -> None:
 def is_long(path: Path) -> bool:
     """Tell whether a file has tests that only test-long runs."""
     text = path.read_text()
-    return path.name.startswith("test_") and any(f"{before}pytest.mark.long\n" in text for before in ("@", "= "))
+    marks = ("@pytest.mark.long\n", "= pytest.mark.long\n", "marks=pytest.mark.long)")
+    return path.name.startswith("test_") and any(mark in text for mark in marks)
 
 
 def test_only_what_is_left_to_test_long_is_left_out_of_a_scenario() -> None:
