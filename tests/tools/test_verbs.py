@@ -119,9 +119,8 @@ def test_what_test_leaves_out_is_in_test_long() -> None:
 
 def is_long(path: Path) -> bool:
     """Tell whether a file has tests that only test-long runs."""
-    text = path.read_text()
-    marks = ("@pytest.mark.long\n", "= pytest.mark.long\n", "marks=pytest.mark.long)")
-    return path.name.startswith("test_") and any(mark in text for mark in marks)
+    marked = r"(?m)^(@|pytestmark = )pytest\.mark\.long$|marks=pytest\.mark\.long\)"
+    return path.name.startswith("test_") and bool(re.search(marked, path.read_text()))
 
 
 def test_only_what_is_left_to_test_long_is_left_out_of_a_scenario() -> None:
