@@ -23,6 +23,12 @@ options:
       than half a second.
     type: float
     default: 0.25
+  patience:
+    description: >-
+      Seconds in which a host whose clock is off by a minute at most is asked again, since chrony may just be putting it
+      right, such as after the start of the host.
+    type: float
+    default: 0
 attributes:
   check_mode:
     description: Can run in check mode and return the same result without modifying the target.
@@ -81,8 +87,9 @@ def followed(tracking: str) -> float | None:
 
 
 def main() -> None:
-    """Tell the time. The limit is for the action plug-in."""
-    module = AnsibleModule({"limit": {"type": "float", "default": 0.25}}, supports_check_mode=True)
+    """Tell the time. The options are for the action plug-in."""
+    options = {"limit": {"type": "float", "default": 0.25}, "patience": {"type": "float", "default": 0}}
+    module = AnsibleModule(options, supports_check_mode=True)
     chronyc, seen = module.get_bin_path("chronyc"), None
     if chronyc:
         code, out, _err = module.run_command([chronyc, "-c", "-n", "tracking"])

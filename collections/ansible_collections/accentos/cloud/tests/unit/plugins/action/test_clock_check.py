@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -91,3 +92,18 @@ def test_a_host_is_asked(tmp_path: Path) -> None:
     told = ask(tmp_path, 0, path=f"{tmp_path}:")
     assert told["msg"].startswith("The clock of localhost differs by 0.70 s from the source that chrony follows there.")
     assert ask(tmp_path, 90, "-a", "limit=100")["offset"] > 30
+
+
+def test_a_clock_that_is_put_right_meanwhile_is_waited_for(tmp_path: Path) -> None:
+    # Each look brings the clock nearer.
+    chronyc = tmp_path / "chronyc"
+    line = TRACKING.format(offset="0.$left", leap="Normal").strip()
+    chronyc.write_text(
+        f'#!/bin/sh\ncd {tmp_path}\nleft=$(($(cat left || echo 5) - 2))\necho $left >left\necho "{line}"\n'
+    )
+    chronyc.chmod(0o755)
+    assert ask(tmp_path, 0, "-a", "limit=0.2 patience=60", path=f"{tmp_path}:")["followed"] == 0.1
+    # Hours are not.
+    began = time.monotonic()
+    assert "behind" in ask(tmp_path, -3600, "-a", "patience=60")["msg"]
+    assert time.monotonic() - began < 60
