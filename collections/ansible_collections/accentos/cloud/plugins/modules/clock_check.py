@@ -12,8 +12,8 @@ short_description: Compare the clock of a host with that of the control node
 description:
   - Fails for a host whose clock is far from the control node's. To it certificates would not be valid yet, or not any
     more, others would refuse its tokens, monitors of Ceph would not agree with it, and its logs would be of no use.
-  - The time that the question takes is no difference, however slow the host is - it fails only if the clocks differ by
-    more than the limit and half of that time.
+  - The time that the question takes is no difference, however slow the host is. The host looks at its clock at the end
+    of it, so one that is behind by as much as that and the limit may pass.
   - Fails as well if chrony on the host sees a greater difference from the source that it follows. That is exact,
     however slow the host is.
 options:
