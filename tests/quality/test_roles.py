@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.accentos.cloud.plugins.module_utils import planned
@@ -54,8 +56,22 @@ def test_the_pages_of_the_reference_can_be_written(tmp_path: Path) -> None:
     program = Path(sys.executable).with_name("antsibull-docs")
     options = ("--use-current", "--fail-on-error", "--squash-hierarchy", "--output-format", "simplified-rst")
     command = (str(program), "collection", *options, "--dest-dir", str(tmp_path), "accentos.cloud")
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    # It starts ansible by name.
+    env = os.environ | {"PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}"}
+    result = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=300)
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_a_site_may_say_how_far_clocks_are_off() -> None:
+    """The check of a site knows options of roles only, and a play outside of a role sees no defaults."""
+    specification: Any = load(COLLECTION / "roles/host_check/meta/argument_specs.yml")
+    options = specification["argument_specs"]["main"]["options"]
+    plays: Any = load(ROOT / "playbooks/deploy.yml")
+    tasks = [task for play in plays for task in play.get("tasks", [])]
+    (limit,) = (task["accentos.cloud.clock_check"]["limit"] for task in tasks if "accentos.cloud.clock_check" in task)
+    parts = re.fullmatch(r"{{ (\w+) \| default\((.+)\) }}", limit)
+    assert parts
+    assert options[parts[1]]["default"] == float(parts[2])
 
 
 def test_there_are_roles() -> None:

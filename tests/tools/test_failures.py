@@ -214,7 +214,19 @@ def test_the_program_says_where_it_keeps_things(
     (programs / "podman").chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     folder = tmp_path / "failures/step-1"
+    copies = [folder.with_name(f"copy-2025010{day}T000000Z") for day in range(1, 9)]
+    for copy in copies:
+        copy.mkdir(parents=True)
     assert failures.main(folder, [site, tmp_path / "nowhere"], tmp_path) == 0
     assert capsys.readouterr().out == f"keeping what tells of {site} in {folder}\n"
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert (folder / "deploy-1/disks.txt").read_text() == "gone\nended with exit code 125\n"
+    assert [copy for copy in copies if not copy.is_dir()] == []
+    # Its own place has an end.
+    ours = tmp_path / ".cache/failures"
+    ours.parent.mkdir()
+    folder.parent.rename(ours)
+    assert failures.main(ours / "step-2", [site], tmp_path) == 0
+    assert (
+        sum(copy.is_dir() for copy in map(ours.joinpath, (copy.name for copy in copies))) == failures.KEPT_FOLDERS - 1
+    )

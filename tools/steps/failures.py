@@ -27,6 +27,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from . import labs, venv
+from .engine import FAILURES
 from .lab_report import groups_of, read_yaml
 
 KEPT_FOLDERS = 5
@@ -205,7 +206,7 @@ def redaction(secrets: Path) -> Redact:
 def prune(folder: Path) -> None:
     """Remove the oldest folders of failures beside FOLDER, which stays, so that KEPT_FOLDERS are left. Raises OSError.
 
-    Whatever else is there, since somebody named another place, is not touched.
+    Whatever else is there is not touched.
     """
     # Names begin with a step, so only their time orders them.
     named = (path for path in folder.parent.iterdir() if NAME.search(path.name))
@@ -264,7 +265,9 @@ def main(folder: Path, sites: Iterable[Path], root: Path) -> int:
             wrong.append(f"{site} does not say which lab it is: {error!r}")
         if lab:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            prune(folder)
+            # In another place, which somebody named, folders with such names are not ours.
+            if folder.resolve().parent == (root / FAILURES).resolve():
+                prune(folder)
             print(f"keeping what tells of {site} in {folder}", flush=True)
             if problems := keep(lab, folder):
                 (folder / "problems.txt").write_text("\n".join(problems) + "\n", encoding="utf-8")

@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 from ansible.plugins.action import ActionBase
+from ansible_collections.accentos.cloud.plugins.plugin_utils.clocks import LIMIT, limit_beside_us
 
 REMEDY = (
     "See on the host what its time comes from (chronyc -n sources) and whether a source answers; then let it step "
@@ -15,7 +16,7 @@ REMEDY = (
 )
 ALL = "If all hosts are said to be off by as much, the control node's own clock is wrong."
 _MINUTE = 60
-_OPTIONS = {"limit": {"type": "float", "default": 0.25}, "patience": {"type": "float", "default": 0}}
+_OPTIONS = {"limit": {"type": "float", "default": LIMIT}, "patience": {"type": "float", "default": 0}}
 _PAUSE = 2
 
 
@@ -39,9 +40,9 @@ def problem(host: str, seconds: float, followed: float | None, limit: float) -> 
     """Return what is wrong with a clock that is SECONDS ahead of ours, behind if they are negative; "" if nothing is.
 
     FOLLOWED is by how much chrony sees it differ from its source, None where it follows none. No round trip makes that
-    less sure.
+    less sure, and it counts more than our clock.
     """
-    if abs(seconds) > limit:
+    if abs(seconds) > limit_beside_us(limit, followed):
         side = "ahead of" if seconds > 0 else "behind"
         return f"The clock of {host} is {span(seconds)} {side} that of the control node. {REMEDY} {ALL}"
     if followed is not None and abs(followed) > limit:

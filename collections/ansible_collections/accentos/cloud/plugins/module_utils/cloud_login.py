@@ -7,6 +7,7 @@ All requests to a cloud pass the session that is made here: those of openstacksd
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -55,6 +56,8 @@ def _patient_adapter(parent: type[Any], courier: Courier) -> Any:
         """Returns whole answers of services that are neither busy nor dead."""
 
         def _once(self, adapter: Any, request: Any, options: dict[str, Any], seconds: tuple[float, float]) -> Any:
+            # Who asks in the midst of handling another error has that as context of all that goes wrong here.
+            outside = sys.exception()
             try:
                 answer = adapter.send(request, **{**options, "timeout": seconds})
                 # One that ends in its midst is none.
@@ -67,11 +70,11 @@ def _patient_adapter(parent: type[Any], courier: Courier) -> Any:
                 # That does not change while we wait.
                 if "CERTIFICATE_VERIFY_FAILED" in str(error):
                     raise
-                raise TroubleError(f"a broken TLS connection ({_cause(error)})", sent=True) from error
+                raise TroubleError(f"a broken TLS connection ({_cause(error, outside)})", sent=True) from error
             except (broken.ConnectionError, broken.ChunkedEncodingError, broken.ContentDecodingError) as error:
-                if any(isinstance(one, NewConnectionError) for one in _causes(error)):
-                    raise TroubleError(f"no connection ({_cause(error)})", sent=False) from error
-                raise TroubleError(f"a lost connection ({_cause(error)})", sent=True) from error
+                if any(isinstance(one, NewConnectionError) for one in _causes(error, outside)):
+                    raise TroubleError(f"no connection ({_cause(error, outside)})", sent=False) from error
+                raise TroubleError(f"a lost connection ({_cause(error, outside)})", sent=True) from error
             return answer
 
         def send(self, request: Any, **options: Any) -> Any:
@@ -84,22 +87,28 @@ def _patient_adapter(parent: type[Any], courier: Courier) -> Any:
             # A load balancer that loses the server for the first request in a connection says so, and for a later one
             # hangs up, which would leave open whether it was done.
             with contextlib.closing(parent()) as fresh:
-                return courier.deliver(order, lambda *seconds: self._once(fresh, request, options, seconds))
+
+                def attempt(connect: float, answer: float) -> Any:
+                    # While a body is sent, urllib3 waits as long as for a connection, and a service may stop reading a
+                    # file to write what it has.
+                    return self._once(fresh, request, options, (answer if once else connect, answer))
+
+                return courier.deliver(order, attempt)
 
     return PatientAdapter()
 
 
-def _causes(error: BaseException) -> list[BaseException]:
-    """Return an error and what it came from, the innermost last."""
+def _causes(error: BaseException, outside: BaseException | None) -> list[BaseException]:
+    """Return an error and what it came from, the innermost last; OUTSIDE was there before and is none of them."""
     found = [error]
-    while cause := found[-1].__cause__ or found[-1].__context__:
+    while (cause := found[-1].__cause__ or found[-1].__context__) and cause is not outside:
         found.append(cause)
     return found
 
 
-def _cause(error: BaseException) -> str:
+def _cause(error: BaseException, outside: BaseException | None) -> str:
     """Return the innermost reason of an error of ``requests``, without what the outer ones say of connections."""
-    innermost = _causes(error)[-1]
+    innermost = _causes(error, outside)[-1]
     return getattr(innermost, "strerror", None) or str(innermost)
 
 

@@ -10,12 +10,12 @@ author: AccentOS contributors (@accentos)
 version_added: 1.0.0
 short_description: Compare the clock of a host with that of the control node
 description:
-  - Fails for a host whose clock is far from the control node's. To it certificates would not be valid yet, or not any
-    more, others would refuse its tokens, monitors of Ceph would not agree with it, and its logs would be of no use.
-  - The time that the question takes is no difference, however slow the host is - it fails only if the clocks differ by
-    more than the limit and half of that time.
-  - Fails as well if chrony on the host sees a greater difference from the source that it follows. That is exact,
-    however slow the host is.
+  - Fails for a host whose clock is wrong. To it certificates would not be valid yet, or not any more, others would
+    refuse its tokens, monitors of Ceph would not agree with it, and its logs would be of no use.
+  - A host whose chrony follows a source of time is compared with that, which is exact however slow the host is. It may
+    then be half a minute from the control node, which need not follow the same source.
+  - A host that follows none is compared with the control node, less what the time that the question takes may hide. So
+    one that is behind and slow to answer may pass.
 options:
   limit:
     description: >-

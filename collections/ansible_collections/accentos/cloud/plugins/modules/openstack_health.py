@@ -13,7 +13,8 @@ description:
   - Asks all services of a host at the same time, again and again, until each answers as it should.
   - Their certificates are verified.
   - The message about those that do not answer holds the end of the journal of each.
-  - A unit that systemd has given up, or that ended ten times since it was started, is not waited for any longer.
+  - A unit that systemd has given up is not waited for any longer, nor one that ends while it is asked and has ended ten
+    times since it was started.
 options:
   checks:
     description: What to ask.
@@ -86,10 +87,15 @@ _HOPELESS_RESTARTS = 10
 _WORKERS = 8
 
 
-def hopeless(shown: str) -> bool:
-    """Tell from ``ActiveState`` and ``NRestarts``, as systemctl shows them, whether nobody need wait for a unit."""
-    state = dict(line.partition("=")[::2] for line in shown.splitlines())
-    return state.get("ActiveState") == "failed" or int(state.get("NRestarts") or 0) >= _HOPELESS_RESTARTS
+def hopeless(shown: str, before: str) -> bool:
+    """Tell from ``ActiveState`` and ``NRestarts``, as systemctl shows them, whether nobody need wait for a unit.
+
+    ``before`` is what it showed first. systemd counts on until somebody starts the unit: one that had trouble yesterday
+    and runs now is to be waited for.
+    """
+    then, now = (dict(line.partition("=")[::2] for line in text.splitlines()) for text in (before, shown))
+    first, last = (int(state.get("NRestarts") or 0) for state in (then, now))
+    return now.get("ActiveState") == "failed" or (last > first and last >= _HOPELESS_RESTARTS)
 
 
 def wait(
@@ -134,9 +140,11 @@ def main() -> None:
         )
         raise SystemExit(1) from error
 
+    shown: dict[str, str] = {}
+
     def given_up(unit: str) -> bool:
         _code, out, _err = module.run_command(["systemctl", "show", "--property=ActiveState,NRestarts", unit])
-        return hopeless(out)
+        return hopeless(out, shown.setdefault(unit, out))
 
     with concurrent.futures.ThreadPoolExecutor(max_workers=_WORKERS) as pool:
         answers = list(pool.map(lambda one: wait(one, context, timeout, given_up), checks))

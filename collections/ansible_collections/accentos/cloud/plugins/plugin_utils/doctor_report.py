@@ -25,6 +25,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.health.findings imp
     worst,
 )
 from ansible_collections.accentos.cloud.plugins.module_utils.health.judge_cloud import CLOUD_CHECKS
+from ansible_collections.accentos.cloud.plugins.plugin_utils.clocks import LIMIT, LIMIT_OF_FOLLOWERS, limit_beside_us
 from ansible_collections.accentos.cloud.plugins.plugin_utils.doctor_wanted import (
     EXTERNAL,
     addresses_of,
@@ -36,8 +37,8 @@ HIDDEN = "(hidden)"
 _SHORTEST_LINE = 16
 # The kind "hex" of secrets. Keys of Ceph are made from them.
 _DIGITS = re.compile(r"[0-9a-f]{64}")
-# Monitors of Ceph complain from the one on, and deployments refuse from the other one on.
-_CLOCK_OFF, _CLOCK_FAR_OFF = 0.05, 0.25
+# Monitors of Ceph complain from there on; deployments refuse later.
+_CLOCK_OFF = 0.05
 
 UNREACHABLE = Check(
     "host answers",
@@ -51,10 +52,12 @@ UNREACHABLE = Check(
 )
 
 
-def _offset(data: float, _wanted: Mapping[str, Any]) -> Verdict:
-    told = f"{data:+.2f} s"
-    off = abs(data)
-    return failure(told) if off > _CLOCK_FAR_OFF else warning(told) if off > _CLOCK_OFF else good(told)
+def _offset(data: Mapping[str, float | None], _wanted: Mapping[str, Any]) -> Verdict:
+    told, off = f"{data['offset']:+.2f} s", abs(data["offset"] or 0)
+    followed = data["followed"]
+    # Where chrony follows a source it has checks of its own.
+    bearable = _CLOCK_OFF if followed is None else LIMIT
+    return failure(told) if off > limit_beside_us(LIMIT, followed) else warning(told) if off > bearable else good(told)
 
 
 def _address(data: Mapping[str, Sequence[str]], wanted: Mapping[str, Any]) -> Verdict:
@@ -69,7 +72,8 @@ CLOCK = Check(
     "host",
     "offset",
     _offset,
-    f"below {_CLOCK_OFF} s; {_CLOCK_FAR_OFF} s is a failure",
+    f"below {LIMIT} s, {LIMIT_OF_FOLLOWERS:.0f} s is a failure; where chrony follows no source below {_CLOCK_OFF} s, "
+    f"{LIMIT} s is a failure",
     "Deployments refuse a host with a wrong clock, since no certificate and no token is valid there.",
     "See what the host's time comes from (chronyc -n sources); let it step (chronyc makestep). If all hosts are off "
     "by as "
@@ -101,7 +105,9 @@ def of_host(name: str, result: Mapping[str, Any], clock: Mapping[str, Any]) -> l
         return [finding(UNREACHABLE, name, failure(f"it {reason}: {words}"))]
     found = [finding(UNREACHABLE, name, good("it answers")), *result["findings"]]
     if "offset" in clock:
-        found += judge((CLOCK,), {"offset": Collected(clock["offset"])}, {}, name)
+        found += judge(
+            (CLOCK,), {"offset": Collected({"offset": clock["offset"], "followed": clock.get("followed")})}, {}, name
+        )
     return found
 
 

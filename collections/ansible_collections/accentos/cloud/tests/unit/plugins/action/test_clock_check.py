@@ -47,13 +47,15 @@ def test_only_what_exceeds_the_limit_and_half_the_round_trip_is_refused(skew: fl
     ("seconds", "seen", "limit", "told"),
     [
         (3600.4, None, 0.25, "The clock of compute-1 is 1:00:00 (h:mm:ss) ahead of that of the control node."),
-        (-0.71, 0.001, 0.25, "The clock of compute-1 is 0.71 s behind that of the control node."),
+        (-0.71, None, 0.25, "The clock of compute-1 is 0.71 s behind that of the control node."),
+        (-29.0, 0.001, 0.25, ""),
+        (-31.0, 0.001, 0.25, "The clock of compute-1 is 31.00 s behind that of the control node."),
         (0.0, 0.4, 0.25, "The clock of compute-1 differs by 0.40 s from the source that chrony follows there."),
         (0.2, 0.2, 0.25, ""),
         (0.0, None, 0.25, ""),
         (7200.0, 7200.0, 86400, ""),
     ],
-    ids=["ahead", "behind", "by chrony", "little", "no chrony", "limit of its own"],
+    ids=["ahead", "behind", "another source", "far from it", "by chrony", "little", "no chrony", "limit of its own"],
 )
 def test_what_is_wrong_with_a_clock(seconds: float, seen: float | None, limit: float, told: str) -> None:
     message = problem("compute-1", seconds, seen, limit)

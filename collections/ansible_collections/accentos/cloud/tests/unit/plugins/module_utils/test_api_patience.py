@@ -114,6 +114,28 @@ def test_an_attempt_gets_what_time_is_left() -> None:
     assert time.now == 40
 
 
+def test_an_attempt_that_begins_late_gets_some_time() -> None:
+    time = Time()
+    # A busy host lets every pause last longer.
+    longer = 0.2
+    courier = Courier(
+        Patience(1, 1, 1),
+        clock=lambda: time.now,
+        sleep=lambda seconds: time.sleep(seconds + longer),
+        random_part=lambda: 1.0,
+    )
+    given = []
+
+    def busy(connect: float, answer: float) -> Fine:
+        given.append(min(connect, answer))
+        raise BUSY
+
+    with pytest.raises(UnansweredError):
+        courier.deliver(Order("GET", URL), busy)
+    assert time.now > 1
+    assert min(given) > 0
+
+
 def test_addresses_do_not_answer_for_each_other() -> None:
     time = Time()
     courier = Courier(Patience(1, 1, 30), clock=lambda: time.now, sleep=time.sleep)

@@ -47,6 +47,8 @@ class FaultProxy(socketserver.ThreadingTCPServer):
         self.asked: list[Asked] = []
         self.connections = 0
         self.handshakes = True
+        # Seconds for which what follows the head of a request is left where it is.
+        self.reading_after = 0.0
         self.done = threading.Event()
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(backend.certificate, backend.certificate.with_name("key"))
@@ -95,6 +97,7 @@ class _Handler(TlsHandler):
 
     def handle_one(self, method: str) -> None:
         self.server.asked.append(Asked(time.monotonic(), method, self.path))
+        time.sleep(self.server.reading_after)
         self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         fault = self.server.fault(method, self.path)
         if fault:

@@ -126,6 +126,19 @@ def test_what_may_have_been_done_is_not_done_twice(
     assert seconds < QUICK.total
 
 
+def test_an_error_that_was_there_before_is_not_told_as_the_cause(
+    backend: WholeCloud, proxy: FaultProxy, cloud: Cloud
+) -> None:
+    proxy.break_down("POST", "/networks", hang_up)
+    with proxied(backend, listening=False) as dead:
+        try:
+            log_in(dead)
+        except CloudError:
+            said, _seconds = fails(lambda: create(cloud))
+    assert "a lost connection (Remote end closed connection without response)" in said
+    assert len(proxy.at("POST", "/networks")) == 1
+
+
 @pytest.mark.parametrize("code", [429, 503])
 def test_what_was_refused_for_now_is_asked_for_again(
     backend: WholeCloud, proxy: FaultProxy, cloud: Cloud, code: int
@@ -247,6 +260,21 @@ def test_a_file_is_sent_once(backend: WholeCloud, proxy: FaultProxy, cloud: Clou
     image = cloud.ask("image", "POST", "/images", {"name": "i"})["id"]
     proxy.break_down("PUT", "/file", status(503))
     fails(lambda: cloud.put_file(f"/images/{image}/file", file))
+    assert len(proxy.at("PUT", "/file")) == 1
+
+
+def test_a_file_may_be_taken_slower_than_a_connection(
+    backend: WholeCloud, proxy: FaultProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patient = Patience(connect=0.3, answer=10, total=20, attempts=4, first_pause=0.05, longest_pause=0.2, rate=20)
+    monkeypatch.setattr(Patience, "of", lambda _timeout: patient)
+    cloud = log_in(proxy)
+    file = tmp_path / "image"
+    # More than the kernel takes while nobody reads.
+    file.write_bytes(bytes(32 << 20))
+    image = cloud.ask("image", "POST", "/images", {"name": "i"})["id"]
+    proxy.reading_after = 1.0
+    cloud.put_file(f"/images/{image}/file", file)
     assert len(proxy.at("PUT", "/file")) == 1
 
 

@@ -46,9 +46,11 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 @pytest.fixture(autouse=True)
 def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    states = """case $3 in
+    states = f"""case $3 in
 given-up.service) printf 'ActiveState=failed\\nNRestarts=4\\n' ;;
-again.service) printf 'ActiveState=activating\\nNRestarts=10\\n' ;;
+again.service) echo >> {tmp_path}/ends
+    printf 'ActiveState=activating\\nNRestarts=%d\\n' $((8 + $(wc -l < {tmp_path}/ends))) ;;
+yesterday.service) printf 'ActiveState=active\\nNRestarts=10\\n' ;;
 *) printf 'ActiveState=active\\nNRestarts=9\\n' ;;
 esac"""
     programs = {"journalctl": 'echo "journal of $2"', "systemctl": states}
@@ -69,11 +71,13 @@ def run(capsys: pytest.CaptureFixture[str], checks: list[dict[str, Any]], **opti
 
 
 def test_services_that_answer_in_the_end(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
-    server.answers = {"/slow": [503, 503, 200], "/multiple": [300], "/moved": [302]}
+    server.answers = {"/slow": [503, 503, 200], "/multiple": [300], "/moved": [302], "/yesterday": [503, 503, 200]}
     checks: list[dict[str, Any]] = [
         {"unit": "slow.service", "url": server.url("/slow")},
         {"unit": "multiple.service", "url": server.url("/multiple"), "status": [200, 300]},
         {"unit": "moved.service", "url": server.url("/moved"), "status": [302]},
+        # It ended often before, and does not any more.
+        {"unit": "yesterday.service", "url": server.url("/yesterday")},
     ]
     result = run(capsys, checks, ca_file=str(server.certificate))
     assert (result["changed"], sorted(result["seconds"])) == (False, sorted(check["url"] for check in checks))

@@ -183,6 +183,8 @@ def test_a_lost_host_is_a_finding() -> None:
     ]
     # Deployments refuse what fails.
     assert [of_host("a", {"findings": []}, {"offset": off})[-1]["state"] for off in (-0.2, 0.3)] == ["warn", "fail"]
+    followed = [of_host("a", {"findings": []}, {"offset": off, "followed": 0.001}) for off in (-0.2, 0.3, 31)]
+    assert [findings[-1]["state"] for findings in followed] == ["ok", "warn", "fail"]
 
 
 def test_a_cloud_that_nobody_could_ask_is_a_finding() -> None:
