@@ -157,12 +157,12 @@ class TempestCloud:
         return {"public_network_id": outside["id"], "floating_network_name": outside["name"]} if outside else {}
 
 
-def validation(network: Mapping[str, Any]) -> dict[str, Any]:
-    """Return how Tempest looks into a guest of the role guest_image: by a floating address, where NETWORK names one's.
+def validation(network: Mapping[str, Any], *, logins: bool) -> dict[str, Any]:
+    """Return how Tempest looks into a guest of the role guest_image, if LOGINS are wanted.
 
-    Some tests are skipped where it cannot.
+    That is by a floating address, where NETWORK names one to take it from.
     """
-    if "public_network_id" not in network:
+    if not logins or "public_network_id" not in network:
         return {"run_validation": False}
     return {"run_validation": True, "connect_method": "floating", "image_ssh_user": "root"}
 
@@ -184,7 +184,7 @@ def settings(options: Mapping[str, Any], folder: Path, made: Mapping[str, Mappin
         "image": {"build_interval": 1},
         "network": {"build_interval": 1},
         "oslo_concurrency": {"lock_path": str(folder / "locks")},
-        "validation": validation(made.get("network") or {}),
+        "validation": validation(made.get("network") or {}, logins=options["logins"]),
         "volume": {"build_interval": 1, "build_timeout": options["timeout"]},
         "volume-feature-enabled": {"backup": False},
     }

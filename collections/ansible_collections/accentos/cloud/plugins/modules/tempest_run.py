@@ -38,6 +38,12 @@ options:
     description: Options of C(tempest.conf) by section, which win over those of the module. Null takes one away.
     type: dict
     default: {}
+  logins:
+    description: >-
+      Let tests log in to guests by floating addresses, where there is an external network. Some are skipped otherwise,
+      and all take longer, since each class of tests makes a network of its own for that.
+    type: bool
+    default: true
   concurrency:
     description: How many tests run at the same time.
     type: int
@@ -207,6 +213,7 @@ def main() -> None:
             "tests": {"type": "list", "elements": "str", "required": True},
             "expected_skips": {"type": "dict", "default": {}},
             "settings": {"type": "dict", "default": {}},
+            "logins": {"type": "bool", "default": True},
             "concurrency": {"type": "int", "default": 2},
             "run_timeout": {"type": "int", "default": 3600},
             "user": {"type": "str", "default": "accentos-tempest"},

@@ -219,6 +219,7 @@ def test_a_cloud_without_volumes_or_external_network() -> None:
         "auth": {"url": "https://cloud.test/v3"},
         "ca_file": "/ca.crt",
         "timeout": 9,
+        "logins": True,
         "settings": {"image": {"build_interval": None}, "compute": {"min_compute_nodes": 2}},
     }
     found = settings(options, Path("/run/x"), {"service_available": {"cinder": False}})
@@ -227,4 +228,6 @@ def test_a_cloud_without_volumes_or_external_network() -> None:
     assert found["compute"] == {"build_interval": 1, "build_timeout": 9, "min_compute_nodes": 2}
     assert found["oslo_concurrency"] == {"lock_path": "/run/x/locks"}
     assert found["validation"] == {"run_validation": False}
-    assert settings(options, Path("/run/x"), {"network": {"public_network_id": "1"}})["validation"]["run_validation"]
+    outside = {"network": {"public_network_id": "1"}}
+    assert settings(options, Path("/run/x"), outside)["validation"]["run_validation"]
+    assert not settings({**options, "logins": False}, Path("/run/x"), outside)["validation"]["run_validation"]
