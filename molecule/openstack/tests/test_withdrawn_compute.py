@@ -12,10 +12,9 @@ from .administrator import Administrator
 from .playbooks import succeed
 
 testinfra_hosts = ["ssh://controller-1"]
+pytestmark = pytest.mark.long
 
 NAME = "withdrawn"
-# How many tasks a deployment may have for a compute.
-TASKS = 60
 # Network agents of a compute by the driver of networks.
 AGENTS = {
     "openvswitch": ("neutron-l3-agent", "neutron-metadata-agent", "neutron-openvswitch-agent"),
@@ -103,7 +102,7 @@ def story(host: Host, administrator: Administrator, network_driver: str) -> dict
         again = succeed("remove_compute", variables=removal).changed()
         changed = succeed("deploy", "--limit=compute-2").changed()
         joined = {"changed": changed, **look_outside(host, administrator, network_driver)}
-        whole = succeed("deploy")
+        whole = succeed("deploy").changed()
     finally:
         administrator(PROGRAM, NAME, "clean")
     return {"before": before, "left": left, "again": again, "joined": joined, "whole": whole, "disks": disks(host)}
@@ -146,10 +145,6 @@ def test_it_joins_again_alone(story: dict[str, Any]) -> None:
     assert set(joined["units"].values()) == {(True, True)}
 
 
-def test_a_deployment_has_few_tasks_for_a_compute(story: dict[str, Any]) -> None:
-    assert 20 < story["whole"].tasks()["compute-2"] <= TASKS
-
-
 def test_nothing_is_left_to_do_on_any_host(story: dict[str, Any]) -> None:
     """What a run limited to the new compute did is all there was, and it touched nobody else."""
-    assert story["whole"].changed() == {"compute-1": 0, "compute-2": 0, "controller-1": 0}
+    assert story["whole"] == {"compute-1": 0, "compute-2": 0, "controller-1": 0}
