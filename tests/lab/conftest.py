@@ -143,9 +143,8 @@ class Lab:
 
     def remove(self, request: pytest.FixtureRequest) -> None:
         """Remove the lab; where tests of the session of REQUEST failed, what its hosts tell is kept first."""
-        folder = os.environ.get("ACCENTOS_FAILURES")
-        if request.session.testsfailed and folder:
-            subprocess.run([sys.executable, "-m", "tools.steps.failures", folder, self.site], cwd=ROOT, check=False)
+        if request.session.testsfailed and "ACCENTOS_FAILURES" in os.environ:
+            subprocess.run([sys.executable, "-m", "tools.steps.failures", self.site], cwd=ROOT, check=False)
         self.succeed(DESTROY)
 
     def forget(self) -> None:

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import stat
+import subprocess
 import tarfile
 import time
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ from ansible_collections.accentos.cloud.plugins.plugin_utils.secret_store import
 from tools.steps import failures, labs
 from tools.steps.engine import failures_folder
 from tools.steps.failures import Lab, Question
+from tools.steps.verbs import scenario_step
 
 ROOT = Path(__file__).resolve().parents[2]
 PRIVATE = "a password of the site"
@@ -202,16 +204,33 @@ def test_nothing_is_kept_where_secrets_cannot_be_told_from_the_rest(tmp_path: Pa
     assert not (tmp_path / "kept").exists()
 
 
+def stand_in_podman(folder: Path, site: Path) -> Path:
+    """Make the folder of a podman that has a host of the lab of SITE, on which nothing is found."""
+    listed = json.dumps([container("accentos-molecule-deploy-1", str(site))])
+    program = folder / "bin/podman"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\ntest \"$1\" = ps && exec echo '{listed}'\necho gone >&2; exit 125\n")
+    program.chmod(0o755)
+    return program.parent
+
+
+def test_a_step_finds_the_program_and_tells_it_the_folder(tmp_path: Path) -> None:
+    """The words of a step's witness are what the program takes."""
+    programs = stand_in_podman(tmp_path, ROOT / "molecule/prepare/inventory")
+    python, *words = scenario_step("prepare", "why", 1).witness
+    kept = tmp_path / "kept"
+    environ = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "ACCENTOS_FAILURES": str(kept)}
+    command = [ROOT / python, *words]
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (kept / "deploy-1/disks.txt").is_file()
+
+
 def test_the_program_says_where_it_keeps_things(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     site = ROOT / "molecule/prepare/inventory"
-    listed = json.dumps([container("accentos-molecule-deploy-1", str(site))])
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    # The list of a machine that has such a lab; on the host itself nothing is found.
-    (programs / "podman").write_text(f"#!/bin/sh\ntest \"$1\" = ps && exec echo '{listed}'\necho gone >&2; exit 125\n")
-    (programs / "podman").chmod(0o755)
+    programs = stand_in_podman(tmp_path, site)
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     folder = tmp_path / "failures/step-1"
     copies = [folder.with_name(f"copy-2025010{day}T000000Z") for day in range(1, 9)]

@@ -1,15 +1,16 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Keeps what tells why something failed in a lab: journals and logs of its hosts, and the page of the doctor.
 
-    .venv/bin/python -m tools.steps.failures FOLDER SITE...
+    .venv/bin/python -m tools.steps.failures [--into FOLDER] SITE...
 
 It looks at the labs of the site folders SITE as long as their hosts are there, and writes below FOLDER, which only its
-owner may read. Everything is bounded, in size and in time. Nothing of /etc is taken, and every secret that the site
-knows is hidden; where its secrets cannot be read, nothing is kept.
+owner may read; a step of the runner has it in ACCENTOS_FAILURES. Everything is bounded, in size and in time. Nothing of
+/etc is taken, and every secret that the site knows is hidden; where its secrets cannot be read, nothing is kept.
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import gzip
 import json
@@ -277,6 +278,19 @@ def main(folder: Path, sites: Iterable[Path], root: Path) -> int:
     return 1 if wrong else 0
 
 
+def arguments() -> argparse.Namespace:
+    """Return the arguments of the command line."""
+    parser = argparse.ArgumentParser(
+        "tools.steps.failures", description="Keep what tells why something failed in labs."
+    )
+    given = os.environ.get("ACCENTOS_FAILURES")
+    parser.add_argument(
+        "--into", type=Path, default=given, required=not given, metavar="FOLDER", help="where it is kept"
+    )
+    parser.add_argument("sites", type=Path, nargs="+", metavar="SITE", help="site folder of a lab")
+    return parser.parse_args()
+
+
 if __name__ == "__main__":
-    where, *rest = sys.argv[1:]
-    sys.exit(main(Path(where), [Path(word) for word in rest], Path(__file__).resolve().parents[2]))
+    wanted = arguments()
+    sys.exit(main(wanted.into, wanted.sites, Path(__file__).resolve().parents[2]))
