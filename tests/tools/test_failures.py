@@ -220,7 +220,7 @@ def test_a_step_finds_the_program_and_tells_it_the_folder(tmp_path: Path) -> Non
     python, *words = scenario_step("prepare", "why", 1).witness
     kept = tmp_path / "kept"
     environ = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "ACCENTOS_FAILURES": str(kept)}
-    command = [ROOT / python, *words]
+    command = [str(ROOT / python), *words]
     done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert (kept / "deploy-1/disks.txt").is_file()
