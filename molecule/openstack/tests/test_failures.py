@@ -27,6 +27,8 @@ def test_a_service_that_does_not_start_shows_its_journal(host: Host) -> None:
     assert "The end of the journal of glance-api.service" in said
     assert "/proc/of-a-test" in said
     assert "Mend what the journals complain about, then run again." in said
-    assert mended.changed() == {"compute-1": 0, "compute-2": 0, "controller-1": 2}
+    changed = mended.changed()
+    assert changed.pop("controller-1") > 0
+    assert changed == {"compute-1": 0, "compute-2": 0}
     assert 20 < mended.tasks()["compute-2"] <= TASKS_OF_A_COMPUTE
     assert host.service("glance-api").is_running
