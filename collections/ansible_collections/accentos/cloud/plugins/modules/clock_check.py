@@ -75,7 +75,9 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-_LEAP, _OFFSET = 13, 4
+# Their places in what chronyc tells.
+_LEAP = 13
+_OFFSET = 4
 
 
 def followed(tracking: str) -> float | None:

@@ -130,6 +130,7 @@ def test_an_error_that_was_there_before_is_not_told_as_the_cause(
     backend: WholeCloud, proxy: FaultProxy, cloud: Cloud
 ) -> None:
     proxy.break_down("POST", "/networks", hang_up)
+    said = ""
     with proxied(backend, listening=False) as dead:
         try:
             log_in(dead)
