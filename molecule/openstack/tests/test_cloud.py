@@ -24,7 +24,7 @@ def verify(*options: str, **variables: Any) -> str:
 
 def test_every_check_of_verify_passes() -> None:
     # A list is told line by line, each in quotation marks.
-    rows = dict(re.findall(r'(?m)^\s*"?(\w[^"]*?)\s{2,}(ok|failed|left out)\s+\d+\.\d\s', verify()))
+    rows = dict(re.findall(r'(?m)^\s*"?(\w[^"\n]*?)\s{2,}(ok|failed|left out)\s+\d+\.\d\s', verify()))
     assert set(rows) == CHECKS
     assert {name: result for name, result in rows.items() if result != "ok"} == {}
 
