@@ -13,8 +13,7 @@ description:
   - Asks all services of a host at the same time, again and again, until each answers as it should.
   - Their certificates are verified.
   - The message about those that do not answer holds the end of the journal of each.
-  - A unit that systemd has given up is not waited for any longer, nor one that ends while it is asked and has ended ten
-    times since it was started.
+  - A unit that systemd has given up is not waited for any longer, nor one that has ended ten times while it was asked.
 options:
   checks:
     description: What to ask.
@@ -82,7 +81,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.http_answers import
 from ansible_collections.accentos.cloud.plugins.module_utils.systemctl import journal_of
 
 _PAUSE = 0.5
-# A unit that ended so often since it was started does not live long enough to answer.
+# A unit that ended so often while it was asked does not live long enough to answer.
 _HOPELESS_RESTARTS = 10
 _WORKERS = 8
 
@@ -90,12 +89,12 @@ _WORKERS = 8
 def hopeless(shown: str, before: str) -> bool:
     """Tell from ``ActiveState`` and ``NRestarts``, as systemctl shows them, whether nobody need wait for a unit.
 
-    ``before`` is what it showed first. systemd counts on until somebody starts the unit: one that had trouble yesterday
-    and runs now is to be waited for.
+    ``before`` is what it showed first. systemd counts on until somebody starts the unit, and yesterday's trouble is no
+    sign of today's: what counts are its ends since then.
     """
     then, now = (dict(line.partition("=")[::2] for line in text.splitlines()) for text in (before, shown))
     first, last = (int(state.get("NRestarts") or 0) for state in (then, now))
-    return now.get("ActiveState") == "failed" or (last > first and last >= _HOPELESS_RESTARTS)
+    return now.get("ActiveState") == "failed" or last - first >= _HOPELESS_RESTARTS
 
 
 def wait(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,11 +63,24 @@ class Case:
     writes: dict[str, Any] = field(default_factory=dict)
     differ: tuple[str, ...] = ()
 
-    def happens(self, inputs: Inputs, run: Callable[..., dict[str, Any]]) -> tuple[dict[str, Any], dict[str, Any], str]:
-        """Let it happen; return what RUN says in check mode and then for real, and the reason that it should have."""
-        self.did(Path(inputs.paths[0]).parent)
+    def play(
+        self,
+        folder: Path,
+        capsys: pytest.CaptureFixture[str],
+        module: Callable[..., dict[str, Any]],
+        options: Callable[[list[str]], dict[str, Any]] = lambda paths: {"inputs": paths},
+    ) -> tuple[dict[str, Any], dict[str, Any], str]:
+        """Run MODULE with OPTIONS for inputs in FOLDER, and let it happen; once that is done nothing is left to do.
+
+        Returns what MODULE says in check mode and then for real, and the reason that it should have.
+        """
+        inputs = Inputs(folder / "inputs", capsys)
+        run = functools.partial(module, **options(inputs.paths))
+        run()
+        self.did(folder / "inputs")
         planned = run(check_mode=True, inputs_changed=inputs.write(**self.writes, check_mode=True))
         made = run(inputs_changed=inputs.write(**self.writes))
+        assert run()["changed"] is False
         return planned, made, ", ".join(inputs.named(*self.differ))
 
 

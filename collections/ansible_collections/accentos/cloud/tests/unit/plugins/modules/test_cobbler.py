@@ -34,7 +34,7 @@ from ansible_collections.accentos.cloud.tests.unit.plugins.module_utils.cobbler.
     serving,
 )
 
-from .planned_inputs import EACH_CASE, Case, Inputs
+from .planned_inputs import EACH_CASE, Case
 
 PORT = {"name": "eno1", "mac": "52:54:00:aa:00:01", "addresses": ["10.2.0.11/24"]}
 DISTRO = {"name": "d", "kernel": "/srv/vmlinuz", "initrd": "/srv/initrd.img", "breed": "generic"}
@@ -399,12 +399,8 @@ def test_sync_runs_once_and_again_when_anything_changed(filled: Cobbler, tmp_pat
 def test_a_plan_syncs_when_the_run_does(
     filled: Cobbler, tmp_path: Path, capsys: pytest.CaptureFixture[str], case: Case
 ) -> None:
-    inputs = Inputs(tmp_path / "inputs", capsys)
-    run = functools.partial(filled.run, cobbler_sync, inputs=inputs.paths)
-    run()
-    planned, made, why = case.happens(inputs, run)
+    planned, made, why = case.play(tmp_path, capsys, functools.partial(filled.run, cobbler_sync))
     assert planned["changed"] is made["changed"] is bool(why)
-    assert run()["changed"] is False
 
 
 def test_what_machines_report_is_kept_and_needs_no_sync(filled: Cobbler) -> None:

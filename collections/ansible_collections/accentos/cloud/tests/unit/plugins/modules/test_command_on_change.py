@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.accentos.cloud.plugins.modules import command_on_change
 
-from .planned_inputs import EACH_CASE, Case, Inputs
+from .planned_inputs import EACH_CASE, Case
 
 
 class Host:
@@ -75,13 +74,9 @@ def test_a_failure_is_told_and_tried_again(host: Host) -> None:
 def test_a_plan_says_what_the_run_does(
     host: Host, tmp_path: Path, capsys: pytest.CaptureFixture[str], case: Case
 ) -> None:
-    inputs = Inputs(tmp_path / "inputs", capsys)
-    run = functools.partial(host.run, inputs=inputs.paths)
-    run()
-    planned, made, why = case.happens(inputs, run)
+    planned, made, why = case.play(tmp_path, capsys, host.run)
     assert (planned["changed"], planned["reason"], planned["diff"]) == (made["changed"], made["reason"], made["diff"])
     assert (made["changed"], made["reason"], host.count()) == (bool(why), why, 2 if why else 1)
-    assert run()["changed"] is False
 
 
 def test_inputs_changed_matters_in_check_mode_only(host: Host) -> None:

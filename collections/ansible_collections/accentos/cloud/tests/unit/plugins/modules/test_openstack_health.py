@@ -50,6 +50,8 @@ def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 given-up.service) printf 'ActiveState=failed\\nNRestarts=4\\n' ;;
 again.service) echo >> {tmp_path}/ends
     printf 'ActiveState=activating\\nNRestarts=%d\\n' $((8 + $(wc -l < {tmp_path}/ends))) ;;
+once-more.service) test -e {tmp_path}/asked && last=10 || last=9; touch {tmp_path}/asked
+    printf 'ActiveState=active\\nNRestarts=%d\\n' $last ;;
 yesterday.service) printf 'ActiveState=active\\nNRestarts=10\\n' ;;
 *) printf 'ActiveState=active\\nNRestarts=9\\n' ;;
 esac"""
@@ -71,13 +73,21 @@ def run(capsys: pytest.CaptureFixture[str], checks: list[dict[str, Any]], **opti
 
 
 def test_services_that_answer_in_the_end(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
-    server.answers = {"/slow": [503, 503, 200], "/multiple": [300], "/moved": [302], "/yesterday": [503, 503, 200]}
+    server.answers = {
+        "/slow": [503, 503, 200],
+        "/multiple": [300],
+        "/moved": [302],
+        "/yesterday": [503, 503, 200],
+        "/once": [503, 503, 503, 200],
+    }
     checks: list[dict[str, Any]] = [
         {"unit": "slow.service", "url": server.url("/slow")},
         {"unit": "multiple.service", "url": server.url("/multiple"), "status": [200, 300]},
         {"unit": "moved.service", "url": server.url("/moved"), "status": [302]},
         # It ended often before, and does not any more.
         {"unit": "yesterday.service", "url": server.url("/yesterday")},
+        # It ended often before, and once more.
+        {"unit": "once-more.service", "url": server.url("/once")},
     ]
     result = run(capsys, checks, ca_file=str(server.certificate))
     assert (result["changed"], sorted(result["seconds"])) == (False, sorted(check["url"] for check in checks))

@@ -13,7 +13,7 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.accentos.cloud.plugins.modules import secret_file, unit
 
-from .planned_inputs import EACH_CASE, Case, Inputs
+from .planned_inputs import EACH_CASE, Case
 from .python_samples import run_module
 
 NAME = "example.service"
@@ -185,13 +185,9 @@ def test_check_mode_tells_what_would_be_done_and_does_nothing(host: Host) -> Non
 def test_a_plan_says_what_the_run_does(
     host: Host, tmp_path: Path, capsys: pytest.CaptureFixture[str], case: Case
 ) -> None:
-    inputs = Inputs(tmp_path / "inputs", capsys)
-    run = functools.partial(host.run, inputs=inputs.paths)
-    run()
-    planned, made, why = case.happens(inputs, run)
+    planned, made, why = case.play(tmp_path, capsys, host.run)
     expected = (["daemon-reload", f"restart {NAME}"], {NAME: why}) if why else ([], {})
     assert (planned["commands"], planned["reasons"]) == (made["commands"], made["reasons"]) == expected
-    assert run()["changed"] is False
 
 
 def test_what_only_the_run_makes_counts_as_different(host: Host, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import shlex
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.accentos.cloud.plugins.modules import units
 
-from .planned_inputs import EACH_CASE, Case, Inputs
+from .planned_inputs import EACH_CASE, Case
 
 A, B = "nova-a.service", "nova-b.service"
 # A folder for each unit holds a file for each property; "refuses" holds the units that do not start, "later" those that
@@ -154,14 +153,12 @@ def test_a_new_version_of_the_package_restarts_its_unit(host: Host) -> None:
 def test_a_plan_says_what_the_run_does(
     host: Host, tmp_path: Path, capsys: pytest.CaptureFixture[str], case: Case
 ) -> None:
-    inputs = Inputs(tmp_path / "inputs", capsys)
-    both = [{"name": A, "inputs": [str(host.own)]}, {"name": B, "inputs": [str(host.shared), *inputs.paths]}]
-    run = functools.partial(host.run, units=both)
-    run()
-    planned, made, why = case.happens(inputs, run)
+    own = {"name": A, "inputs": [str(host.own)]}
+    planned, made, why = case.play(
+        tmp_path, capsys, host.run, lambda paths: {"units": [own, {"name": B, "inputs": [str(host.shared), *paths]}]}
+    )
     expected = (["daemon-reload", f"restart {B}"], {B: why}) if why else ([], {})
     assert (planned["commands"], planned["reasons"]) == (made["commands"], made["reasons"]) == expected
-    assert not run()["changed"]
 
 
 def test_in_check_mode_an_earlier_task_tells_what_it_would_change(host: Host) -> None:
