@@ -5,21 +5,73 @@ from __future__ import annotations
 
 from testinfra.host import Host
 
+from .administrator import Administrator
 from .playbooks import play, succeed
 
 testinfra_hosts = ["ssh://controller-1"]
 
 # Of a whole deployment, those that have nothing to do included.
 TASKS_OF_A_COMPUTE = 60
-CONF = "/etc/glance/glance-api.conf"
+FOLDER = "/etc/glance"
+CONF = f"{FOLDER}/glance-api.conf"
 # A folder that nobody can make: the text is valid, as far as anybody can tell without starting the service.
 NO_FOLDER = {"openstack_service_overrides": {"glance": {CONF: {"DEFAULT": {"log_dir": "/proc/of-a-test"}}}}}
+# More than the small file system has room for.
+LONG = {"openstack_service_overrides": {"glance": {CONF: {"DEFAULT": {"log_date_format": "%Y" * 64 * 1024}}}}}
+# A file system of its own in the place of the folder, with what is in it, which has no room left.
+FULL = f"""
+set -o errexit
+mount -t tmpfs -o size=256k,mode=$(stat --format=%a {FOLDER}) of-a-test /mnt
+cp --archive {FOLDER}/. /mnt/
+chown --reference={FOLDER} /mnt
+mount --move /mnt {FOLDER}
+dd if=/dev/zero of={FOLDER}/of-a-test bs=4k status=none || true
+"""
+# Passwords that somebody changed where the accounts are, and nowhere else.
+OTHER_PASSWORDS = """
+set -o errexit
+for name in keystone nova neutron cinder; do
+    mariadb --execute "alter user '$name'@'%' identified by 'of-a-test'"
+done
+for name in nova neutron cinder; do
+    echo of-a-test | rabbitmqctl --quiet change_password $name
+done
+"""
+OTHER_ADMINISTRATOR = """
+for name in ("admin", "nova", "neutron"):
+    cloud.identity.update_user(cloud.identity.find_user(name, domain_id="default"), password="of-a-test")
+print("null")
+"""
 
 
-def test_a_service_that_does_not_start_shows_its_journal(host: Host) -> None:
+def test_a_full_disk_is_named_and_leaves_the_old_file(host: Host) -> None:
+    before = host.file(CONF).sha256sum
+    started = host.check_output("systemctl show --property=ActiveEnterTimestampMonotonic glance-api")
+    host.check_output(FULL)
+    try:
+        run = play("deploy", "--tags=image", variables=LONG)
+        left = host.check_output(f"ls --almost-all {FOLDER}").split()
+        kept = host.file(CONF).sha256sum
+    finally:
+        host.check_output(f"umount --lazy {FOLDER}")
+    said = " ".join(run.output.split())
+    assert run.code == 2, run.output
+    assert f"{CONF}: No space left on device" in said
+    assert (
+        f"Make room in its file system, then run again. These tell what it lacks, blocks or inodes: df {FOLDER}" in said
+    )
+    assert (kept, [name for name in left if "accentos" in name]) == (before, [])
+    assert host.check_output("systemctl show --property=ActiveEnterTimestampMonotonic glance-api") == started
+
+
+def test_a_service_that_does_not_start_shows_its_journal_and_wrong_passwords_are_put_right(
+    host: Host, administrator: Administrator
+) -> None:
     try:
         run = play("deploy", "--tags=image", variables=NO_FOLDER)
         said = " ".join(run.output.split())
+        administrator(OTHER_ADMINISTRATOR)
+        host.check_output(OTHER_PASSWORDS)
     finally:
         mended = succeed("deploy")
     assert run.code == 2, run.output
@@ -32,3 +84,5 @@ def test_a_service_that_does_not_start_shows_its_journal(host: Host) -> None:
     assert changed == {"compute-1": 0, "compute-2": 0}
     assert 20 < mended.tasks()["compute-2"] <= TASKS_OF_A_COMPUTE
     assert host.service("glance-api").is_running
+    # With the passwords that the site has.
+    administrator("print(len([*cloud.identity.users()]))")

@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from ansible_collections.accentos.cloud.plugins.module_utils.file_faults import name_file
+
 # What is left of 255 bytes for suffixes and for leftover_name.
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,199}")
 PLAIN_NAME = "at most 200 letters, digits, dots, dashes and underscores, beginning with a letter, digit or underscore"
@@ -69,28 +71,38 @@ def remove_in(folder: int, name: str) -> bool:
 def replace_in(folder: int, name: str, content: bytes, *, mode: int, owner: tuple[int, int] | None = None) -> None:
     """Replace a file in an open folder, with its mode and owner (user and group id), in one step.
 
-    The content is never readable for more users than the mode allows at the end. Raises OSError.
+    The content is never readable for more users than the mode allows at the end. Raises OSError; then the old file is
+    there, and nothing of the new one, which on a full disk would take the room that is left.
     """
     new = leftover_name(name)
     remove_in(folder, new)
     file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
     try:
-        with open(file, "wb", closefd=False) as stream:
-            stream.write(content)
-        if owner is not None:
-            os.fchown(file, *owner)
-        os.fchmod(file, mode)
-        os.fsync(file)
-    finally:
-        os.close(file)
-    os.rename(new, name, src_dir_fd=folder, dst_dir_fd=folder)
+        try:
+            with open(file, "wb", closefd=False) as stream:
+                stream.write(content)
+            if owner is not None:
+                os.fchown(file, *owner)
+            os.fchmod(file, mode)
+            os.fsync(file)
+        finally:
+            os.close(file)
+        os.rename(new, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except OSError:
+        with contextlib.suppress(OSError):
+            remove_in(folder, new)
+        raise
     os.fsync(folder)
 
 
 def replace_file(path: Path, content: bytes, *, mode: int, owner: tuple[int, int] | None = None) -> None:
-    """Replace a file as ``replace_in`` does. Its folder must be there. Raises OSError."""
+    """Replace a file as ``replace_in`` does. Its folder must be there. Raises OSError, which names the file."""
     with opened_folder(path.parent) as folder:
-        replace_in(folder, path.name, content, mode=mode, owner=owner)
+        try:
+            replace_in(folder, path.name, content, mode=mode, owner=owner)
+        except OSError as error:
+            name_file(error, path)
+            raise
 
 
 def replace_link(path: Path, target: str) -> None:

@@ -87,6 +87,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.administrators impo
     refuse_impossible,
     sudo_rules,
 )
+from ansible_collections.accentos.cloud.plugins.module_utils.file_faults import describe_fault
 from ansible_collections.accentos.cloud.plugins.module_utils.files import (
     opened_folder,
     remove_in,
@@ -249,7 +250,7 @@ def main() -> None:
     except AdministratorError as error:
         refuse(*error.args)
     except OSError as error:
-        refuse(f"{error.filename or 'A file'}: {error.strerror}", "See to what stands at that path, then run again.")
+        refuse(*describe_fault(error))
     module.exit_json(changed=changed, remembered=remembered, diff=diff)
 
 

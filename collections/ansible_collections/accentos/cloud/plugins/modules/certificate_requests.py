@@ -137,6 +137,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.certificates import
     parse_name,
     why_new,
 )
+from ansible_collections.accentos.cloud.plugins.module_utils.file_faults import describe_fault
 from ansible_collections.accentos.cloud.plugins.module_utils.files import (
     PLAIN_NAME,
     holds,
@@ -312,7 +313,7 @@ def main() -> None:
     except CertificateError as error:
         refuse(*error.args)
     except OSError as error:
-        refuse(f"{error.filename}: {error.strerror}", "See to the file system and what stands at that path.")
+        refuse(*describe_fault(error))
     diff = {"before": "", "after": "".join(f"{line}\n" for line in work.lines)}
     module.exit_json(
         changed=work.changed, requests=work.requests, paths=list(work.digests), digests=work.digests, diff=diff

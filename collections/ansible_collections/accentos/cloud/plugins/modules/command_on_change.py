@@ -62,8 +62,10 @@ reason:
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.accentos.cloud.plugins.module_utils.file_faults import told
 from ansible_collections.accentos.cloud.plugins.module_utils.remembered import (
     digest_files,
     recall,
@@ -72,6 +74,27 @@ from ansible_collections.accentos.cloud.plugins.module_utils.remembered import (
 )
 
 MARKER_FOLDER = Path("/var/lib/accentos/commands")
+
+
+def bring_about(module: AnsibleModule) -> dict[str, Any]:
+    """Run the command if it is due and return what the module returns. Raises OSError."""
+    name, argv = module.params["name"], module.params["argv"]
+    marker = MARKER_FOLDER / name
+    # Taken before the command runs: a file that changes under it is then seen as changed by the next run.
+    inputs = module.params["inputs"]
+    expected = module.params["inputs_changed"] if module.check_mode else {}
+    digests = digest_files((Path(path) for path in inputs), expected)
+    why, out = why_again(recall(marker), digests), ""
+    if why and not module.check_mode:
+        code, out, err = module.run_command(argv, handle_exceptions=False)
+        if code != 0:
+            module.fail_json(
+                msg=f"{shlex.join(argv)} ended with code {code}: {(err or out).strip()}",
+                remedy="Mend what it complains about, then run again.",
+            )
+        remember(marker, digests)
+    shown = f"{shlex.join(argv)}\n" if why else ""
+    return {"changed": bool(why), "stdout": out, "reason": why, "diff": {"before": "", "after": shown}}
 
 
 def main() -> None:
@@ -96,22 +119,8 @@ def main() -> None:
             msg=f"{name} has no {'inputs' if argv else 'argv'}.",
             remedy="Name the command in argv, and in inputs the files that it reads.",
         )
-    marker = MARKER_FOLDER / name
-    # Taken before the command runs: a file that changes under it is then seen as changed by the next run.
-    inputs = module.params["inputs"]
-    expected = module.params["inputs_changed"] if module.check_mode else {}
-    digests = digest_files((Path(path) for path in inputs), expected)
-    why, out = why_again(recall(marker), digests), ""
-    if why and not module.check_mode:
-        code, out, err = module.run_command(argv, handle_exceptions=False)
-        if code != 0:
-            module.fail_json(
-                msg=f"{shlex.join(argv)} ended with code {code}: {(err or out).strip()}",
-                remedy="Mend what it complains about, then run again.",
-            )
-        remember(marker, digests)
-    shown = f"{shlex.join(argv)}\n" if why else ""
-    module.exit_json(changed=bool(why), stdout=out, reason=why, diff={"before": "", "after": shown})
+    with told(module):
+        module.exit_json(**bring_about(module))
 
 
 if __name__ == "__main__":

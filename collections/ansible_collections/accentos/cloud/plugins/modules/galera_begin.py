@@ -51,8 +51,10 @@ commands:
 """
 
 from pathlib import Path
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.accentos.cloud.plugins.module_utils.file_faults import told
 from ansible_collections.accentos.cloud.plugins.module_utils.files import replace_file
 from ansible_collections.accentos.cloud.plugins.module_utils.galera import allow_start
 from ansible_collections.accentos.cloud.plugins.module_utils.remembered import digest_files, remember
@@ -64,15 +66,8 @@ UNIT = "mariadb.service"
 ORDER = Path("/run/mariadb-wsrep-new-cluster")
 
 
-def main() -> None:
-    """Run the module."""
-    module = AnsibleModule(
-        argument_spec={
-            "inputs": {"type": "list", "elements": "path", "default": []},
-            "folder": {"type": "path", "default": "/var/lib/mysql"},
-        },
-        supports_check_mode=True,
-    )
+def bring_about(module: AnsibleModule) -> dict[str, Any]:
+    """Let the server begin a cluster and return what the module returns. Raises OSError."""
     stopped = read_states(module, [UNIT])[UNIT].active in ("inactive", "failed")
     stop = [] if stopped else [["stop", UNIT]]
     start = [["daemon-reload"], ["reset-failed", UNIT], ["start", UNIT]]
@@ -91,7 +86,20 @@ def main() -> None:
             give(module, start)
         finally:
             ORDER.unlink(missing_ok=True)
-    module.exit_json(**describe(stop + start))
+    return describe(stop + start)
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "inputs": {"type": "list", "elements": "path", "default": []},
+            "folder": {"type": "path", "default": "/var/lib/mysql"},
+        },
+        supports_check_mode=True,
+    )
+    with told(module):
+        module.exit_json(**bring_about(module))
 
 
 if __name__ == "__main__":

@@ -117,6 +117,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.accentos.cloud.plugins.module_utils.file_faults import told
 from ansible_collections.accentos.cloud.plugins.module_utils.files import replace_file
 from ansible_collections.accentos.cloud.plugins.module_utils.messaging_access import (
     SALT_BYTES,
@@ -204,8 +205,9 @@ def main() -> None:
     except AccessError as error:
         module.fail_json(msg=error.args[0], remedy=error.args[1])
     if not module.check_mode:
-        DEFINITIONS.unlink(missing_ok=True)
-        apply(module, program, wanted)
+        with told(module):
+            DEFINITIONS.unlink(missing_ok=True)
+            apply(module, program, wanted)
     lines = list(wanted.lines)
     module.exit_json(
         changed=bool(lines), changes=lines, diff={"before": "", "after": "".join(f"{line}\n" for line in lines)}

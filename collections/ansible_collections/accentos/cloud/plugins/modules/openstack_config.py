@@ -124,6 +124,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.accentos.cloud.plugins.module_utils.file_faults import describe_fault
 from ansible_collections.accentos.cloud.plugins.module_utils.files import leftover_name, replace_file
 from ansible_collections.accentos.cloud.plugins.module_utils.openstack_commands import SyncError, call
 from ansible_collections.accentos.cloud.plugins.module_utils.openstack_configuration import (
@@ -390,7 +391,7 @@ def main() -> None:
     except ConfigurationError as error:
         refuse(*error.args)
     except OSError as error:
-        refuse(f"{error.filename}: {error.strerror}", "See to the file system and to what stands at that path.")
+        refuse(*describe_fault(error))
     module.exit_json(
         changed=bool(found),
         paths=[str(file.path) for file, difference in found if difference.content],

@@ -119,6 +119,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.accentos.cloud.plugins.module_utils.file_faults import describe_fault
 from ansible_collections.accentos.cloud.plugins.module_utils.openstack_commands import SyncError, call
 from ansible_collections.accentos.cloud.plugins.module_utils.openstack_syncs import (
     digest_reads,
@@ -255,7 +256,7 @@ def main() -> None:
     except SyncError as error:
         refuse(*error.args)
     except OSError as error:
-        refuse(f"{error.filename}: {error.strerror}", "See to the file system and to what stands at that path.")
+        refuse(*describe_fault(error))
     shown = {sync["name"]: shlex.join(sync["argv"]) for sync in module.params["syncs"]}
     module.exit_json(
         changed=bool(seconds),

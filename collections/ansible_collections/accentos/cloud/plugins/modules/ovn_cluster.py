@@ -83,6 +83,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.accentos.cloud.plugins.module_utils.file_faults import describe_fault
 from ansible_collections.accentos.cloud.plugins.module_utils.files import leftover_name
 from ansible_collections.accentos.cloud.plugins.module_utils.ovn import Kind, OvnError, plan_file
 
@@ -172,7 +173,7 @@ def main() -> None:
     except OvnError as error:
         refuse(*error.args)
     except OSError as error:
-        refuse(f"{error.filename}: {error.strerror}", "See to the file system and to what stands at that path.")
+        refuse(*describe_fault(error))
     module.exit_json(**result)
 
 

@@ -88,6 +88,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.accentos.cloud.plugins.module_utils.file_faults import describe_fault
 from ansible_collections.accentos.cloud.plugins.module_utils.files import (
     climbing,
     climbs,
@@ -215,7 +216,7 @@ def main() -> None:
     except SecretFileError as error:
         refuse(*error.args)
     except OSError as error:
-        refuse(f"{path} cannot be written: {error}", "See to the file system and the folder's rights.")
+        refuse(*describe_fault(error))
     header = {"before_header": path, "after_header": path}
     paths = [path] if other else []
     module.exit_json(changed=changed, path=path, paths=paths, digests=dict.fromkeys(paths, UNKNOWN), diff=header | diff)

@@ -84,8 +84,10 @@ reasons:
 
 import re
 from pathlib import Path
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.accentos.cloud.plugins.module_utils.file_faults import told
 from ansible_collections.accentos.cloud.plugins.module_utils.remembered import (
     digest_files,
     recall,
@@ -108,20 +110,8 @@ from ansible_collections.accentos.cloud.plugins.module_utils.units import (
 )
 
 
-def main() -> None:
-    """Run the module."""
-    module = AnsibleModule(
-        argument_spec={
-            "name": {"type": "str", "required": True},
-            "inputs": {"type": "list", "elements": "path", "default": []},
-            "inputs_changed": {"type": "dict", "default": {}},
-            "purpose": {"type": "str", "default": ""},
-            "on_change": {"type": "str", "choices": ["restart", "reload"], "default": "restart"},
-            "enabled": {"type": "bool", "default": True},
-            "started": {"type": "bool", "default": True},
-        },
-        supports_check_mode=True,
-    )
+def bring_about(module: AnsibleModule) -> dict[str, Any]:
+    """Bring the unit to its state and return what the module returns. Raises OSError."""
     wanted = module.params
     name = wanted["name"]
     if not re.fullmatch(r"[a-z0-9-]*", wanted["purpose"]):
@@ -148,7 +138,25 @@ def main() -> None:
         give(module, commands)
         if why:
             remember(marker, digests)
-    module.exit_json(**describe(commands, {name: why} if why and runs_anew(plan) else {}))
+    return describe(commands, {name: why} if why and runs_anew(plan) else {})
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "inputs": {"type": "list", "elements": "path", "default": []},
+            "inputs_changed": {"type": "dict", "default": {}},
+            "purpose": {"type": "str", "default": ""},
+            "on_change": {"type": "str", "choices": ["restart", "reload"], "default": "restart"},
+            "enabled": {"type": "bool", "default": True},
+            "started": {"type": "bool", "default": True},
+        },
+        supports_check_mode=True,
+    )
+    with told(module):
+        module.exit_json(**bring_about(module))
 
 
 if __name__ == "__main__":

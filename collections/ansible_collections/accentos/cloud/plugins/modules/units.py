@@ -83,6 +83,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.accentos.cloud.plugins.module_utils.file_faults import told
 from ansible_collections.accentos.cloud.plugins.module_utils.remembered import (
     digest_files,
     recall,
@@ -127,20 +128,8 @@ def digest(unit: Mapping[str, Any], versions: Mapping[str, str], expected: Mappi
     return digest_files((Path(path) for path in unit["inputs"]), expected) | packages
 
 
-def main() -> None:
-    """Run the module."""
-    unit = {
-        "name": {"type": "str", "required": True},
-        "inputs": {"type": "list", "elements": "path", "default": []},
-        "packages": {"type": "list", "elements": "str", "default": []},
-    }
-    module = AnsibleModule(
-        argument_spec={
-            "units": {"type": "list", "elements": "dict", "required": True, "options": unit},
-            "inputs_changed": {"type": "dict", "default": {}},
-        },
-        supports_check_mode=True,
-    )
+def bring_about(module: AnsibleModule) -> dict[str, Any]:
+    """Bring all units to their state and return what the module returns. Raises OSError."""
     units = module.params["units"]
     expected = module.params["inputs_changed"] if module.check_mode else {}
     states = read_states(module, [unit["name"] for unit in units])
@@ -165,7 +154,25 @@ def main() -> None:
             module.warn(f"{', '.join(again)} started at a second attempt only, when the other units were there.")
         for marker, now in markers.items():
             remember(marker, now)
-    module.exit_json(**describe(commands, reasons), started_again=again)
+    return {**describe(commands, reasons), "started_again": again}
+
+
+def main() -> None:
+    """Run the module."""
+    unit = {
+        "name": {"type": "str", "required": True},
+        "inputs": {"type": "list", "elements": "path", "default": []},
+        "packages": {"type": "list", "elements": "str", "default": []},
+    }
+    module = AnsibleModule(
+        argument_spec={
+            "units": {"type": "list", "elements": "dict", "required": True, "options": unit},
+            "inputs_changed": {"type": "dict", "default": {}},
+        },
+        supports_check_mode=True,
+    )
+    with told(module):
+        module.exit_json(**bring_about(module))
 
 
 if __name__ == "__main__":

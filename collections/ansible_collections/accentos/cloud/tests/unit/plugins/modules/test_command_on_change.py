@@ -99,3 +99,11 @@ def test_bad_options(host: Host, options: dict[str, Any], words: str) -> None:
     assert words in result["msg"]
     assert result["remedy"]
     assert not host.markers.exists()
+
+
+def test_a_mark_that_cannot_be_kept_is_told(host: Host) -> None:
+    host.markers.write_text("no folder", encoding="utf-8")
+    result = host.run()
+    assert result["failed"] is True
+    assert result["msg"] == f"{host.markers}: File exists"
+    assert "then run again" in result["remedy"]
