@@ -105,6 +105,37 @@ def test_a_deployed_machine_is_left_alone_unless_named(control: Control) -> None
     assert control.running.state() == "armed"
 
 
+def test_a_card_that_moved_from_a_deployed_machine_is_the_other_ones(control: Control) -> None:
+    both = sorted([MAC, OTHER])
+    control.arm(macs=both)
+    install(control.running)
+    moved = {"host": "compute-2", "macs": [OTHER], "address": "127.0.0.1"}
+    assert "both claim the MAC" in control.run(provision_machine, machines=[moved])["msg"]
+    planned = control.arm(check_mode=True, state="kept")
+    assert (planned["changed"], control.running.admin("GET", "machines", "compute-1")["macs"]) == (
+        True,
+        sorted([MAC, OTHER]),
+    )
+    done = control.arm(state="kept")
+    assert done["steps"] == planned["steps"]
+    assert [step["action"] for step in done["steps"]] == ["exchange"]
+    before, after = (f"compute-1: deployed, cards {', '.join(macs)}\n" for macs in (both, [MAC]))
+    assert done["diff"] == planned["diff"] == {"before": before, "after": after}
+    assert control.running.state() == "deployed"
+    assert not control.arm(state="kept")["changed"]
+    assert control.run(provision_machine, machines=[moved])["changed"]
+
+
+def test_a_machine_that_is_kept_is_never_armed(control: Control) -> None:
+    assert not control.arm(state="kept")["changed"]
+    assert control.run(provision_info)["machines"] == {}
+    control.arm()
+    assert not control.arm(state="kept", macs=[OTHER])["changed"]
+    install(control.running)
+    control.run(provision_machine, machines=[{"host": "compute-2", "macs": [OTHER], "address": "127.0.0.1"}])
+    assert "compute-1 and compute-2 both claim the MAC" in control.arm(state="kept", macs=[OTHER])["msg"]
+
+
 def test_bad_input_is_told_with_its_remedy(control: Control) -> None:
     found = control.arm(reinstall=("compute-9",))
     assert found["failed"]

@@ -23,8 +23,8 @@ from .conftest import MAC, Running
 OTHER = "52:54:00:00:00:02"
 
 
-def install(running: Running, host: str = "compute-1") -> None:
-    session = running.fetch(running.cobbler.token(host))["session"]
+def install(running: Running, host: str = "compute-1", mac: str = MAC) -> None:
+    session = running.fetch(running.cobbler.token(host), mac)["session"]
     for stage in STAGES:
         running.report(session, stage, "started")
         keys = {"host_keys": ["ssh-ed25519 AAAA"]} if stage == "finish" else {}
@@ -96,6 +96,31 @@ def test_a_machine_with_a_card_of_another_host_fails_with_the_names_of_both(runn
     # The card is where it belongs again.
     running.arm()
     assert running.fetch(running.cobbler.token("compute-1"))["session"]
+
+
+def test_cards_are_exchanged_of_a_deployed_machine_only(running: Running) -> None:
+    def exchange(host: str, *macs: str) -> bool:
+        changed: bool = running.admin("PUT", "machines", host, "cards", macs=[*macs])["changed"]
+        return changed
+
+    with pytest.raises(ProvisionerError, match="compute-1 was never armed"):
+        exchange("compute-1", OTHER)
+    running.arm()
+    with pytest.raises(ProvisionerError, match="compute-1 is armed: its cards are those that it was armed with"):
+        exchange("compute-1", OTHER)
+    install(running)
+    with pytest.raises(ProvisionerError, match="macs must be a list"):
+        exchange("compute-1", "no card")
+    running.arm("compute-2", macs=[OTHER])
+    # The token of the other one is bound to that card.
+    with pytest.raises(ProvisionerError, match="compute-2, which is armed, both claim the MAC"):
+        exchange("compute-1", OTHER)
+    install(running, "compute-2", OTHER)
+    # Two that exchange a card are told one after the other.
+    assert (exchange("compute-1", OTHER), exchange("compute-2", MAC)) == (True, True)
+    running.restart()
+    assert running.admin("GET", "machines", "compute-1")["macs"] == [OTHER]
+    assert not exchange("compute-1", OTHER)
 
 
 def test_a_token_serves_once(running: Running) -> None:

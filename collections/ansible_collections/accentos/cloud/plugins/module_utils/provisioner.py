@@ -125,7 +125,7 @@ def find_running(addresses: Mapping[str, str], port: int = SSH_PORT) -> set[str]
 
 @dataclass(frozen=True)
 class Step:
-    """What is to be done to a host: arm, disarm, forget or nothing, and why."""
+    """What is to be done to a host: arm, disarm, exchange its cards, forget or nothing, and why."""
 
     host: str
     action: str
@@ -155,12 +155,17 @@ def plan_machines(
             f"{strangers[0]} is to be reinstalled but is not among the machines.", "Mend the name, or list the machine."
         )
     _check_macs(wanted, known)
-    return [
-        _plan_forgetting(row["host"], known.get(row["host"]), row["host"] in enrolled)
-        if row.get("state") == "forgotten"
-        else _plan_machine(row, known.get(row["host"]), row["host"] in set(reinstall), row["host"] in running, now)
-        for row in wanted
-    ]
+    steps = []
+    for row in wanted:
+        host, machine = row["host"], known.get(row["host"])
+        match row.get("state", "armed"):
+            case "forgotten":
+                steps.append(_plan_forgetting(host, machine, host in enrolled))
+            case "kept":
+                steps.append(_plan_cards(row, machine))
+            case _:
+                steps.append(_plan_machine(row, machine, host in set(reinstall), host in running, now))
+    return steps
 
 
 def _check_macs(wanted: Sequence[Mapping[str, Any]], known: Mapping[str, Mapping[str, Any]]) -> None:
@@ -206,10 +211,22 @@ def _plan_machine(
     valid = now < machine["expires_at"]
     if state == "installing" and valid:
         return Step(host, "nothing", "it is being installed")
-    same = sorted(mac.lower() for mac in row["macs"]) == machine["macs"] and row.get("address") == machine["address"]
+    same = macs_of(row) == machine["macs"] and row.get("address") == machine["address"]
     if state == "armed" and valid and same:
         return Step(host, "nothing", "it is armed")
     return Step(host, "arm", f"it is {state}" + ("" if valid else " and its time is over"))
+
+
+def macs_of(row: Mapping[str, Any]) -> list[str]:
+    """Return the MACs of a machine that is wanted as the service keeps them."""
+    return sorted({mac.lower() for mac in row["macs"]})
+
+
+def _plan_cards(row: Mapping[str, Any], machine: Mapping[str, Any] | None) -> Step:
+    """Return what is to be done about a machine that stays as it is: it is never armed."""
+    if machine is None or machine["state"] != "deployed" or not row.get("macs") or macs_of(row) == machine["macs"]:
+        return Step(row["host"], "nothing", f"it is {machine['state'] if machine else 'unknown'}")
+    return Step(row["host"], "exchange", f"its cards were {', '.join(machine['macs'])}")
 
 
 @dataclass(frozen=True)

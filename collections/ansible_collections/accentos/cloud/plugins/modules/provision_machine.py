@@ -15,6 +15,8 @@ description:
   - A machine that is armed or being installed is left alone. A deployed one is never installed again unless
     O(reinstall) names it. Neither is one of which nothing is known and at whose address an SSH server answers, as a
     host that came installed does, or any host once the records are lost.
+  - A machine that is kept is never armed. If it is deployed, the service gets to know which cards it has now, since a
+    card that was replaced, or moved to another machine, would be taken for its own for ever.
   - A forgotten machine is as unknown as before it came, in quarantine too. Remove its Cobbler system afterwards, and it
     introduces itself anew when it boots from the network.
   - Runs on the deploy host, as root.
@@ -30,12 +32,12 @@ options:
         type: str
         required: true
       state:
-        description: Whether it is to be installed at its next boot, or nothing is to be known of it.
+        description: Whether it is to be installed at its next boot, stays as it is, or nothing is to be known of it.
         type: str
-        choices: [armed, disarmed, forgotten]
+        choices: [armed, disarmed, kept, forgotten]
         default: armed
       macs:
-        description: MACs of its network cards, to which the token is bound. Needed to arm it.
+        description: MACs of its network cards, to which the token is bound. Needed to arm it or to keep it.
         type: list
         elements: str
         default: []
@@ -92,6 +94,7 @@ steps:
 """
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -102,6 +105,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.provisioner import 
     call,
     find_running,
     list_machines,
+    macs_of,
     plan_machines,
 )
 
@@ -111,6 +115,8 @@ def carry_out(socket: str, step: Step, machine: dict[str, Any], reinstall: bool)
     if step.action == "arm":
         order = {name: machine[name] for name in ("macs", "address", "lifetime")}
         call(socket, "PUT", "installs", step.host, body={**order, "reinstall": reinstall})
+    if step.action == "exchange":
+        call(socket, "PUT", "machines", step.host, "cards", body={"macs": machine["macs"]})
     if step.action == "disarm":
         call(socket, "DELETE", "installs", step.host)
     if step.action == "forget":
@@ -138,19 +144,28 @@ def run(module: AnsibleModule) -> dict[str, Any]:
         for step, machine in zip(steps, wanted, strict=True):
             carry_out(socket, step, machine, step.host in reinstall)
     changed = [step for step in steps if step.action != "nothing"]
-    before = {
-        step.host: known[step.host]["state"]
-        if step.host in known
-        else ("in quarantine" if step.action == "forget" else "unknown")
-        for step in changed
-    }
     states = {"arm": "armed", "disarm": "disarmed", "forget": "unknown"}
+
+    def tell(step: Step, row: Mapping[str, Any] | None) -> str:
+        """Say how a machine stands, by what the service knows of it."""
+        if row is None:
+            return "in quarantine" if step.action == "forget" else "unknown"
+        return f"{row['state']}, cards {', '.join(row['macs'])}" if step.action == "exchange" else str(row["state"])
+
+    before = {step.host: tell(step, known.get(step.host)) for step in changed}
+    after = {
+        step.host: tell(step, {**known[step.host], "macs": macs_of(row)})
+        if step.action == "exchange"
+        else states[step.action]
+        for step, row in zip(steps, wanted, strict=True)
+        if step in changed
+    }
     return {
         "changed": bool(changed),
         "steps": [vars(step) for step in steps],
         "diff": {
             "before": "".join(f"{step.host}: {before[step.host]}\n" for step in changed),
-            "after": "".join(f"{step.host}: {states[step.action]}\n" for step in changed),
+            "after": "".join(f"{step.host}: {after[step.host]}\n" for step in changed),
         },
     }
 
@@ -165,7 +180,11 @@ def main() -> None:
                 "required": True,
                 "options": {
                     "host": {"type": "str", "required": True},
-                    "state": {"type": "str", "choices": ["armed", "disarmed", "forgotten"], "default": "armed"},
+                    "state": {
+                        "type": "str",
+                        "choices": ["armed", "disarmed", "kept", "forgotten"],
+                        "default": "armed",
+                    },
                     "macs": {"type": "list", "elements": "str", "default": []},
                     "address": {"type": "str"},
                     "lifetime": {"type": "int", "default": 3600},

@@ -183,6 +183,28 @@ def arm(machine: Machine | None, host: str, order: Order, token_sha256: str, now
     )
 
 
+def exchange_cards(machine: Machine, macs: tuple[str, ...], machines: Iterable[Machine]) -> Machine:
+    """Return MACHINE, which is deployed, with the MACS that it has now: a card was replaced, or moved to another host.
+
+    Raises ServiceError. That another deployed host still claims one is no reason: it may be the next to be told.
+    """
+    if machine.state != "deployed":
+        raise ServiceError(
+            409,
+            f"{machine.host} is {machine.state}: its cards are those that it was armed with",
+            "Arm it again, or disarm it first.",
+        )
+    for other in machines:
+        double = sorted(set(macs) & set(other.macs))
+        if double and other.host != machine.host and other.state != "deployed":
+            raise ServiceError(
+                409,
+                f"{machine.host} and {other.host}, which is {other.state}, both claim the MAC {double[0]}",
+                "Mend the MAC in the site folder; if the card moved, disarm the other host first.",
+            )
+    return dataclasses.replace(machine, macs=macs)
+
+
 def disarm(machine: Machine, now: float) -> Machine | None:
     """Return MACHINE after it was taken off the list of installations; None if nothing is left to remember.
 

@@ -125,6 +125,12 @@ async def _arm(request: web.Request) -> web.Response:
     return web.json_response(await request.app[_SERVICE].arm(host, order))
 
 
+async def _exchange_cards(request: web.Request) -> web.Response:
+    host = machines.check_host(request.match_info["host"])
+    macs = machines.check_macs((await read_object(request)).get("macs"))
+    return web.json_response(await request.app[_SERVICE].exchange_cards(host, macs))
+
+
 async def _disarm(request: web.Request) -> web.Response:
     return web.json_response(await request.app[_SERVICE].disarm(machines.check_host(request.match_info["host"])))
 
@@ -173,6 +179,7 @@ def admin_application(service: Provisioner) -> web.Application:
             web.get("/v1/machines", _machines),
             web.get("/v1/machines/{host}", _machine),
             web.delete("/v1/machines/{host}", _forget),
+            web.put("/v1/machines/{host}/cards", _exchange_cards),
             web.put("/v1/installs/{host}", _arm),
             web.delete("/v1/installs/{host}", _disarm),
             web.get("/v1/enrolments", _enrolments),

@@ -208,6 +208,20 @@ class Provisioner:
         self._keep(machines.arm(self._machines.get(host), host, order, digest(token), self._clock()))
         return token
 
+    async def exchange_cards(self, host: str, macs: tuple[str, ...]) -> dict[str, Any]:
+        """Know a deployed HOST by the MACS that it has now; return whether that is new. Raises ServiceError."""
+
+        async def action() -> bool:
+            if host not in self._machines:
+                raise ServiceError(404, f"{host} was never armed", _NO_MACHINE)
+            before = self._machines[host]
+            after = machines.exchange_cards(before, macs, self._machines.values())
+            if after != before:
+                self._keep(after)
+            return after != before
+
+        return {"changed": await self._locked(action)}
+
     async def disarm(self, host: str) -> dict[str, Any]:
         """Let HOST not be installed; return whether that is new. Raises ServiceError."""
 
