@@ -427,6 +427,16 @@ def long_test_steps(root: Path) -> tuple[Step, ...]:
             "python*-units.xml",
         ),
         scenario_step("openstack", "A compute leaves with a guest, and joins again.", 7200, env=marked),
+        # Its hosts are called as those of the one before.
+        replace(
+            scenario_step(
+                "openvswitch",
+                "The same cloud with the other driver of networks, agents and distributed routers instead of OVN.",
+                7200,
+                env={"ACCENTOS_TESTS": "long or not long"},
+            ),
+            uses="lab of openstack",
+        ),
         # It is in no shorter run yet, so all of it is here.
         scenario_step(
             "control_plane",

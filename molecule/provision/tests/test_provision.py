@@ -213,7 +213,6 @@ def test_the_machines_are_in_the_inventory_of_cobbler() -> None:
 
 
 # Both of its tests take the fixture: pytest puts tests with it before others, and this one comes first.
-@pytest.mark.long
 def test_a_machine_that_nobody_described_becomes_a_host(host: Host) -> None:
     with announced("br-management", "leaf-1", "Ethernet7"):
         rack("virsh", "start", STRANGER)
@@ -250,7 +249,6 @@ def test_a_machine_that_nobody_described_becomes_a_host(host: Host) -> None:
     assert not re.search(r"changed=[1-9]", said), said
 
 
-@pytest.mark.long
 def test_an_enrolled_machine_is_forgotten_once(host: Host) -> None:
     words = ("playbooks/enrol.yml", "--extra-vars", json.dumps({"provision_forgotten": [NEW]}))
     rack("virsh", "destroy", STRANGER)
