@@ -40,12 +40,12 @@ import yaml
 from ansible_collections.accentos.cloud.plugins.plugin_utils.secret_store import SecretStore, SecretStoreError
 
 from tests.benchmark.thousand_computes import read_tasks
+from tools.secret_search import needles, places_here, places_on
 
 from .cloud_state import SILENT
 from .conftest import ANSIBLE_HOME, DESTROY, PREPARE, ROOT, Lab, Run, lab_name
 from .kills import difference, guessed_seconds, kill_points
 from .manifest import TREES
-from .secret_search import needles, places_here, places_on
 
 pytestmark = pytest.mark.long
 
@@ -128,7 +128,10 @@ class Cloud(Lab):
     def secrets_that_lie_about(self) -> dict[str, list[str]]:
         """Return, by host and for the control node, files that have a secret and should not."""
         wanted = needles(SecretStore(self.state).read())
-        found = {host: places_on(self, host, wanted) for host in self.hosts}
+        found = {
+            host: places_on(lambda script, given, host=host: self.sh(host, script, given=given), wanted)
+            for host in self.hosts
+        }
         return {**found, "control node": places_here([self.scratch, ANSIBLE_HOME], wanted)}
 
     def contents(self) -> dict[str, list[str]]:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from ansible_collections.accentos.cloud.plugins.plugin_utils.secret_store import SecretStore
 
+from tools.secret_search import needles, places_here, places_on
+
 from .conftest import ANSIBLE_HOME, CREATE, DESTROY, HOSTS, ONE, PREPARE, ROOT, STATE, Lab
-from .secret_search import needles, places_here, places_on
 
 # A process is looked at so often, twenty times a second: as itself, as what it was forked from, as what it executes.
 ROUNDS = 40
@@ -103,7 +104,7 @@ def test_a_kill_at_the_secret_leaves_nothing_on_the_control_node(lab: Lab) -> No
         lab.kill_at_task(PREPARE, "prove their time", *ONE, delay=delay)
         wanted = needles(SecretStore(STATE).read())
         assert places_here([ANSIBLE_HOME], wanted) == []
-        assert places_on(lab, "compute-1", wanted) == []
+        assert places_on(lambda script, given: lab.sh("compute-1", script, given=given), wanted) == []
     lab.succeed(PREPARE, *ONE)
     assert lab.sh("compute-1", "find /etc/chrony -name '.*'") == ""
     assert lab.succeed(PREPARE, *ONE).changed == 0

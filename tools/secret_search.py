@@ -3,10 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-
-from .conftest import Lab
 
 # The texts come over standard input, so that they are in no argument, and are in memory meanwhile. Looked at are places
 # where nobody keeps a secret, then files that everybody may read.
@@ -23,22 +21,29 @@ cat >"$texts"
 } | sort --unique
 """
 
+# Characters of a line of a secret that is no accident where it is found.
+_LONG = 21
+
 
 def needles(secrets: Mapping[str, str]) -> set[bytes]:
     """Return what must not be found: every secret, every long line of one, and keys in the letter case of chrony."""
     found: set[bytes] = set()
     for value in secrets.values():
-        lines = [line for line in value.splitlines() if len(line) > 20 and not line.startswith("-----")]
+        lines = [line for line in value.splitlines() if len(line) >= _LONG and not line.startswith("-----")]
         found |= {text.encode() for line in lines for text in (line, line.upper())}
     return found
 
 
-def places_on(lab: Lab, host: str, wanted: Iterable[bytes]) -> list[str]:
-    """Return the files of a host that have something WANTED and should not."""
+def places_on(run: Callable[[str, str], str], wanted: Iterable[bytes]) -> list[str]:
+    """Return the files of a host that have something WANTED and should not.
+
+    RUN runs a shell script there as root, with a text over its standard input, and returns what it prints.
+    Raises ValueError.
+    """
     texts = "".join(f"{text.decode()}\n" for text in wanted)
-    # Without any the search would find everything.
-    assert texts
-    return lab.sh(host, _SEARCH, given=texts).splitlines()
+    if not texts:
+        raise ValueError("There is no secret to search for, and without any the search would find everything.")
+    return run(_SEARCH, texts).splitlines()
 
 
 def places_here(trees: Iterable[Path], wanted: Iterable[bytes]) -> list[str]:
