@@ -59,3 +59,10 @@ def test_a_wrong_password_stays_outside(host: Host) -> None:
 def test_pages_and_pictures_come_through_the_load_balancer(host: Host, path: str) -> None:
     ask = "curl --silent --output /dev/null --write-out '%{http_code}' --cacert /etc/accentos/pki/ca.crt"
     assert host.check_output(f"{ask} {API}/{path}") == "200"
+
+
+def test_a_page_that_is_not_there_tells_nothing_of_the_program(host: Host) -> None:
+    # With DEBUG Django would list its addresses and settings.
+    page = host.check_output(f"curl --silent --cacert /etc/accentos/pki/ca.crt {API}/no-such-page/")
+    assert page
+    assert [word for word in ("DEBUG", "URLconf", "Traceback", "django") if word in page] == []

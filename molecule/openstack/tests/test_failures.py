@@ -34,7 +34,7 @@ for name in keystone nova neutron cinder; do
     mariadb --execute "alter user '$name'@'%' identified by 'of-a-test'"
 done
 for name in nova neutron cinder; do
-    echo of-a-test | rabbitmqctl --quiet change_password $name
+    rabbitmqctl change_password $name of-a-test
 done
 """
 OTHER_ADMINISTRATOR = """

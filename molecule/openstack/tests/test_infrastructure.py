@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
+from ansible_collections.accentos.cloud.plugins.plugin_utils.secret_store import SecretStore
 from testinfra.host import Host
 
 testinfra_hosts = ["ssh://controller-1"]
@@ -104,6 +106,16 @@ def test_the_database_holds_nothing_that_nobody_asked_for(host: Host) -> None:
 def test_there_is_no_guest(host: Host) -> None:
     assert host.check_output("python3 -c %s", AMQP) == "refused"
     assert "guest" not in host.check_output("rabbitmqctl --quiet list_users").split()
+
+
+def test_who_does_not_know_the_cookie_is_no_node(host: Host) -> None:
+    known = SecretStore(Path(host.backend.ssh_config).parent).read()["rabbitmq_erlang_cookie"]
+    cookie = host.file("/var/lib/rabbitmq/.erlang.cookie")
+    assert (cookie.content_string.strip() == known, cookie.mode) == (True, 0o400)
+    assert host.run("rabbitmqctl --quiet ping").rc == 0
+    stranger = host.run("rabbitmqctl --quiet --erlang-cookie of-a-test ping")
+    assert stranger.rc != 0
+    assert "cookie" in stranger.stderr
 
 
 def test_apis_keep_their_connections_to_messaging_while_they_have_no_calls(host: Host) -> None:
