@@ -395,7 +395,7 @@ class Lab:
             self.ssh(host, f"[ -e {MARK}.deployed ] || apt-mark showmanual >{MARK}.deployed")
         left_out = " ".join(f"-name {shlex.quote(name)} -prune -o" for name in OWN)
         newer = f"-newer {MARK} ! -newer {MARK}.deployed '(' -type f -o -type l ')'"
-        find = f"cd / && find etc usr/lib/accentos {left_out} {newer} -print0"
+        find = f"cd / && find etc usr/lib/accentos usr/local/libexec/accentos {left_out} {newer} -print0"
         for host in self.hosts():
             packages = self.ssh(
                 host, f"sort {MARK}.packages >{MARK}.sorted; sort {MARK}.deployed | comm -13 {MARK}.sorted -"
