@@ -93,6 +93,8 @@ OWN = (
     ),
     *("*.wants", "*.requires", "*-old", "*-", ".*~lock~"),
 )
+# Where a deployment writes files; the last is the database of Open vSwitch, to which its packages have a link in /etc.
+TREES = ("etc", "usr/lib/accentos", "usr/local/libexec/accentos", "var/lib/openvswitch")
 MARK = "/root/benchmark-prepared"
 GUEST = r"""
 import ipaddress, json, socket, sys, time
@@ -395,7 +397,7 @@ class Lab:
             self.ssh(host, f"[ -e {MARK}.deployed ] || apt-mark showmanual >{MARK}.deployed")
         left_out = " ".join(f"-name {shlex.quote(name)} -prune -o" for name in OWN)
         newer = f"-newer {MARK} ! -newer {MARK}.deployed '(' -type f -o -type l ')'"
-        find = f"cd / && find etc usr/lib/accentos usr/local/libexec/accentos {left_out} {newer} -print0"
+        find = f"cd / && find $(ls --directory {' '.join(TREES)} 2>/dev/null) {left_out} {newer} -print0"
         for host in self.hosts():
             packages = self.ssh(
                 host, f"sort {MARK}.packages >{MARK}.sorted; sort {MARK}.deployed | comm -13 {MARK}.sorted -"
