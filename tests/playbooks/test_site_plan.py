@@ -268,6 +268,54 @@ def test_no_option_skips_the_tasks_that_refuse(tmp_path: Path, verb: str, option
     assert site.files() == {}
 
 
+# As the role ceph makes OSDs and starts them; the number is known once there is one.
+OSDS = """
+- hosts: web1
+  gather_facts: false
+  environment: {PATH: "{{ gate | dirname }}/bin:{{ lookup('env', 'PATH') }}"}
+  tasks:
+    - name: Make OSDs
+      copy: {dest: "{{ folder }}/label", content: "osd.3\\n"}
+      register: made
+    - name: Let the OSDs run
+      accentos.cloud.unit:
+        name: ceph-osd@{{ '(number-of-/dev/sdb)' if ansible_check_mode and made is changed else 3 }}.service
+"""
+SYSTEMCTL = """\
+#!/bin/sh
+cd "$(dirname "$0")" || exit 9
+case "$1 $2" in
+  "show ceph-osd@3.service")
+    echo LoadState=loaded; echo NeedDaemonReload=no
+    [ -e start ] && echo ActiveState=active || echo ActiveState=inactive
+    [ -e enable ] && echo UnitFileState=enabled || echo UnitFileState=disabled ;;
+  "enable ceph-osd@3.service"|"start ceph-osd@3.service") touch "$1" ;;
+  *) echo "not known: $*" >&2; exit 1 ;;
+esac
+"""
+
+
+def test_units_whose_numbers_the_run_gives_are_as_planned_and_are_gone_on_with(site: Site) -> None:
+    with (site.home / "playbooks/apply.yml").open("a") as playbook:
+        playbook.write(OSDS)
+    units, label = site.home / "bin", site.home / "web1/label"
+    units.mkdir()
+    (units / "systemctl").write_text(SYSTEMCTL)
+    (units / "systemctl").chmod(0o755)
+    things = [one["thing"] for one in site.plan()["hosts"]["web1"]["changes"] if one["kind"] == "unit"]
+    assert things == ["ceph-osd@(number-of-/dev/sdb).service"] * 2
+    # A run was killed after it made the OSD.
+    label.write_text("osd.3\n")
+    for verb, words in (("resume", "Not all of the plan was done: web9."), ("apply", "web9.")):
+        done = site.run(verb)
+        assert words in done.output, done.output
+        assert "it is not in the plan" not in done.output, done.output
+        assert "Other than planned" not in done.output, done.output
+        assert {path.name for path in units.iterdir()} == {"systemctl", "enable", "start"}, done.output
+        for path in (units / "enable", units / "start", *site.home.glob("web[12]/*")):
+            path.unlink()
+
+
 def test_two_plans_say_the_same_of_an_authority_and_a_cluster_that_the_run_makes(site: Site) -> None:
     known: dict[str, Any] = {
         "pki_ca_folder": str(site.home / "pki"),

@@ -2,7 +2,8 @@
 """Decides which disks of a host become OSDs of Ceph. Pure: disks, rules and notes in, a list of actions out.
 
 A disk is only ever written to if a rule means it and it is empty, or if the rule names this very disk and says that
-what is on it may go, or if an earlier run was cut off while it made an OSD there.
+what is on it may go, or if an earlier run was cut off while it made an OSD there. A name that another disk may have
+tomorrow names none: the rule stays in the site when its disk is an OSD.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from .disk_rules import Disk, DiskRule, matches
 KEEP, MAKE, RESUME, LEAVE = "keep", "make", "resume", "leave"
 # Why a disk that looks used is taken even so; a plan that goes on knows it by this.
 CUT_OFF = "an earlier run was cut off here"
+# What udev calls a disk by what it is. Names below by-path are those of a slot, the kernel's those of an order.
+LASTING = "/dev/disk/by-id/"
 
 
 class OsdError(Exception):
@@ -49,6 +52,11 @@ class OsdRule:
     def names_one(self) -> bool:
         """Tell whether the rule names one very disk."""
         return self.disk.path is not None or self.disk.serial is not None
+
+    @property
+    def names_one_for_good(self) -> bool:
+        """Tell whether the rule names one very disk, and no other one later."""
+        return self.disk.serial is not None or is_lasting(self.disk.path or "")
 
     def describe(self) -> str:
         """Return the rule as it is written."""
@@ -89,6 +97,11 @@ class Step:
         return f"{self.action:6} {self.found.disk.describe()}: {self.reason}"
 
 
+def is_lasting(path: str) -> bool:
+    """Tell whether a path of a disk is never that of another one."""
+    return path.startswith(LASTING)
+
+
 def contents(found: FoundDisk) -> list[str]:
     """Return in words what is on a disk; nothing for an empty one."""
     disk = found.disk
@@ -109,12 +122,23 @@ def plan_osds(disks: Sequence[FoundDisk], rules: Sequence[OsdRule], notes: Itera
     listing = "\n".join(f"  {found.disk.describe()}: {', '.join(contents(found)) or 'empty'}" for found in disks)
     listing = listing or "  (the host has no disk)"
     for rule in rules:
-        if rule.overwrite and not rule.names_one:
+        meant = [found.disk for found in disks if matches(found.disk, rule.disk)]
+        if rule.overwrite and not rule.names_one_for_good:
+            lasting = [link for disk in meant for link in disk.links if is_lasting(link)]
             raise OsdError(
-                f"the rule {rule.describe()} would overwrite disks that it does not name; no disk was touched",
-                "Give overwrite only together with path or serial.",
+                f"the rule {rule.describe()} would overwrite "
+                f"{'whatever disk has this name' if rule.names_one else 'disks that it does not name'}; no disk was "
+                f"touched. All disks of the host:\n{listing}",
+                f"Give overwrite only together with serial or a path below {LASTING}"
+                f"{', such as ' + lasting[0] if rule.names_one and lasting else ''}.",
             )
-        if not any(matches(found.disk, rule.disk) for found in disks):
+        if rule.overwrite and len(meant) > 1:
+            raise OsdError(
+                f"the rule {rule.describe()} would overwrite several disks; no disk was touched. All disks of the host:"
+                f"\n{listing}",
+                f"Mend the rule so that it means one disk, for instance by a path below {LASTING}.",
+            )
+        if not meant:
             raise OsdError(
                 f"the rule {rule.describe()} matches no disk; no disk was touched. All disks of the host:\n{listing}",
                 "Mend the rule in the site folder, or put the disk in.",
@@ -122,13 +146,13 @@ def plan_osds(disks: Sequence[FoundDisk], rules: Sequence[OsdRule], notes: Itera
     known = list(notes)
     steps = [_plan_disk(found, rules, known, cluster) for found in disks]
     for step in steps:
-        meant = _rule_of(step.found, rules)
-        if step.action == LEAVE and meant is not None and meant.names_one:
+        named_by = _rule_of(step.found, rules)
+        if step.action == LEAVE and named_by is not None and named_by.names_one:
             raise OsdError(
-                f"{step.found.disk.path}, which the rule {meant.describe()} names, is not empty: {step.reason}; "
+                f"{step.found.disk.path}, which the rule {named_by.describe()} names, is not empty: {step.reason}; "
                 f"no disk was touched. All disks of the host:\n{listing}",
                 "Mend the rule if it is the wrong disk. If what is on it may go: unmount it and stop what uses it, and "
-                "add overwrite: true to the rule.",
+                f"add overwrite: true to the rule, which must name the disk by serial or by a path below {LASTING}.",
             )
     return steps
 

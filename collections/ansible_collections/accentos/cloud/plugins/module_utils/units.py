@@ -44,6 +44,10 @@ class UnitState:
         )
 
 
+# Of one that an earlier task of the run makes.
+STILL_TO_COME = UnitState(load="loaded", active="inactive", file="disabled", needs_reload=False)
+
+
 def foresee_reload(unit: str, state: UnitState, written: Iterable[str]) -> UnitState:
     """Return the state of a unit when files, given by their paths, will have been written or removed.
 

@@ -12,8 +12,9 @@ short_description: Make OSDs of Ceph on the disks that rules mean
 description:
   - Looks at all disks of the host, decides by rules which of them become OSDs, and makes these, each on its whole disk.
   - A disk that holds anything, be it a file system, a partition table, a part of an array or volume group, or an OSD of
-    another cluster, is left alone. Only a rule that names this very disk with O(rules[].path) or O(rules[].serial) and
-    says O(rules[].overwrite) lets go what is on it; not even then a disk that is in use.
+    another cluster, is left alone. Only a rule that names this very disk with O(rules[].serial), or with
+    O(rules[].path) below C(/dev/disk/by-id), and says O(rules[].overwrite) lets go what is on it; not even then a disk
+    that is in use.
   - If a rule is wrong, no disk at all is touched, and the message lists all disks.
   - An OSD is noted below C(/var/lib/accentos/ceph_osds) before anything is written, so that a run after a killed one
     goes on with it and leaves no number behind.
@@ -56,7 +57,8 @@ options:
         type: str
       overwrite:
         description:
-          - Whether what is on the disk may be lost. Only with O(rules[].path) or O(rules[].serial).
+          - Whether what is on the disk may be lost. Only with O(rules[].serial), or with O(rules[].path) below
+            C(/dev/disk/by-id), and for one disk. A name such as C(/dev/sdb) is another disk's once one is added.
           - An OSD of this cluster is kept even so.
         type: bool
         default: false
@@ -90,15 +92,22 @@ EXAMPLES = r"""
 
 RETURN = r"""
 osds:
-  description: The OSDs of the cluster that are on this host's disks. In check mode those that are there already.
+  description:
+    - The OSDs of the cluster that are on this host's disks.
+    - In check mode also those that would be made, after the others.
   returned: success
   type: list
   elements: dict
   contains:
-    id: {description: Number of the OSD, type: int}
-    uuid: {description: Identity of the OSD, type: str}
+    id: {description: Number of the OSD; none for one that would be made, type: int}
+    uuid: {description: Identity of the OSD; none where only the run gives it, type: str}
     path: {description: Path of the disk, type: str}
-  sample: [{id: 3, uuid: 0f8a1c52-7ce2-4f0c-8e3f-6d6a7d0c2b11, path: /dev/sdb}]
+    unit:
+      description:
+        - Name of the unit that runs the OSD.
+        - For one that would be made something stands in it for the number; M(accentos.cloud.unit) takes that.
+      type: str
+  sample: [{id: 3, uuid: 0f8a1c52-7ce2-4f0c-8e3f-6d6a7d0c2b11, path: /dev/sdb, unit: ceph-osd@3.service}]
 disks:
   description: What happens to each disk, one line each.
   returned: success
@@ -145,6 +154,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.ceph_osds import (
 )
 from ansible_collections.accentos.cloud.plugins.module_utils.disk_rules import Disk
 from ansible_collections.accentos.cloud.plugins.module_utils.files import replace_file
+from ansible_collections.accentos.cloud.plugins.module_utils.planned import number_of
 from ansible_collections.accentos.cloud.plugins.module_utils.process_locks import HeldError, only_one
 
 NOTES = Path("/var/lib/accentos/ceph_osds")
@@ -297,7 +307,15 @@ class Maker:
 
 def describe_osd(step: Step, label: Label) -> dict[str, Any]:
     """Return an OSD as the module tells it."""
-    return {"id": label.number, "uuid": label.uuid, "path": step.found.disk.path}
+    path = step.found.disk.path
+    return {"id": label.number, "uuid": label.uuid, "path": path, "unit": f"ceph-osd@{label.number}.service"}
+
+
+def foretell_osd(step: Step) -> dict[str, Any]:
+    """Return an OSD that is still to be made, as check mode tells it: the cluster gives it a number only then."""
+    path = step.found.disk.path
+    known = step.note.uuid if step.note else None
+    return {"id": None, "uuid": known, "path": path, "unit": f"ceph-osd@{number_of(path)}.service"}
 
 
 def describe_lost(note: Note) -> str:
@@ -315,7 +333,7 @@ def carry_out(module: AnsibleModule, steps: Sequence[Step]) -> list[dict[str, An
     osds = [describe_osd(step, label) for step, label in kept if label is not None]
     todo = [step for step in steps if step.action not in (KEEP, LEAVE)]
     if module.check_mode:
-        return osds
+        return osds + [foretell_osd(step) for step in todo]
     for step, _label in kept:
         if step.note is not None:
             drop_note(NOTES, step.note.uuid)

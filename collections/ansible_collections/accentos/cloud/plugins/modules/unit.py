@@ -17,7 +17,10 @@ description:
   - If the unit does not start, the message holds the end of its journal.
 options:
   name:
-    description: Name of the unit, with its suffix.
+    description:
+      - Name of the unit, with its suffix.
+      - In check mode something may stand in it for a number that only the run gives, as M(accentos.cloud.ceph_osds)
+        returns it. Such a unit is told as one that does not run yet.
     type: str
     required: true
   inputs:
@@ -88,6 +91,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.accentos.cloud.plugins.module_utils.file_faults import told
+from ansible_collections.accentos.cloud.plugins.module_utils.planned import lacks_number
 from ansible_collections.accentos.cloud.plugins.module_utils.remembered import (
     digest_files,
     recall,
@@ -102,6 +106,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.systemctl import (
 )
 from ansible_collections.accentos.cloud.plugins.module_utils.units import (
     MARKER_FOLDER,
+    STILL_TO_COME,
     foresee_reload,
     join_commands,
     marker_name,
@@ -119,6 +124,16 @@ def bring_about(module: AnsibleModule) -> dict[str, Any]:
             msg=f"purpose {wanted['purpose']!r} of {name} is not made of lower-case letters, digits and dashes.",
             remedy="Give it a short name such as certificate.",
         )
+    if module.check_mode and lacks_number(name):
+        # systemd cannot be asked of it.
+        plan = plan_unit(
+            STILL_TO_COME,
+            enabled=wanted["enabled"],
+            started=wanted["started"],
+            inputs_differ=bool(wanted["inputs"]),
+            on_change=wanted["on_change"],
+        )
+        return describe(join_commands([(name, plan)]))
     states = read_states(module, [name])
     refuse_unknown(module, states)
     marker = MARKER_FOLDER / marker_name(name, wanted["purpose"])

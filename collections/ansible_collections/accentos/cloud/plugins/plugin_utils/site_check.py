@@ -15,6 +15,7 @@ from typing import Any
 
 from ansible_collections.accentos.cloud.plugins.module_utils.power.pdu_tables import TABLES
 from ansible_collections.accentos.cloud.plugins.plugin_utils import site_schema
+from ansible_collections.accentos.cloud.plugins.plugin_utils.site_disk_rules import Overwrite, find_loose_overwrites
 from ansible_collections.accentos.cloud.plugins.plugin_utils.site_files import (
     SECRET_FILES,
     STORE_FILE,
@@ -78,6 +79,8 @@ MOST_LINES = 50
 _SUFFIX = SUFFIXES[0]
 # Variables that Molecule gives to the inventory that it makes and hands to Ansible beside a site.
 _OF_MOLECULE = "molecule_"
+# The only variable of a role that is compared with more than its argument_specs, wherever it is set.
+_OSD_DISKS = "ceph_osd_disks"
 
 
 class CheckError(RuntimeError):
@@ -454,6 +457,9 @@ class _SiteChecker:
         self.bad |= checked.bad
         self.misplaced |= checked.misplaced
         self.values += root.scalars
+        if _OSD_DISKS in root.fields:
+            disks = _Variable(root.fields[_OSD_DISKS], file, f"{prefix}.{_OSD_DISKS}" if prefix else _OSD_DISKS)
+            self.findings += find_loose_overwrites(self._overwrites(disks))
         for name, key in root.keys.items():
             place = Place(file, key.line, key.column, f"{prefix}.{name}" if prefix else name)
             first = self.first_set.setdefault((*owner, name), place)
@@ -518,6 +524,17 @@ class _SiteChecker:
         self.findings += find_rack_mistakes([*self._machines()], cidrs.get(BMC_NETWORK))
         hosts = list(self.inventory.hosts) if self.inventory.complete else None
         self.findings += find_disk_mistakes(dict(self._lab_disks()), hosts, self.schema.suggest)
+
+    def _overwrites(self, disks: _Variable) -> Iterator[Overwrite]:
+        """Yield the rules without a serial number that say overwrite. What a template makes of a path is not known."""
+        for index, row in enumerate(disks.node.items):
+            overwrite, path = row.fields.get("overwrite"), row.fields.get("path")
+            if overwrite is None or overwrite.value is not True or "serial" in row.fields:
+                continue
+            # What was meant by a key with a mistake is not known, either.
+            if self.bad.isdisjoint({id(row), *map(id, row.fields.values())}) and not (path and is_template(path)):
+                place = disks.located(overwrite, index, "overwrite").place
+                yield Overwrite(place, self._text(disks, path, index, "path"))
 
     def _machines(self) -> Iterator[RackMachine]:
         machines = self.site.get("lab_rack_machines")

@@ -17,7 +17,13 @@ from typing import Any
 
 import yaml
 from ansible_collections.accentos.cloud.plugins.module_utils.ceph_osds import CUT_OFF
-from ansible_collections.accentos.cloud.plugins.module_utils.planned import MADE_BY_RUN, NO_IDENTITY, STILL_TO_BE_MADE
+from ansible_collections.accentos.cloud.plugins.module_utils.planned import (
+    MADE_BY_RUN,
+    NO_IDENTITY,
+    STILL_TO_BE_MADE,
+    fits_name,
+    lacks_number,
+)
 from ansible_collections.accentos.cloud.plugins.plugin_utils import run_changes
 from ansible_collections.accentos.cloud.plugins.plugin_utils import stage_report as report
 from ansible_collections.accentos.cloud.plugins.plugin_utils.site_finding import HIDDEN
@@ -301,6 +307,36 @@ def _states(saved: Mapping[str, Any], now: Mapping[str, Any], *, rest: bool) -> 
             yield f"{host}: {old['state']} in the plan, {new['state']} now"
 
 
+def _numbered(old: Iterable[_Key], new: Iterable[_Key]) -> dict[_Key, _Key]:
+    """Return which changes of OLD, whose thing has a number only once it is made, became which of NEW.
+
+    One becomes one, so of things that the plan does not have no more are covered than it has without a number.
+    """
+    planned, left = set(old), set(new) - set(old)
+    found = {}
+    for key in sorted(key for key in planned - set(new) if lacks_number(key[2])):
+        host, kind, thing, verb = key
+        fits = (one for one in sorted(left) if (host, kind, verb) == (one[0], one[1], one[3]))
+        if match := next((one for one in fits if fits_name(thing, one[2])), None):
+            found[key] = match
+            left.remove(match)
+    return found
+
+
+def _started(old: Iterable[_Key], new: Iterable[_Key]) -> set[_Key]:
+    """Return the changes by which units that are to start in OLD run in NEW, other than by being started.
+
+    Of a unit that comes with the run nobody knows before whether it is enabled, and whether its package starts it.
+    """
+    planned, done = set(old), set(new)
+    found = set()
+    for key in (key for key in planned if (key[1], key[3]) == ("unit", "start")):
+        anew = {(*key[:3], verb) for verb in ("restart", "reload")} & done - planned
+        found |= {(*key[:3], "enable")} & done - planned
+        found |= {key, *anew} if anew and key not in done else set()
+    return found
+
+
 def compare_changes(
     saved: Mapping[str, Any], now: Mapping[str, Any], *, rest: bool = False, done: bool = False
 ) -> list[str]:
@@ -308,7 +344,8 @@ def compare_changes(
 
     With ``rest`` only what goes beyond the plan differs, not what is missing, of changes and of their lines. With
     ``done``, ``now`` is what a run did: hosts are not as they were then. What a new host gets is all that its groups
-    have, and goes beyond no plan; so does what a host gets of a new cloud, once there is one.
+    have, and goes beyond no plan; so does what a host gets of a new cloud, once there is one. With either, a thing may
+    have the number that a planned one could not have yet, and a unit that was to start may be enabled, too.
     """
     lines = [] if done else [*_machines(saved, now, rest=rest), *_states(saved, now, rest=rest)]
     vague = {host for host, one in saved["hosts"].items() if one["state"] == "new"}
@@ -316,7 +353,12 @@ def compare_changes(
     old, new = (
         {key: one for key, one in _changes(document).items() if key[0] not in vague} for document in (saved, now)
     )
-    for key in sorted(old.keys() | new.keys()):
+    numbered = _numbered(old, new) if rest or done else {}
+    settled = {*numbered, *numbered.values()} | (_started(old, new) if rest or done else set())
+    if done:
+        # A number that was given before, to an OSD that is gone, may have left its unit enabled.
+        settled |= {key for key in old if key[3] == "enable" and lacks_number(key[2])}
+    for key in sorted((old.keys() | new.keys()) - settled):
         if key not in old:
             if key[0] in open_ended:
                 continue

@@ -99,7 +99,31 @@ def test_overwrite_lets_go_what_is_on_the_named_disk_alone() -> None:
     assert found["/dev/sdc"] == (MAKE, "what is on it goes: ext4")
     assert found["/dev/sdb"][0] == LEAVE
     foreign = with_label(USED, Label(OTHER_UUID, "another", 3, complete=True))
-    assert plan([foreign], {"path": "/dev/sdc", "overwrite": True})["/dev/sdc"][0] == MAKE
+    foreign = dataclasses.replace(foreign, disk=dataclasses.replace(USED.disk, links=("/dev/disk/by-id/three",)))
+    assert plan([foreign], {"path": "/dev/disk/by-id/three", "overwrite": True})["/dev/sdc"][0] == MAKE
+
+
+@pytest.mark.parametrize("path", ["/dev/sdc", "/dev/disk/by-path/pci-0000:00:1f.2-ata-3", "/dev/disk/by-diskseq/3"])
+def test_overwrite_wants_a_name_that_no_other_disk_has_later(path: str) -> None:
+    links = (path, "/dev/disk/by-id/three", "/dev/disk/by-id/wwn-3")
+    for found in (USED, OSD, EMPTY):
+        disk = dataclasses.replace(found.disk, path="/dev/sdc", links=links)
+        with pytest.raises(OsdError, match="whatever disk has this name; no disk was touched") as caught:
+            plan([ROOT, dataclasses.replace(found, disk=disk)], {"path": path, "overwrite": True})
+        assert caught.value.remedy.endswith("such as /dev/disk/by-id/three.")
+        # With a serial number the path does no harm, and without overwrite it may be any.
+        assert plan([dataclasses.replace(found, disk=disk)], {"path": path, "serial": disk.serial, "overwrite": True})
+    assert plan([EMPTY], {"path": "/dev/sdb"})["/dev/sdb"][0] == MAKE
+    with pytest.raises(OsdError, match="whatever disk") as caught:
+        plan([EMPTY], {"path": path, "overwrite": True})
+    assert caught.value.remedy.endswith("a path below /dev/disk/by-id/.")
+
+
+def test_overwrite_takes_no_second_disk_of_the_same_serial_number() -> None:
+    twin = dataclasses.replace(USED, disk=dataclasses.replace(USED.disk, path="/dev/sde"))
+    for disks in ([OSD, USED, twin], [with_label(USED, Label(UUID, CLUSTER, 3, complete=True)), twin]):
+        with pytest.raises(OsdError, match="would overwrite several disks; no disk was touched"):
+            plan(disks, {"serial": "S3", "overwrite": True})
 
 
 def test_overwrite_takes_no_disk_in_use_and_no_osd_of_the_cluster() -> None:
@@ -188,6 +212,7 @@ FOUND = st.builds(
         size=st.sampled_from([GIB, 4000 * GIB]),
         serial=st.sampled_from(["", "S1", "S2"]),
         rotational=st.booleans(),
+        links=st.sampled_from([(), ("/dev/disk/by-id/one",)]),
         partitions=st.sampled_from([(), ("/dev/sda1",)]),
         mounted=st.sampled_from([(), ("/srv",)]),
         holders=st.sampled_from([(), (Holder("md0", frozenset(["/dev/sda"])),)]),
@@ -199,7 +224,7 @@ FOUND = st.builds(
 RULES = st.fixed_dictionaries(
     {"size_min_gib": st.sampled_from([0, 1, 100])},
     optional={
-        "path": st.just("/dev/sda"),
+        "path": st.sampled_from(["/dev/sda", "/dev/disk/by-id/one"]),
         "serial": st.sampled_from(["S1", "S2"]),
         "rotational": st.booleans(),
         "overwrite": st.booleans(),
@@ -234,9 +259,9 @@ def test_nothing_is_ever_lost_that_was_not_given_up(
         begun = label is not None and label.uuid in {note.uuid for note in notes}
         given_up = any(
             rule.get("overwrite")
-            and ("path" in rule or "serial" in rule)
+            and ("serial" in rule or rule.get("path") == "/dev/disk/by-id/one")
             # What the rule names is this disk.
-            and rule.get("path", disk.path) == disk.path
+            and rule.get("path", disk.path) in (disk.path, *disk.links)
             and rule.get("serial", disk.serial) == disk.serial
             for rule in rules
         )

@@ -20,6 +20,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils import ceph_command
 from ansible_collections.accentos.cloud.plugins.module_utils.bluestore import parse_label
 from ansible_collections.accentos.cloud.plugins.module_utils.ceph_osds import read_rule
 from ansible_collections.accentos.cloud.plugins.module_utils.disk_rules import Disk
+from ansible_collections.accentos.cloud.plugins.module_utils.planned import fits_name
 from ansible_collections.accentos.cloud.plugins.modules import ceph_osds
 
 from .ceph_daemon import Monitors
@@ -123,12 +124,20 @@ ALL = {"size_max_gib": 1}
 
 def test_made_once(host: Host) -> None:
     planned = host.run(ALL, check_mode=True)
-    assert (planned["changed"], len(planned["diff"]["after"].splitlines()), planned["osds"]) == (True, 2, [])
+    assert (planned["changed"], len(planned["diff"]["after"].splitlines())) == (True, 2)
+    # The cluster gives the numbers only when they are made.
+    paths = [disk.path for disk in host.disks]
+    units = [f"ceph-osd@(number-of-{path}).service" for path in paths]
+    assert [(osd["id"], osd["uuid"], osd["path"], osd["unit"]) for osd in planned["osds"]] == [
+        (None, None, path, unit) for path, unit in zip(paths, units, strict=True)
+    ]
     assert (host.monitors.logins, host.notes.exists(), host.label(0)) == ([], False, None)
     made = host.run(ALL)
     assert [osd["id"] for osd in made["osds"]] == [0, 1]
     assert made["diff"] == planned["diff"]
-    assert made["osds"][0] == {"id": 0, "uuid": host.label(0).uuid, "path": host.disks[0].path}
+    expected = {"id": 0, "uuid": host.label(0).uuid, "path": host.disks[0].path, "unit": "ceph-osd@0.service"}
+    assert made["osds"][0] == expected
+    assert all(fits_name(unit, osd["unit"]) for unit, osd in zip(units, made["osds"], strict=True))
     assert host.monitors.logins == [("client.bootstrap-osd", host.monitors.logins[0][1])]
     number, secret = host.monitors.osds[host.label(1).uuid]
     assert (number, (host.programs / "secret").read_text()) == (1, secret)
@@ -163,9 +172,13 @@ def test_a_run_after_one_that_was_cut_off_goes_on_with_the_same_number(host: Hos
     (note,) = host.noted()
     assert stat.S_IMODE((host.notes / note).stat().st_mode) == 0o600
     assert stat.S_IMODE(host.notes.stat().st_mode) == 0o700
+    (foretold,) = host.run({"serial": "ONE"}, check_mode=True)["osds"]
+    # One that was made to its end has its number on its label.
+    assert (foretold["id"], f"{foretold['uuid']}.json") == ({"half": None, "broken": 0}[state], note)
     mark.unlink()
     made = host.run({"serial": "ONE"})
     assert [osd["id"] for osd in made["osds"]] == [0]
+    assert fits_name(foretold["unit"], made["osds"][0]["unit"])
     assert f"{made['osds'][0]['uuid']}.json" == note
     assert (len(host.monitors.osds), host.noted()) == (1, [])
     assert host.run({"serial": "ONE"})["changed"] is False
@@ -265,6 +278,26 @@ def test_devices_that_are_no_disks_count_when_a_rule_names_them_or_an_osd_is_on_
     (tmp_path / "osd/ceph-1/block").symlink_to(tmp_path / "loop8")
     rules = [read_rule({"path": str(tmp_path / "link")}), read_rule({"serial": "X"})]
     assert ceph_osds.named_devices(rules, tmp_path / "osd") == {"loop7", "loop8"}
+
+
+def test_a_plan_has_osds_that_are_there_before_those_to_be_made(host: Host) -> None:
+    host.run({"serial": "TWO"})
+    planned = host.run(ALL, check_mode=True)["osds"]
+    assert [osd["unit"] for osd in planned] == [
+        "ceph-osd@0.service",
+        f"ceph-osd@(number-of-{host.disks[0].path}).service",
+    ]
+
+
+def test_a_disk_that_gets_the_name_of_another_one_keeps_what_is_on_it(host: Host) -> None:
+    path = Path(host.disks[0].path)
+    path.write_bytes(b"\0" * 1080 + b"\x53\xef" + b"\0" * (16 * MIB - 1082))
+    before = path.read_bytes()
+    for check_mode in (True, False):
+        refused = host.run({"path": str(path), "overwrite": True}, check_mode=check_mode)
+        assert "would overwrite whatever disk has this name; no disk was touched" in refused["msg"]
+        assert "below /dev/disk/by-id/" in refused["remedy"]
+    assert (path.read_bytes(), host.monitors.logins) == (before, [])
 
 
 def test_rules_that_mean_everything_are_refused(host: Host) -> None:

@@ -310,6 +310,17 @@ def test_an_unknown_unit_is_refused(host: Host) -> None:
     assert (planned["changed"], planned["commands"]) == (True, ["daemon-reload", f"start {NAME}"])
 
 
+def test_a_unit_whose_number_only_the_run_gives_is_told_as_new(host: Host) -> None:
+    name = "example@(number-of-/dev/sdb).service"
+    # systemd would not know what to say of such a name.
+    (host.folder.parent / "bin" / "systemctl").write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
+    planned = host.run(name=name, check_mode=True)
+    assert planned["commands"] == ["daemon-reload", f"enable {name}", f"start {name}"]
+    assert planned["changed"] is True
+    assert host.run(name=name, inputs=[], enabled=False, check_mode=True)["commands"] == [f"start {name}"]
+    assert host.run(name=name)["failed"] is True
+
+
 def test_systemd_that_does_not_answer(host: Host) -> None:
     (host.folder.parent / "bin" / "systemctl").write_text(
         "#!/bin/sh\necho 'System has not been booted with systemd' >&2\nexit 1\n", encoding="utf-8"

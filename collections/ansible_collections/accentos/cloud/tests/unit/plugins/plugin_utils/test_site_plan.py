@@ -236,6 +236,98 @@ def test_another_disk_than_the_planned_one_is_not_wiped() -> None:
     assert compare_changes(osds("sdb"), osds("sdc")) == ["c1: do task Make OSDs: other lines than planned"]
 
 
+MAKE_OSDS = Change("other", "do", "Make OSDs", "", ("+make   /dev/sdb: empty", "+make   /dev/sdc: empty"), "c1", "ceph")
+
+
+def unit(verb: str, name: str, host: str = "c1") -> Change:
+    return Change("unit", verb, name, "", (), host, "ceph", "Let the OSDs run")
+
+
+def osd(name: object, *verbs: str, host: str = "c1") -> list[Change]:
+    return [unit(verb, f"ceph-osd@{name}.service", host) for verb in verbs or ("enable", "start")]
+
+
+NEW_OSDS = [MAKE_OSDS, *osd("(number-of-/dev/sdb)"), *osd("(number-of-/dev/sdc)")]
+
+
+def test_units_of_new_osds_are_as_planned_whatever_numbers_the_cluster_gives() -> None:
+    old = plan(NEW_OSDS)
+    assert compare_changes(old, plan(NEW_OSDS)) == []
+    made = [MAKE_OSDS, *osd(3), *osd(12)]
+    assert compare_changes(old, plan(made, check=False), done=True) == []
+    # The number, and the link, may be those of an OSD that is gone.
+    assert compare_changes(old, plan([MAKE_OSDS, *osd(3), *osd(12, "start")], check=False), done=True) == []
+    assert read_plan(json.dumps(old), "p") == old
+
+
+@pytest.mark.parametrize(
+    ("more", "line"),
+    [
+        (osd(4), "c1: {} unit ceph-osd@4.service: it is not in the plan"),
+        (osd(1, "restart"), "c1: {} unit ceph-osd@1.service: it is not in the plan"),
+        (osd(4, host="c2"), "c2: {} unit ceph-osd@4.service: it is not in the plan"),
+        ([unit("start", "ceph-osd@all.service")], "c1: {} unit ceph-osd@all.service: it is not in the plan"),
+        ([unit("start", "ceph-osd@4.timer")], "c1: {} unit ceph-osd@4.timer: it is not in the plan"),
+    ],
+)
+def test_units_beyond_the_new_osds_are_not_planned(more: list[Change], line: str) -> None:
+    done = plan([MAKE_OSDS, *osd(2), *osd(3), *more], check=False)
+    expected = sorted(line.format(change.verb) for change in more)
+    assert compare_changes(plan(NEW_OSDS), done, done=True) == expected
+    assert compare_changes(plan(NEW_OSDS), done, rest=True) == expected
+
+
+def test_an_osd_that_was_planned_and_does_not_run_is_told() -> None:
+    done = plan([MAKE_OSDS, *osd(3)], check=False)
+    assert compare_changes(plan(NEW_OSDS), done, done=True) == [
+        "c1: start unit ceph-osd@(number-of-/dev/sdc).service: it was planned, and was not done"
+    ]
+
+
+def test_a_run_goes_on_with_osds_that_a_killed_one_made() -> None:
+    old = plan(NEW_OSDS)
+    cut_off = Change(**{**vars(MAKE_OSDS), "diff": ("+resume /dev/sdc: an earlier run was cut off here",)})
+    for left in (
+        # Made, and both still to be started; one of them runs already; one is still to be made.
+        [*osd(3), *osd(4)],
+        osd(4),
+        osd(4, "start"),
+        [cut_off, *osd(3), *osd("(number-of-/dev/sdc)")],
+        # After a restart the disk has another name.
+        [cut_off, *osd(3), *osd("(number-of-/dev/sdz)")],
+    ):
+        assert compare_changes(old, plan(left), rest=True) == []
+        # A plan as a whole is one from before there was anything.
+        assert compare_changes(old, plan(left)) != []
+    third = plan([cut_off, *osd(3), *osd(4), *osd("(number-of-/dev/sdc)")])
+    assert compare_changes(old, third, rest=True) == [
+        "c1: enable unit ceph-osd@4.service: it is not in the plan",
+        "c1: start unit ceph-osd@4.service: it is not in the plan",
+    ]
+    assert compare_changes(plan(), plan([*CHANGES, *osd(3)]), rest=True) != []
+
+
+def test_a_unit_that_comes_with_the_run_may_be_enabled_or_started_by_its_package() -> None:
+    old = plan([unit("start", "a.service"), unit("start", "b.service")])
+    for done in (
+        [unit("enable", "a.service"), unit("start", "a.service"), unit("start", "b.service")],
+        [unit("restart", "a.service"), unit("start", "b.service")],
+        [unit("enable", "a.service"), unit("reload", "a.service"), unit("start", "b.service")],
+    ):
+        assert compare_changes(old, plan(done, check=False), done=True) == []
+        assert compare_changes(old, plan(done), rest=True) == []
+        assert compare_changes(old, plan(done)) != []
+    both = plan([unit("start", "a.service"), unit("start", "b.service"), unit("restart", "a.service")], check=False)
+    told = ["c1: restart unit a.service: it is not in the plan"]
+    assert compare_changes(old, both, done=True) == compare_changes(old, both, rest=True) == told
+    stopped = plan([unit("stop", "a.service"), unit("enable", "c.service"), unit("start", "b.service")], check=False)
+    assert compare_changes(old, stopped, done=True) == [
+        "c1: start unit a.service: it was planned, and was not done",
+        "c1: stop unit a.service: it is not in the plan",
+        "c1: enable unit c.service: it is not in the plan",
+    ]
+
+
 def test_a_machine_that_was_kept_is_never_installed_by_a_plan_that_goes_on() -> None:
     kept = plan(machines=[MACHINE | {"action": "keep", "power": "", "image": "", "erases": ""}])
     told = compare_changes(kept, plan(), rest=True)
