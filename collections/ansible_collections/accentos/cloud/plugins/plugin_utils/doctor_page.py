@@ -62,7 +62,7 @@ summary{cursor:pointer;padding:.4em 0}ul.plain{padding-left:1.2em;margin:.2em 0}
 .layers .is-fail,article.is-fail{border-left-color:var(--fail)}
 svg text{fill:var(--text);font:13px system-ui,sans-serif}
 svg .small{font-size:11px}svg .soft{fill:var(--soft)}
-svg .label{stroke:var(--back);stroke-width:5px;stroke-linejoin:round;paint-order:stroke}
+svg .label{stroke:var(--back);stroke-width:3px;stroke-linejoin:round;paint-order:stroke}
 svg .box{fill:var(--card);stroke-width:2}svg .frame{fill:none;stroke:var(--soft)}
 svg .is-ok .box,svg .is-ok .square{stroke:var(--ok)}
 svg .is-warn .box,svg .is-warn .square{stroke:var(--warn)}
@@ -77,9 +77,10 @@ svg .net0{stroke:var(--n0)}svg .net1{stroke:var(--n1)}svg .net2{stroke:var(--n2)
 svg .net3{stroke:var(--n3)}svg .net4{stroke:var(--n4)}svg .net5{stroke:var(--n5)}
 svg .dot{fill:var(--back);stroke-width:2}
 .picture{display:none;max-width:100%;height:auto}.narrow{display:block}
-@media (min-width:640px){.narrow{display:none}.middle{display:block}}
+@media (min-width:640px){dl{display:grid;grid-template-columns:8.5em 1fr;align-items:baseline}
+.narrow{display:none}.middle{display:block}}
 @media (min-width:960px){.middle{display:none}.wide{display:block}}
-@media print{body{max-width:none;padding:0;font-size:12px}.narrow,.wide{display:none}.middle{display:block}
+@media print{:root{font-size:12px}body{max-width:none;padding:0;font-size:1rem}.narrow,.wide{display:none}.middle{display:block}
 article,li,svg svg{break-inside:avoid}h2,h3,summary{break-after:avoid}
 details::details-content{content-visibility:visible;block-size:auto}}
 """

@@ -21,7 +21,9 @@ MARKS = {"warn": "!", "unknown": "?", "fail": "\N{MULTIPLICATION SIGN}"}
 COLUMNS = {"narrow": 2, "middle": 4, "wide": 6}
 NETWORK_COLOURS = 6
 _BOX_WIDTH, _BOX_HEIGHT, _GAP, _BAR, _SQUARE = 140, 66, 8, 20, 18
-_NAME_LETTERS, _LINE_LETTERS, _BAR_LETTERS = 17, 21, 36
+# Between the last network and what is below it, so that gaps in a line are seen.
+_DROP = 14
+_NAME_LETTERS, _LINE_LETTERS, _BAR_LETTERS = 17, 21, 15
 # With more hosts than _FEW a group has at most _FEW_OF_GROUP boxes, else it may have _MOST_OF_GROUP.
 _FEW, _FEW_OF_GROUP, _MOST_OF_GROUP = 24, 3, 12
 _MOST_UNWELL = 12
@@ -32,14 +34,18 @@ def text(value: object) -> str:
     return html.escape(printable(str(value)), quote=True)
 
 
-def counted(counts: Mapping[str, Any]) -> str:
-    """Return how many there are of each state, in words."""
-    return ", ".join(f"{int(counts[state])} {WORDS[state]}" for state in STATES if counts[state])
-
-
 def several(number: int, thing: str) -> str:
     """Return a number of things, in words."""
     return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def counted(counts: Mapping[str, Any]) -> str:
+    """Return how many there are of each state, in words."""
+    return ", ".join(
+        several(counts[state], WORDS[state]) if state == "warn" else f"{int(counts[state])} {WORDS[state]}"
+        for state in STATES
+        if counts[state]
+    )
 
 
 def cut(value: str, letters: int) -> str:
@@ -112,7 +118,7 @@ def _spot(hosts: Iterable[Host], right: int) -> _Spot:
 def _lines(spots: Sequence[_Spot], networks: Mapping[str, str], top: int, width: int) -> tuple[list[str], int]:
     """Return networks as bars below TOP, with lines down to the spots, and where the lines end."""
     used = [name for name in networks if any(name in spot.networks for spot in spots)]
-    bottom = top + len(used) * _BAR + _GAP
+    bottom = top + len(used) * _BAR + _DROP
     lines, labels = [], []
     for number, name in enumerate(used):
         y = top + (number + 1) * _BAR - 4
@@ -127,8 +133,10 @@ def _lines(spots: Sequence[_Spot], networks: Mapping[str, str], top: int, width:
                     f'<path class="{colour}" stroke-width="2" stroke-dasharray="{dashes}" d="M{x} {y}V{bottom}"/>'
                     f'<circle class="{colour} dot" cx="{x}" cy="{y}" r="4"/>'
                 )
-        label = cut(f"{name} {networks[name]}", _BAR_LETTERS)
-        labels.append(f'<text class="small label" x="{_GAP}" y="{y - 4}">{text(label)}</text>')
+        # Each in a column of its own, left of where lines to a host in it would cross it.
+        for column, label in enumerate((name, networks[name])):
+            x = _GAP + column * (_BOX_WIDTH + _GAP)
+            labels.append(f'<text class="small label" x="{x}" y="{y - 5}">{text(cut(label, _BAR_LETTERS))}</text>')
     return lines + labels, bottom
 
 

@@ -307,7 +307,11 @@ def test_pictures_draw_every_host_once_with_its_state_in_words() -> None:
             assert picture.count(f">c-{number}</text>") == 1
         assert picture.count(">failed</text>") == 6
         assert picture.count(">well</text>") == 1
-        assert picture.count("management 10.0.0.0/24") == {"narrow": 4, "middle": 2, "wide": 2}[layout]
+        assert (
+            picture.count(">management</text>")
+            == picture.count(">10.0.0.0/24</text>")
+            == {"narrow": 4, "middle": 2, "wide": 2}[layout]
+        )
 
 
 def test_groups_stay_together_where_they_fit() -> None:
@@ -355,7 +359,7 @@ def test_a_group_of_which_nothing_is_well_has_few_boxes() -> None:
     assert Counter(host["state"] for row in boxes for host in row.boxes) == {"fail": 5, "unknown": 7}
     assert (len(squares.squares), squares.group) == (28, "controller")
     picture = topology(hosts, NETWORKS, "wide")
-    assert "controller: 8 unknown, 20 warning</text>" in picture
+    assert "controller: 8 unknown, 20 warnings</text>" in picture
     # Not by colour alone.
     marks = re.findall(r'<text class="mark"[^>]*>([^<]*)</text>', picture)
     assert Counter(marks) == {"?": 8, "!": 20}
@@ -392,7 +396,7 @@ def test_a_network_without_an_address_is_drawn_with_gaps() -> None:
     )
     for layout in COLUMNS:
         picture = topology(told["hosts"], told["site"]["networks"], layout)
-        assert "external 10.0.3.0/24" in picture
+        assert ">external</text>" in picture
         assert picture.count('stroke-dasharray="4 3"') == 1
         assert picture.count('stroke-dasharray="none"') == 2
     source = page(told)
