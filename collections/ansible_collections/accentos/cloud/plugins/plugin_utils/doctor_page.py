@@ -80,7 +80,8 @@ svg .dot{fill:var(--back);stroke-width:2}
 @media (min-width:640px){dl{display:grid;grid-template-columns:8.5em 1fr;align-items:baseline}
 .narrow{display:none}.middle{display:block}}
 @media (min-width:960px){.middle{display:none}.wide{display:block}}
-@media print{:root{font-size:12px}body{max-width:none;padding:0;font-size:1rem}.narrow,.wide{display:none}.middle{display:block}
+@media print{:root{font-size:12px}body{max-width:none;padding:0;font-size:1rem}
+.narrow,.wide{display:none}.middle{display:block}
 article,li,svg svg{break-inside:avoid}h2,h3,summary{break-after:avoid}
 details::details-content{content-visibility:visible;block-size:auto}}
 """

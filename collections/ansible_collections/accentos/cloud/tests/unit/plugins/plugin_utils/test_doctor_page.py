@@ -22,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 NETWORKS = {"management": "10.0.0.0/24", "tunnel": "10.0.1.0/24"}
-HOST = {
+HOST: dict[str, Any] = {
     "name": "a",
     "groups": ["controller"],
     "addresses": {"management": "10.0.0.1", "tunnel": "10.0.1.1"},

@@ -50,7 +50,14 @@ def test_no_form_of_a_secret_stays() -> None:
     key = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEG\n-----END PRIVATE KEY-----\n"
     digits = "00112233445566778899aabbccddeeff" * 2
     secrets = ("pass word/1", "pass", key, digits)
-    texts = ("x pass word/1 y", "u:pass%20word%2F1@h", "u=pass+word%2F1", f"z {key}", "line MIGHAgEAMBMGByqGSM49AgEG", f"{digits}!")
+    texts = (
+        "x pass word/1 y",
+        "u:pass%20word%2F1@h",
+        "u=pass+word%2F1",
+        f"z {key}",
+        "line MIGHAgEAMBMGByqGSM49AgEG",
+        f"{digits}!",
+    )
     told = report([{**FINDING, "found": text, "host": text} for text in texts], [{**HOST, "name": "pass"}], secrets)
     whole = json.dumps(told) + page(told) + "\n".join(problem_lines(told["findings"]))
     for secret in ("pass word", "pass%20word", "+word", "MIGHAgEAMBMGByqGSM49AgEG", digits):
