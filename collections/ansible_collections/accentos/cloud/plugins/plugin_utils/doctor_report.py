@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 from ansible_collections.accentos.cloud.plugins.filter.ceph_key import ceph_key
 from ansible_collections.accentos.cloud.plugins.module_utils.health.findings import (
@@ -32,8 +33,8 @@ from ansible_collections.accentos.cloud.plugins.plugin_utils.doctor_wanted impor
     linked_networks,
 )
 from ansible_collections.accentos.cloud.plugins.plugin_utils.site_addresses import AddressError
+from ansible_collections.accentos.cloud.plugins.plugin_utils.site_finding import HIDDEN, without_logins
 
-HIDDEN = "(hidden)"
 _SHORTEST_LINE = 16
 # The kind "hex" of secrets. Keys of Ceph are made from them.
 _DIGITS = re.compile(r"[0-9a-f]{64}")
@@ -135,7 +136,9 @@ def secret_texts(secrets: Iterable[str]) -> list[str]:
     """Return all forms in which secrets could stand in a text, the longest first so that none is left in part."""
     forms = set()
     for secret in secrets:
-        forms |= {secret, secret.strip(), quote(secret, safe="")}
+        forms |= {secret, secret.strip(), quote(secret, safe=""), quote(secret), quote_plus(secret)}
+        # As programs show a text that they complain about.
+        forms |= {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], repr(secret)[1:-1]}
         # A key in several lines is never quoted whole.
         forms |= {line.strip() for line in secret.splitlines() if len(line.strip()) >= _SHORTEST_LINE}
         if _DIGITS.fullmatch(secret):
@@ -144,11 +147,12 @@ def secret_texts(secrets: Iterable[str]) -> list[str]:
 
 
 def redact(value: Any, forms: Sequence[str]) -> Any:
-    """Return a value with all secrets in its texts replaced; ``forms`` are those of ``secret_texts``."""
+    """Return a value with all secrets and passwords in URLs replaced; ``forms`` are those of ``secret_texts``."""
     if isinstance(value, str):
         for form in forms:
             value = value.replace(form, HIDDEN)
-        return value
+        # A host may have another password than the store.
+        return without_logins(value)
     if isinstance(value, Mapping):
         return {key: redact(inner, forms) for key, inner in value.items()}
     if isinstance(value, list | tuple):

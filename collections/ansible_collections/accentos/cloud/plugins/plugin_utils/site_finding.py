@@ -18,7 +18,7 @@ LONGEST_WORD = 64
 
 
 # Beginning where no other begins, so that a long text takes no longer than it is long.
-_LOGIN = re.compile(r"://[^/\s:@]*:[^/\s@{]+@")
+_LOGIN = re.compile(r"(://[^/\s:@]*:)[^/\s@{]+@")
 
 
 def plain_secret(text: str) -> str:
@@ -26,6 +26,11 @@ def plain_secret(text: str) -> str:
     if "PRIVATE KEY-----" in text:
         return "is a private key in plain text"
     return "has a password in a URL" if _LOGIN.search(text) else ""
+
+
+def without_logins(text: str) -> str:
+    """Return the text with the passwords in its URLs hidden."""
+    return _LOGIN.sub(rf"\1{HIDDEN}@", text)
 
 
 def printable(text: str, limit: int | None = None) -> str:

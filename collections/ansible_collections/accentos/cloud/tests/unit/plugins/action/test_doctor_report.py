@@ -63,6 +63,15 @@ def test_a_report_is_written_for_its_owner_without_secrets(tmp_path: Path) -> No
     assert [stat.S_IMODE(path.stat().st_mode) for path in (report, page, report.parent)] == [0o600, 0o600, 0o700]
 
 
+def test_hosts_whose_names_are_no_text_are_reported(tmp_path: Path) -> None:
+    # As Python reads bytes that are no UTF-8.
+    name = "\udc80<script>"
+    told = run(tmp_path, hosts=[name], results={name: {"findings": [{**FINDING, "host": name}]}})
+    assert "WARN  host: memory, \\udc80<script>" in told["problems"]
+    assert json.loads(Path(told["paths"]["json"]).read_text(encoding="ascii"))["hosts"][0]["name"] == name
+    assert "\\udc80&lt;script&gt;" in Path(told["paths"]["html"]).read_text(encoding="utf-8")
+
+
 def test_lost_hosts_machines_and_clouds_are_told(tmp_path: Path) -> None:
     told = run(tmp_path, results={"a": {"unreachable": True, "msg": "no route"}}, machines=["a"])
     assert told["counts"]["fail"] == 3
