@@ -536,6 +536,7 @@ def test_help_and_lab_down_need_no_python(tmp_path: Path) -> None:
         "help",
         "lab",
         "lab-down",
+        "init",
         "check",
         "test",
         "test-quick",

@@ -548,11 +548,9 @@ def verb(name: str, arguments: tuple[str, ...], root: Path, environ: Mapping[str
             return lab_verb(name, arguments)
         case "lab-down":
             return lab_down(root, environ)
-        case "init":
-            return Verb((venv.step(), site_init(*(arguments or (NEW_SITE,)))), needs=QUICK_NEEDS)
-        case "check":
-            site = arguments[0] if arguments else DEFAULT_SITE
-            return Verb((venv.step(), site_check(site)), needs=QUICK_NEEDS)
+        case "init" | "check":
+            made, default = (site_init, NEW_SITE) if name == "init" else (site_check, DEFAULT_SITE)
+            return Verb((venv.step(), made(*(arguments or (default,)))), needs=QUICK_NEEDS)
         case "test-quick":
             steps = (apt_step(QUICK_PACKAGES), venv.step(), *quality_steps(coverage=False))
             return Verb(steps, QUICK_PACKAGES, needs=QUICK_NEEDS, keep_going=True, counts_tests=True)

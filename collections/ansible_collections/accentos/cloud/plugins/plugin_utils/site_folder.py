@@ -1,5 +1,5 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Makes a new folder with files in one step: it is there whole, or not at all. What is there already is never changed."""
+"""Makes a new folder with files in one step: it is there whole, or not at all. What is there is never changed."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ MACS = {
     "compute-1": ["02:00:00:00:01:21"],
     "storage-1": ["02:00:00:00:01:31"],
 }
-SMALL = {"init_computes": 1, "init_storage_hosts": 1}
+SMALL: Mapping[str, Any] = {"init_computes": 1, "init_storage_hosts": 1}
 MATCH: Mapping[str, Any] = {"storage": {"disks_min": 8}, "controller": {"vendor": "Example*"}, "compute": {}}
 
 
@@ -71,7 +71,9 @@ def test_without_answers_hosts_have_their_addresses_only() -> None:
 
 
 def test_machines_with_macs_are_described() -> None:
-    made = draft(**SMALL, init_macs=MACS, init_bmc_driver="ipmi", init_networks={"out_of_band": {"cidr": "10.9.0.0/24"}})
+    made = draft(
+        **SMALL, init_macs=MACS, init_bmc_driver="ipmi", init_networks={"out_of_band": {"cidr": "10.9.0.0/24"}}
+    )
     assert made["problems"] == []
     assert made["groups"]["controller"]["controller-1"] == {
         "host_addresses": {"management": "10.20.0.11"},
@@ -91,9 +93,7 @@ def test_machines_that_enrol_become_what_was_asked_for() -> None:
     assert [name for hosts in made["groups"].values() for name in hosts] == ["deploy-1"]
 
     def machine(number: int, vendor: str, disks: int) -> dict[str, Any]:
-        cards = [
-            {"name": f"eno{card}", "mac": f"02:00:00:00:0{card}:0{number}", "carrier": True} for card in (1, 2, 3)
-        ]
+        cards = [{"name": f"eno{card}", "mac": f"02:00:00:00:0{card}:0{number}", "carrier": True} for card in (1, 2, 3)]
         return {
             "id": str(number),
             "inventory": {
@@ -146,8 +146,7 @@ def test_machines_that_enrol_become_what_was_asked_for() -> None:
         ({**SMALL, "init_macs": {**MACS, "compute-9": []}}, "init_macs.compute-9: unknown; expected one of"),
         (
             {"init_networks": {"management": {"cidr": "10.20.0.0/26", "gateway": "10.20.0.1"}}},
-            "init_networks.management.cidr: has no room for all hosts, found 10.20.0.0/26; expected a network of at "
-            "least 74 addresses, such as 10.20.0.0/25",
+            "management.cidr: has no room for all hosts, found 10.20.0.0/26; .* 74 addresses, such as 10.20.0.0/25",
         ),
         ({"init_networks": {"external": {"cidr": "203.0.113.0/27"}}}, "external.cidr: .* 35 addresses, such as .*/26"),
         (
@@ -181,7 +180,10 @@ def test_hosts_keep_out_of_the_addresses_for_strangers() -> None:
     defaults = yaml.safe_load((ROLES / "cobbler/defaults/main.yml").read_text())
     assert tuple(defaults["cobbler_dhcp_strangers"]) == STRANGERS
     # 10.20.0.0/25: strangers begin at 88.
-    fits = {"init_networks": {"management": {"cidr": "10.20.0.0/25", "gateway": "10.20.0.1"}}, "init_computes": 50}
+    fits: dict[str, Any] = {
+        "init_networks": {"management": {"cidr": "10.20.0.0/25", "gateway": "10.20.0.1"}},
+        "init_computes": 50,
+    }
     assert draft(**fits, init_storage_hosts=17)["groups"]["storage"]["storage-17"] == {
         "host_addresses": {"management": "10.20.0.87"}
     }

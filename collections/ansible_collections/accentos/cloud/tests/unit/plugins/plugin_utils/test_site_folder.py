@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from ansible_collections.accentos.cloud.plugins.module_utils.files import replace_file
 from ansible_collections.accentos.cloud.plugins.plugin_utils import site_folder
 from ansible_collections.accentos.cloud.plugins.plugin_utils.site_folder import find_others, make_folder
 
@@ -81,7 +82,7 @@ def test_a_run_that_is_killed_leaves_no_folder_and_the_next_one_makes_it(
     child = os.fork()
     if not child:
         written = 0
-        replace = site_folder.replace_file
+        replace = replace_file
 
         def replace_and_die(path: Path, content: bytes, *, mode: int) -> None:
             nonlocal written
