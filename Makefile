@@ -1,7 +1,7 @@
 # The verbs that a newcomer types. Each hands over to tools/accentos; `make help` lists them.
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help lab lab-down check test test-quick test-long bench
+.PHONY: help lab lab-down init check test test-quick test-long bench
 
 help: ## show this list
 	@tools/accentos help
@@ -14,7 +14,11 @@ lab: ## make a cloud with guests on this machine; UNTIL=hosts ends with hosts re
 lab-down: ## remove the lab
 	@tools/accentos lab-down
 
-# SITE goes the way of UNTIL.
+# SITE and ANSWERS go the way of UNTIL.
+init: ## make the folder of a new site: make init SITE=inventories/production ANSWERS=answers.yml
+	@tools/accentos init "$${SITE-inventories/production}" $${ANSWERS+"$$ANSWERS"}
+
+# So does SITE here.
 check: ## check a site folder without touching a host: make check SITE=inventories/lab
 	@tools/accentos check $${SITE+"$$SITE"}
 

@@ -122,7 +122,9 @@ def site(empty: Site, check_of_nothing: str) -> Site:
 
 
 def test_each_verb_is_a_job_template() -> None:
-    playbooks = {path.stem for path in (ROOT / "playbooks").glob("*.yml")} - {"awx"}
+    playbooks = {path.stem for path in (ROOT / "playbooks").glob("*.yml")}
+    # A site is made where its folder is to be, and AWX reads it from a repository.
+    playbooks -= {"awx", "init"}
     assert {verb.get("playbook", verb["name"]) for verb in VERBS} == playbooks
     assert len({verb["title"] for verb in VERBS}) == len({verb["name"] for verb in VERBS}) == len(VERBS)
     assert {node["verb"] for node in VARIABLES["__awx_nodes"] if "verb" in node} < {verb["name"] for verb in VERBS}

@@ -55,6 +55,16 @@ def test_the_site_is_checked_and_its_mistakes_are_told(play: Play, site: Path) -
     assert "site_domain" in said.stdout
 
 
+def test_a_site_is_made_and_found_right(play: Play, tmp_path: Path) -> None:
+    answers, site = ROOT / "inventories/reference.answers.yml", tmp_path / "made"
+    said = play("--inventory=localhost,", "accentos.site.init", f"-e@{answers}", f"-esite_folder={site}")
+    assert said.returncode == 0, said.stdout + said.stderr
+    assert "ansible-playbook accentos.site.check" in said.stdout
+    assert ".venv" not in said.stdout
+    said = play("--inventory", str(site), "accentos.site.check")
+    assert said.returncode == 0, said.stdout + said.stderr
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_is_found_with_all_that_it_names(play: Play, site: Path, verb: str) -> None:
     said = play("--inventory", str(site), "--syntax-check", f"accentos.site.{verb}")

@@ -16,7 +16,7 @@ from tools.steps import cli, lab, labs, machine, verbs
 from tools.steps.engine import EXIT_BUSY, EXIT_FAILED, EXIT_NOT_READY, EXIT_USAGE, Run, Step, StepError, lock
 
 ROOT = Path(__file__).resolve().parents[2]
-VERBS = ("lab", "lab-down", "check", "test", "test-quick", "test-long", "bench")
+VERBS = ("lab", "lab-down", "init", "check", "test", "test-quick", "test-long", "bench")
 
 
 def steps_of(name: str) -> tuple[Step, ...]:
@@ -33,7 +33,7 @@ def test_makefile_offers_exactly_the_verbs() -> None:
         assert f"@tools/accentos {name}" in text
 
 
-@pytest.mark.parametrize("name", ["lab", "check", "test", "test-quick", "test-long", "bench"])
+@pytest.mark.parametrize("name", ["lab", "init", "check", "test", "test-quick", "test-long", "bench"])
 def test_every_verb_makes_the_environment_before_it_uses_it(name: str) -> None:
     steps = steps_of(name)
     names = [step.name for step in steps]
@@ -240,6 +240,28 @@ def test_check_takes_a_site() -> None:
     assert found.steps[-1].action == (".venv/bin/python", "tools/check-site", "--", "inventories/reference")
 
 
+def test_init_takes_a_folder_and_answers_and_runs_nothing_of_their_names() -> None:
+    for words, folder, more in (
+        ((), '"inventories/production"', []),
+        (("sites/{{ x }}'\n",), '"sites/{{ x }}\'\\n"', []),
+        (("-x", "my answers.yml"), '"-x"', ["--extra-vars=@my answers.yml"]),
+    ):
+        found = verbs.verb("init", words, ROOT, {})
+        assert found is not None
+        action = found.steps[-1].action
+        assert not callable(action)
+        named = f"--extra-vars={{site_folder: !unsafe {folder}}}"
+        assert action[1:] == ("--inventory=localhost,", "playbooks/init.yml", *more, named)
+
+
+def test_init_says_which_word_is_empty(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["init", "site", " "], tmp_path, {}) == EXIT_USAGE
+    assert capsys.readouterr().err.startswith("make init: ANSWERS is empty")
+    assert cli.main(["init", "", "answers"], tmp_path, {}) == EXIT_USAGE
+    assert capsys.readouterr().err.startswith("make init: SITE is empty")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_bench_takes_a_benchmark_and_is_no_part_of_the_tests() -> None:
     for names, words in (((), ()), (("lab",), ("--only=lab",)), (("--help",), ("--only=--help",))):
         found = verbs.verb("bench", names, ROOT, {})
@@ -412,10 +434,10 @@ def test_wrong_command_line(arguments: list[str], tmp_path: Path) -> None:
 def test_a_word_too_many_is_refused_and_nothing_done(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    word = {"lab": " [UNTIL]", "check": " [SITE]", "bench": " [ONLY]"}.get(name, "")
-    words = ["a", "b"] if word else ["anything"]
+    wanted = {"lab": "[UNTIL]", "init": "[SITE] [ANSWERS]", "check": "[SITE]", "bench": "[ONLY]"}.get(name, "").split()
+    words = ["anything", *wanted]
     assert cli.main([name, *words], tmp_path, {}) == EXIT_USAGE
-    assert capsys.readouterr().err == f"usage: tools/accentos {name}{word}; nothing was done\n"
+    assert capsys.readouterr().err == f"usage: {' '.join(('tools/accentos', name, *wanted))}; nothing was done\n"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -514,6 +536,7 @@ def test_help_and_lab_down_need_no_python(tmp_path: Path) -> None:
         "help",
         "lab",
         "lab-down",
+        "init",
         "check",
         "test",
         "test-quick",

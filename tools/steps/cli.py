@@ -78,17 +78,17 @@ class NotReadyError(Exception):
 def wrong_words(name: str, words: Sequence[str]) -> str:
     """Return what is wrong about the WORDS that follow the verb NAME, or nothing."""
     wanted = ARGUMENTS.get(name, ())
-    variable = "".join(wanted).strip("[]")
     known = WORDS.get(name)
     if len(words) > len(wanted):
         return f"usage: {' '.join(('tools/accentos', name, *wanted))}; nothing was done"
-    if not all(word.strip() for word in words):
+    variables = [variable.strip("[]") for variable in wanted]
+    if empty := [variable for variable, word in zip(variables, words, strict=False) if not word.strip()]:
         return (
-            f"make {name}: {variable} is empty. Give it a value, or leave `{variable}=` out. make takes what follows a"
+            f"make {name}: {empty[0]} is empty. Give it a value, or leave `{empty[0]}=` out. make takes what follows a"
             " dollar sign for a variable of its own: two of them, $$, are one."
         )
     if known and (others := [word for word in words if word not in known]):
-        return f"make {name}: {variable} is one of {', '.join(known)}, and not {others[0]!r}; nothing was done"
+        return f"make {name}: {variables[0]} is one of {', '.join(known)}, and not {others[0]!r}; nothing was done"
     return ""
 
 

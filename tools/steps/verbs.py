@@ -23,6 +23,7 @@ COLLECTION = "collections/ansible_collections/accentos/cloud"
 RESULTS = ".cache/junit"
 LAB_NOTE = "lab.json"
 DEFAULT_SITE = lab.SITE
+NEW_SITE = "inventories/production"
 LAB_PACKAGES = (
     "podman",
     "runc",
@@ -80,7 +81,12 @@ SCRIPTS = ("tools/ansible-test", "tools/build-collections", "tools/check-site", 
 
 
 # Words that may follow a verb; no others take any.
-ARGUMENTS = {"lab": ("[UNTIL]",), "check": ("[SITE]",), "bench": ("[ONLY]",)}
+ARGUMENTS = {
+    "lab": ("[UNTIL]",),
+    "init": ("[SITE]", "[ANSWERS]"),
+    "check": ("[SITE]",),
+    "bench": ("[ONLY]",),
+}
 # What the word may be, for verbs that know all.
 WORDS = {"lab": lab.STOPS}
 
@@ -121,6 +127,26 @@ def site_check(site: str) -> Step:
         (PYTHON, "tools/check-site", "--", site),
         timeout=120,
         remedy="Mend the file and line that the check names.",
+        terminal=True,
+    )
+
+
+def site_init(site: str, answers: str = "") -> Step:
+    """Return the step that makes the folder SITE, with what the file ANSWERS says."""
+    return Step(
+        "site folder",
+        "A new site begins with a folder that the check finds nothing wrong with.",
+        (
+            f"{BIN}/ansible-playbook",
+            # No other site has a part in it.
+            "--inventory=localhost,",
+            "playbooks/init.yml",
+            *([f"--extra-vars=@{answers}"] if answers else ()),
+            # Whatever the name of the folder is, it is no template.
+            f"--extra-vars={{site_folder: !unsafe {json.dumps(site, ensure_ascii=False)}}}",
+        ),
+        timeout=120,
+        remedy="Mend what it names: an answer, or the name of the folder.",
         terminal=True,
     )
 
@@ -532,9 +558,9 @@ def verb(name: str, arguments: tuple[str, ...], root: Path, environ: Mapping[str
             return lab_verb(name, arguments)
         case "lab-down":
             return lab_down(root, environ)
-        case "check":
-            site = arguments[0] if arguments else DEFAULT_SITE
-            return Verb((venv.step(), site_check(site)), needs=QUICK_NEEDS)
+        case "init" | "check":
+            made, default = (site_init, NEW_SITE) if name == "init" else (site_check, DEFAULT_SITE)
+            return Verb((venv.step(), made(*(arguments or (default,)))), needs=QUICK_NEEDS)
         case "test-quick":
             steps = (apt_step(QUICK_PACKAGES), venv.step(), *quality_steps(coverage=False))
             return Verb(steps, QUICK_PACKAGES, needs=QUICK_NEEDS, keep_going=True, counts_tests=True)
