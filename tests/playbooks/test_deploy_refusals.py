@@ -1,5 +1,5 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What deploy.yml refuses before it does anything: another driver, a gateway to nowhere, a Ceph without disks."""
+"""What deploy.yml refuses before it does anything: options that cannot be, another driver, a Ceph without disks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.playbooks.runs import HERE, ROOT, run_playbook, write_play
+from tests.playbooks.runs import HERE, LOST, ROOT, run_playbook, write_play
 
 MARKS = {"ovn": "ovn-controller.service", "openvswitch": "neutron-openvswitch-agent.service"}
 
@@ -81,9 +81,97 @@ def test_a_ceph_without_any_disk_is_refused(tmp_path: Path) -> None:
     assert storage_begins(tmp_path, "--limit=storage-2", first=[rule])[0] == 0
 
 
+def services_begin(
+    folder: Path, options: Any, *arguments: str, compute: dict[str, Any] | None = None
+) -> tuple[int, str]:
+    """Run the refusal of options of services; all hosts have OPTIONS, a compute the variables COMPUTE besides."""
+    addresses = {"controller-1": "10.0.0.5", "compute-1": "10.0.0.6"}
+    hosts = {name: {**LOST, "host_addresses": {"management": address}} for name, address in addresses.items()}
+    hosts["compute-1"] |= compute or {}
+    groups = {
+        "controller": {"hosts": {"controller-1": hosts["controller-1"]}},
+        "compute": {"hosts": {"compute-1": hosts["compute-1"]}},
+        "all": {
+            "vars": {
+                "site_domain": "example.test",
+                "site_name": "example",
+                "site_networks": {"management": {"cidr": "10.0.0.0/24"}, "tunnel": {"cidr": "10.0.1.0/24"}},
+                **({} if options is None else {"openstack_service_overrides": options}),
+            }
+        },
+    }
+    files = write_play(folder, play_of_deploy("Options of services"), groups)
+    code, output = run_playbook(*files, *arguments)
+    return code, re.sub(r"\s+", " ", output)
+
+
+def test_options_of_services_that_there_are_not_are_refused(tmp_path: Path) -> None:
+    conf = "/etc/nova/nova.conf"
+    wrong = {
+        "novaa": {conf: {}},
+        "nova": {"/etc/nova.conf": {}, conf: {"debug": True}},
+        # Another driver of networks has this one.
+        "neutron": {"/etc/neutron/l3_agent.ini": {}},
+        "horizon": "text",
+    }
+    code, told = services_begin(tmp_path, wrong)
+    assert code == 2, told
+    for words in (
+        "names novaa, and there is no such service. Did you mean nova?",
+        "names /etc/nova.conf of nova, which the service does not have. Did you mean /etc/nova/nova.conf?",
+        f"debug of {conf} of nova is true or false",
+        "names /etc/neutron/l3_agent.ini of neutron",
+        "horizon is text",
+        "Nothing of the cloud was changed.",
+    ):
+        assert words in told
+    agents = "--extra-vars=site_network_driver=openvswitch"
+    assert services_begin(tmp_path, {"neutron": wrong["neutron"]}, agents)[0] == 0
+    assert services_begin(tmp_path, {"neutron": {"/etc/neutron/neutron_ovn_metadata_agent.ini": {}}}, agents)[0] == 2
+    # Whoever gives them, for whichever host.
+    extra = json.dumps({"openstack_service_overrides": {"novaa": {}}})
+    assert services_begin(tmp_path, None)[0] == 0
+    assert services_begin(tmp_path, None, f"--extra-vars={extra}", "--check")[0] == 2
+    own: dict[str, Any] = {"openstack_service_overrides": {"cinder": {"/etc/cinder.conf": {}}}}
+    code, told = services_begin(tmp_path, None, compute=own)
+    assert (code, "names /etc/cinder.conf of cinder" in told) == (2, True), told
+    assert services_begin(tmp_path, None, "--limit=controller-1", compute=own)[0] == 0
+
+
+def test_options_that_are_templates_are_not_refused_for_what_is_known_later(tmp_path: Path) -> None:
+    conf = "/etc/nova/nova.conf"
+    options = {
+        "nova": {
+            conf: {
+                # The role's own, what a task finds out, and what fails when it is worked out too soon.
+                "DEFAULT": {"my_ip": "{{ openstack_service_address }}", "workers": "{{ found_later.cpus }}"},
+                "libvirt": "{{ {'virt_type': found_later.type} }}",
+                "vnc": "{{ openstack_service_api_url | urlsplit | dict2items }}",
+                "empty": None,
+            },
+            "/etc/nova/nova-compute.conf": "{{ our_compute }}",
+        },
+        "glance": "{{ found_later.glance }}",
+        "cinder": None,
+    }
+    given = {"our_compute": {"libvirt": {"cpu_mode": "host-model"}}}
+    code, told = services_begin(tmp_path, options, f"--extra-vars={json.dumps(given)}")
+    assert code == 0, told
+    # What a template says is judged.
+    code, told = services_begin(tmp_path, options, '--extra-vars={"our_compute": [1]}')
+    assert (code, "/etc/nova/nova-compute.conf of nova is a list" in told) == (2, True), told
+    # A group may have services of its own.
+    agent = {"agent": {"components": {"one": {"group": "compute", "files": {"/etc/agent": {}}}}}}
+    compute = {"openstack_service_extra": agent, "openstack_service_overrides": {"agent": {"/etc/agent": {}}}}
+    code, told = services_begin(tmp_path, None, compute=compute)
+    assert code == 0, told
+
+
 def test_the_refusal_comes_before_anything_is_changed() -> None:
     names = [one["name"] for one in yaml.safe_load((ROOT / "playbooks/deploy.yml").read_text(encoding="utf-8"))]
-    assert names[:4] == ["Check", "Hosts that are fit", "Network driver", "Disk rules"]
+    assert names[:5] == ["Check", "Options of services", "Hosts that are fit", "Network driver", "Disk rules"]
+    whole = [one["name"] for one in yaml.safe_load((ROOT / "playbooks/apply.yml").read_text(encoding="utf-8"))]
+    assert whole[:4] == ["Check", "Basis", "Options of services", "Machines"]
 
 
 def test_the_marks_are_of_units_that_the_roles_start() -> None:

@@ -13,6 +13,11 @@ from ansible_collections.accentos.cloud.plugins.module_utils.openstack_configura
     find_references,
     render_sections,
 )
+from ansible_collections.accentos.cloud.plugins.plugin_utils.volume_back_ends import (
+    BackEndError,
+    Place,
+    plan_back_ends,
+)
 
 from tests.quality.tree import COLLECTION, load
 
@@ -211,6 +216,16 @@ def test_a_controller_without_a_back_end_of_its_own_runs_no_volume_service() -> 
     assert units == ["cinder-api.service", "cinder-scheduler.service"]
     assert "enabled_backends" not in render_sections("", sections(planned, "/etc/cinder/cinder.conf"))
     assert "cinder-volume.service" in planned["start_policy"]
+
+
+def test_no_back_end_takes_the_place_of_a_section_of_the_volume_service(plans: dict[str, dict[str, Any]]) -> None:
+    cinder = sections(plans["controller-1"], "/etc/cinder/cinder.conf")
+    place = Place("controller-1", "10.0.0.21", "example", ["controller-1"], [], ceph=True, secret_uuid="")
+    own = set(cinder) - set(cinder["DEFAULT"]["enabled_backends"])
+    assert len(own) > 5
+    for name in own:
+        with pytest.raises(BackEndError, match=f"cannot be called {name}"):
+            plan_back_ends({}, {name: {}}, place)
 
 
 def test_a_back_end_on_disks_needs_the_device_mapper_of_its_hosts_alone() -> None:

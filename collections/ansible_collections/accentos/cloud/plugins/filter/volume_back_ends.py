@@ -10,7 +10,8 @@ version_added: 1.0.0
 short_description: What back ends of volumes mean for a host
 description:
   - Turns descriptions of back ends into options of the volume service, files, packages and features of the kernel.
-  - Fails for a driver that is not known, a description with what means nothing, or one without what its driver needs.
+  - Fails for a driver that is not known, a description with what means nothing, one without what its driver needs, or a
+    name that cinder.conf has for a section of something else.
 positional: raw
 options:
   _input:
@@ -85,7 +86,7 @@ from ansible_collections.accentos.cloud.plugins.plugin_utils.volume_back_ends im
 def volume_back_ends(back_ends: Any, raw: Any = None, **place: Any) -> dict[str, Any]:
     """Return what back ends mean for a host, see plan_back_ends()."""
     try:
-        return plan_back_ends(back_ends, raw or {}, Place(**place))
+        return plan_back_ends(back_ends or {}, raw or {}, Place(**place))
     except BackEndError as error:
         raise AnsibleFilterError(f"accentos.cloud.volume_back_ends: {error}") from error
 

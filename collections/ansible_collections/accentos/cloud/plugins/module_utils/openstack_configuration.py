@@ -35,6 +35,11 @@ _IDENTITY_OPTIONS = frozenset(
     )
 )
 
+# Groups of which the section of a back end of volumes has its options: those of all drivers, the one of its host, and
+# those of no group, which some drivers have among them.
+_OF_BACK_ENDS = ("backend_defaults", "backend", "DEFAULT")
+# What comes with cinder. Other drivers have options that only they know.
+_DRIVERS = "cinder."
 _OWN_STORES = {"os_glance_staging_store", "os_glance_tasks_store"}
 
 _NUMBERS: Mapping[str, Callable[[str], float]] = {
@@ -202,16 +207,41 @@ def find_wrong(told: Mapping[str, Any], sections: Sections) -> list[str]:
     ``told`` is what ``oslo-config-generator --format json`` says of the service's options. Values with a secret or with
     a reference of oslo.config, and options that it does not tell of, are not judged.
     """
-    options: Mapping[str, Any] = told["options"]
+    groups = _groups_of_back_ends(told, sections)
     return [
         f"[{section}] {option} = {text}: {wrong}"
         for section, values in sections.items()
         for option, value in values.items()
-        for known in options.get(section, {}).get("opts", ())
-        if option in (known["name"], known["dest"])
+        for known in _options(told, groups.get(section) or (section,), option)
         for text in _texts(value)
         if "{secret" not in text and "$" not in text and (wrong := _judge(known, text, value))
     ]
+
+
+def _options(told: Mapping[str, Any], groups: Sequence[str], name: str) -> Sequence[Mapping[str, Any]]:
+    """Return what is told of an option by the first of groups that has it."""
+    options: Mapping[str, Any] = told["options"]
+    for group in groups:
+        found = [known for known in options.get(group, {}).get("opts", ()) if name in (known["name"], known["dest"])]
+        if found:
+            return found
+    return ()
+
+
+def _groups_of_back_ends(told: Mapping[str, Any], sections: Sections) -> dict[str, Sequence[str]]:
+    """Return the groups that have the options of each section that is named in ``enabled_backends``.
+
+    There is none where options are not all told: for a store of glance, which is named with its kind, and for a driver
+    that does not come with the service.
+    """
+    found: dict[str, Sequence[str]] = {}
+    for text in _texts(sections.get("DEFAULT", {}).get("enabled_backends")):
+        for part in text.split(","):
+            name, _colon, kind = (word.strip() for word in part.partition(":"))
+            driver = str(sections.get(name, {}).get("volume_driver") or _DRIVERS)
+            told_of = not kind and _OF_BACK_ENDS[0] in told["options"] and driver.startswith(_DRIVERS)
+            found[name] = _OF_BACK_ENDS if told_of else ()
+    return found
 
 
 def _judge(known: Mapping[str, Any], text: str, value: object) -> str:
@@ -241,21 +271,25 @@ def _judge_number(known: Mapping[str, Any], text: str) -> str:
     return "expected a number " + " ".join(f"{word} {limit}" for word, limit in limits if limit is not None)
 
 
-def find_unknown(output: str, sections: Sections) -> list[str]:
-    """Return the options that oslo-config-validator does not know, as ``[section] option``.
+def find_unknown(output: str, told: Mapping[str, Any], sections: Sections) -> list[str]:
+    """Return the options that the service does not know, as ``[section] option``.
 
-    Options of an identity plug-in are known where a section names one, and so is all of a section that is named after
-    one of ``enabled_backends``, or after a store that glance keeps for itself: the validator cannot see them.
+    They are those that oslo-config-validator does not know, without the options of an identity plug-in, which are known
+    where a section names one, and without the section of a store that glance keeps for itself. The validator knows no
+    section that is named after one of ``enabled_backends``; what ``told`` has for back ends is known there, see
+    find_wrong(), and everything if it has nothing.
     """
-    back_ends = {
-        name
-        for text in _texts(sections.get("DEFAULT", {}).get("enabled_backends"))
-        for part in text.split(",")
-        for name in part.split(":")
-    }
+    groups = _groups_of_back_ends(told, sections)
     return [
         f"[{section}] {option}"
         for section, option in _UNKNOWN.findall(output)
-        if section not in back_ends | _OWN_STORES
+        if section not in _OWN_STORES
         and not (option in _IDENTITY_OPTIONS and {"auth_type", "auth_section"} & set(sections.get(section, {})))
+        and not (section in groups and (not groups[section] or _is_known(told, groups[section], option)))
     ]
+
+
+def _is_known(told: Mapping[str, Any], groups: Sequence[str], name: str) -> bool:
+    """Tell whether one of groups has an option, or had it once."""
+    old = [known for group in groups for known in told.get("deprecated_options", {}).get(group, ())]
+    return bool(_options(told, groups, name)) or any(name in (known["name"], known.get("dest")) for known in old)

@@ -300,10 +300,11 @@ def validate(file: File, programs: Mapping[str, str], folder: Path) -> str:
         raise SyncError(
             f"oslo.config cannot check {file.path}: {(out.strip().splitlines() or ['no reason given'])[-1]}"
         )
-    unknown = find_unknown(out, file.wanted["sections"])
+    told = json.loads(options.read_text(encoding="utf-8"))
+    unknown = find_unknown(out, told, file.wanted["sections"])
     if unknown:
         return f"The service does not know these options of {file.path}: {', '.join(unknown)}."
-    wrong = find_wrong(json.loads(options.read_text(encoding="utf-8")), file.wanted["sections"])
+    wrong = find_wrong(told, file.wanted["sections"])
     return f"The service cannot read these values in {file.path}: {'; '.join(wrong)}." if wrong else ""
 
 

@@ -11,6 +11,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.openstack_configura
     ConfigurationError,
     find_references,
 )
+from ansible_collections.accentos.cloud.plugins.plugin_utils.openstack_overrides import find_mistakes
 
 _SERVICE = frozenset(
     (
@@ -105,15 +106,18 @@ class Component:
 def plan_host(
     known: Mapping[str, Mapping[str, Any]],
     names: Sequence[str],
-    overrides: Mapping[str, Mapping[str, Mapping[str, Mapping[str, object]]]],
+    overrides: Mapping[str, Any],
     context: Context,
 ) -> dict[str, Any]:
     """Return what a host needs for the services ``names``, see the filter openstack_host_plan. Raises ServiceError."""
-    _refuse_unknown_services(known, (*names, *overrides))
+    _refuse_unknown_services(known, names)
+    if mistakes := find_mistakes(known, overrides):
+        raise ServiceError(" ".join(mistakes))
     names = _wanted(known, names)
     components = [found for name in names for found in _components(name, known[name], context)]
     here = [name for name in names if any(component.service == name for component in components)]
-    files = [file for name in here for file in _files(name, known[name], components, overrides.get(name, {}), context)]
+    own = {name: overrides.get(name) or {} for name in here}
+    files = [file for name in here for file in _files(name, known[name], components, own[name], context)]
     paths = [file["path"] for file in files]
     twice = sorted({path for path in paths if paths.count(path) > 1})
     if twice:
@@ -213,16 +217,16 @@ def _refuse_unknown(what: str, given: Mapping[str, Any], known: frozenset[str]) 
         )
 
 
-def _merge(into: dict[str, dict[str, object]], sections: Mapping[str, Mapping[str, object]]) -> None:
-    for section, options in sections.items():
-        into.setdefault(section, {}).update(options)
+def _merge(into: dict[str, dict[str, object]], sections: Mapping[str, Mapping[str, object] | None] | None) -> None:
+    for section, options in (sections or {}).items():
+        into.setdefault(section, {}).update(options or {})
 
 
 def _files(
     name: str,
     service: Mapping[str, Any],
     components: Sequence[Component],
-    overrides: Mapping[str, Mapping[str, Mapping[str, object]]],
+    overrides: Mapping[str, Mapping[str, Mapping[str, object] | None] | None],
     context: Context,
 ) -> Iterator[dict[str, Any]]:
     """Give the files of a service on a host: of the service, its components here, and last the operator's options."""
@@ -247,17 +251,8 @@ def _files(
         for unit in _names_of_units(component):
             content = _DROP_IN + (_WSGI_DROP_IN.format(ini=wsgi["ini"]) if wsgi and wsgi["unit"] == unit else "")
             texts[_drop_in(unit)] = {"content": content, "owner": "root", "group": "root", "mode": "0644"}
-    possible = set(sections) | {
-        path
-        for component in service["components"].values()
-        for path in (*component.get("files", ()), component.get("wsgi", {}).get("ini"))
-    }
     for path, content in overrides.items():
-        if path not in possible:
-            raise ServiceError(
-                f"openstack_service_overrides names {path} of {name}, which the service does not have. "
-                f"It has: {', '.join(sorted(filter(None, possible)))}."
-            )
+        # Other hosts have the others.
         if path in sections:
             _merge(sections[path], content)
     for path in sorted(sections):

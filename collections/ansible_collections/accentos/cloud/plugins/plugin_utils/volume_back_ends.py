@@ -14,6 +14,17 @@ _MOUNT_OPTIONS = re.compile(r"[A-Za-z0-9_.:=/-]+(,[A-Za-z0-9_.:=/-]+)*")
 _GROUP = re.compile(r"[A-Za-z0-9+_.][A-Za-z0-9+_.-]*")
 # It becomes the name of a section and of a file.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+# Sections that cinder.conf has, of cinder and the libraries that read the file, besides those of oslo. A back end of
+# such a name would be written over the section. Case makes no difference in the name of a section.
+_SECTIONS = frozenset(
+    re.findall(
+        r"\S+",
+        """default backend backend_defaults barbican barbican_service_user brcd_fabric_example cache
+        cisco_fabric_example coordination cors database fc-zone-manager healthcheck key_manager
+        keystone_authtoken nova privsep profiler sample_generator service_user ssl vault""",
+    )
+)
+_OSLO = "oslo_"
 
 
 class BackEndError(Exception):
@@ -128,6 +139,8 @@ def _lvm(name: str, given: Mapping[str, Any], place: Place) -> Part:
     """Volumes as logical volumes of a host, which hands them to computes over iSCSI. They are lost with that host."""
     group, helper = given.get("volume_group"), given.get("target_helper", "lioadm")
     hosts = given.get("hosts", list(place.volume_hosts))
+    if not isinstance(hosts, list):
+        raise BackEndError(f"hosts of the back end {name} must be a list such as [controller-1], not {hosts!r}.")
     if not group or not _GROUP.fullmatch(str(group)):
         raise BackEndError(f"The back end {name} needs volume_group, the name of a group of LVM, not {group!r}.")
     if helper not in _HELPERS:
@@ -163,12 +176,15 @@ _KEYS = frozenset({"driver", "options", "type"})
 
 
 def plan_back_ends(
-    back_ends: Mapping[str, Mapping[str, Any]], raw: Mapping[str, Mapping[str, object]], place: Place
+    back_ends: Mapping[str, Mapping[str, Any]], raw: Mapping[str, Mapping[str, object] | None], place: Place
 ) -> dict[str, Any]:
     """Return what back ends mean for a host, see the filter volume_back_ends. Raises BackEndError.
 
     ``raw`` are options by back end, of those described and of others, which every volume host has.
     """
+    for name, given in raw.items():
+        _refuse_name(name)
+        _refuse_other_options(f"The back end {name} in openstack_service_cinder_back_ends", given)
     parts = {name: _part(name, given, place) for name, given in back_ends.items()}
     more = {name: given.get("options") or {} for name, given in back_ends.items()}
     parts |= {name: Part(place.volume_hosts, {}) for name in raw if name not in parts}
@@ -180,7 +196,7 @@ def plan_back_ends(
             **part.options,
             **({"volume_backend_name": name} if name in back_ends else {}),
             **more.get(name, {}),
-            **raw.get(name, {}),
+            **(raw.get(name) or {}),
         }
         for name, part in parts.items()
     }
@@ -204,9 +220,23 @@ def plan_back_ends(
     }
 
 
-def _part(name: str, given: Mapping[str, Any], place: Place) -> Part:
-    if not _NAME.fullmatch(name):
+def _refuse_name(name: object) -> None:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise BackEndError(f"{name!r} is no name of a back end. Take letters, digits, - and _.")
+    if name.lower() in _SECTIONS or name.lower().startswith(_OSLO):
+        raise BackEndError(
+            f"A back end cannot be called {name}, since cinder.conf has a section of that name for something else. "
+            "Give it another name."
+        )
+
+
+def _refuse_other_options(what: str, given: object) -> None:
+    if given is not None and not isinstance(given, Mapping):
+        raise BackEndError(f"{what} must be a mapping of options in cinder.conf, not {given!r}.")
+
+
+def _part(name: str, given: Mapping[str, Any], place: Place) -> Part:
+    _refuse_name(name)
     if not isinstance(given, Mapping) or given.get("driver") not in _DRIVERS:
         raise BackEndError(f"The back end {name} names no driver. It is one of {', '.join(_DRIVERS)}.")
     plan, keys = _DRIVERS[given["driver"]]
@@ -214,4 +244,5 @@ def _part(name: str, given: Mapping[str, Any], place: Place) -> Part:
     if unknown:
         known = ", ".join(sorted(keys | _KEYS))
         raise BackEndError(f"The back end {name} has {', '.join(unknown)}, which means nothing. Known: {known}.")
+    _refuse_other_options(f"options of the back end {name}", given.get("options"))
     return plan(name, given, place)

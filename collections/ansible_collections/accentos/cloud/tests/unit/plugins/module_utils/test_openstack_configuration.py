@@ -131,8 +131,8 @@ ERROR:root:a/b/c is not part of the sample config
         "DEFAULT": {"enabled_backends": ["rbd:ceph"]},
         "placement": {"auth_type": "password", "username": "nova", "usename": "nova"},
     }
-    assert find_unknown(output, sections) == ["[plain] username", "[placement] usename", "[a/b] c"]
-    assert find_unknown(output, {})[0] == "[placement] username"
+    assert find_unknown(output, {"options": {}}, sections) == ["[plain] username", "[placement] usename", "[a/b] c"]
+    assert find_unknown(output, {"options": {}}, {})[0] == "[placement] username"
 
 
 def option(name: str, kind: str, **more: Any) -> dict[str, Any]:
@@ -183,6 +183,53 @@ TOLD = {
 def test_values_that_a_service_cannot_read_are_found(name: str, value: Any, expected: str | None) -> None:
     found = find_wrong(TOLD, {"DEFAULT": {name: value}, "other": {name: value}})
     assert found == ([f"[DEFAULT] {name} = {expected}"] if expected else [])
+
+
+BACK_ENDS = {
+    "options": {
+        "DEFAULT": {"opts": [option("enabled_backends", "list value"), option("backup_use_temp", "boolean value")]},
+        "backend": {"opts": [option("backend_host", "string value")]},
+        "backend_defaults": {"opts": [option("rbd_pool", "string value"), option("use_chap_auth", "boolean value")]},
+    },
+    "deprecated_options": {"DEFAULT": [{"name": "rbd_old", "replacement_name": "rbd_pool"}]},
+}
+
+
+def cinder(**options: Any) -> dict[str, dict[str, Any]]:
+    """Return the sections of a file with three back ends, ceph and disks of cinder and one of a stranger's driver."""
+    drivers = {"ceph": "cinder.volume.drivers.rbd.RBDDriver", "array": "stranger.Driver"}
+    sections: dict[str, dict[str, Any]] = {name: {"volume_driver": path, **options} for name, path in drivers.items()}
+    return {"DEFAULT": {"enabled_backends": ["ceph", "disks", "array"]}, **sections, "disks": dict(options)}
+
+
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [
+        ("rbd_pool", True),
+        ("backend_host", True),
+        ("backup_use_temp", True),
+        ("rbd_old", True),
+        ("rbd_poool", False),
+    ],
+)
+def test_options_of_a_back_end_are_those_of_the_drivers_of_its_service(name: str, *, known: bool) -> None:
+    names = ("array", "ceph", "disks", "other")
+    output = "".join(f"ERROR:root:{section}/{name} is not part of the sample config\n" for section in names)
+    found = [] if known else [f"[ceph] {name}", f"[disks] {name}"]
+    assert find_unknown(output, BACK_ENDS, cinder()) == [*found, f"[other] {name}"]
+    # A store of glance is named with its kind, and has options that nothing tells of.
+    stores: dict[str, dict[str, Any]] = {"DEFAULT": {"enabled_backends": "ceph:rbd, disks:file,array:http"}}
+    assert find_unknown(output, BACK_ENDS, stores) == [f"[other] {name}"]
+    assert find_unknown(output, {"options": {}}, cinder()) == [f"[other] {name}"]
+
+
+def test_values_of_a_back_end_are_judged_as_its_drivers_read_them() -> None:
+    found = find_wrong(BACK_ENDS, cinder(use_chap_auth="maybe", backup_use_temp="maybe", rbd_pool="maybe"))
+    assert found == [
+        f"[{section}] {name} = maybe: expected true or false"
+        for section in ("ceph", "disks")
+        for name in ("use_chap_auth", "backup_use_temp")
+    ]
 
 
 @pytest.mark.parametrize(

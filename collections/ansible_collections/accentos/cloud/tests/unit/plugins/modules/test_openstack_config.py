@@ -204,6 +204,17 @@ def test_a_value_that_the_service_cannot_read_leaves_every_file_as_it_is(host: H
     assert not host.key.exists()
 
 
+def test_an_option_of_a_back_end_is_one_of_those_that_the_service_tells_for_all(host: Host) -> None:
+    pool = {**DEBUG, "name": "rbd_pool", "dest": "rbd_pool", "type": "string value"}
+    told = {"options": {"DEFAULT": {"opts": [DEBUG]}, "backend_defaults": {"opts": [pool]}}}
+    (host.folder / "options").write_text(json.dumps(told), encoding="utf-8")
+    (host.folder / "unknown").write_text("ceph/rbd_pool\nceph/rbd_poool\n", encoding="utf-8")
+    file = host.file(sections={"DEFAULT": {"enabled_backends": ["ceph"]}, "ceph": {"rbd_pool": "a", "rbd_poool": "b"}})
+    assert "options of " + str(host.conf) + ": [ceph] rbd_poool. Nothing" in host.run(file)["msg"]
+    (host.folder / "unknown").write_text("ceph/rbd_pool\n", encoding="utf-8")
+    assert host.run(file)["changed"]
+
+
 def test_options_of_an_identity_plugin_pass(host: Host) -> None:
     (host.folder / "unknown").write_text("nova/username\n", encoding="utf-8")
     assert host.run(host.file(sections={"nova": {"auth_type": "password", "username": "nova"}}))["changed"]

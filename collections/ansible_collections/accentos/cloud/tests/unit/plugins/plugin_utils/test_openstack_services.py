@@ -214,6 +214,13 @@ def test_options_of_the_operator_win() -> None:
     assert files(plan("compute-1", overrides=overrides))["/etc/nova/nova-compute.conf"]["sections"] == {
         "DEFAULT": {"a": 1}
     }
+    # YAML has None where all lines of a mapping are comments.
+    for nothing in (
+        {"nova": None},
+        {"nova": {"/etc/nova/nova.conf": None}},
+        {"nova": {"/etc/nova/nova.conf": {"DEFAULT": None}}},
+    ):
+        assert plan(overrides=nothing) == plan()
     # What a plan makes of the data stays out of the data.
     assert NOVA["files"]["/etc/nova/nova.conf"]["DEFAULT"]["debug"] is False
 
@@ -275,7 +282,8 @@ def broken(**changes: Any) -> dict[str, Any]:
     ("arguments", "told"),
     [
         ({"names": ["novA"]}, "There is no service 'novA'. Known: nova, other."),
-        ({"overrides": {"novA": {}}}, "There is no service 'novA'."),
+        ({"overrides": {"novA": {}}}, "openstack_service_overrides names novA, and there is no such service."),
+        ({"overrides": {"nova": "debug"}}, "nova is text in openstack_service_overrides."),
         ({"overrides": {"nova": {"/etc/nova.conf": {}}}}, "openstack_service_overrides names /etc/nova.conf of nova"),
         ({"known": broken(port=1)}, "The service nova has port, which means nothing."),
         ({"known": broken(identity={"ports": 1})}, "The identity of nova has ports"),

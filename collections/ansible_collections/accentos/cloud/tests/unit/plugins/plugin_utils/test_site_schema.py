@@ -345,6 +345,18 @@ BEYOND_TYPES = [
     ('rabbitmq_settings: {a: "1\\n"}', "1:24: rabbitmq_settings.a: has a line break"),
     ('ceph_settings: {osd: {a: "1\\nb = 2"}}', "1:26: ceph_settings.osd.a: has a line break"),
     ('ceph_settings: {"]\\n[": {}}', "1:17: ceph_settings.]\\n[: the key does not"),
+    (
+        "openstack_service_overrides: {nova: debug}",
+        '1:37: openstack_service_overrides.nova: is text, found "debug"; expected a mapping of files, such as',
+    ),
+    (
+        "openstack_service_overrides: {nova: {/etc/a: [b]}}",
+        "1:46: openstack_service_overrides.nova./etc/a: is a list; expected a mapping of sections, such as DEFAULT",
+    ),
+    (
+        "openstack_service_overrides: {nova: {/etc/a: {debug: true}}}",
+        "1:54: openstack_service_overrides.nova./etc/a.debug: is true or false, found true; expected a section",
+    ),
     ('libvirt_qemu_settings: {"a = 1\\nb": 1}', "1:25: libvirt_qemu_settings.a = 1\\nb: the key does not"),
 ]
 
@@ -365,6 +377,10 @@ base_sysctl: {vm.x: 10, net.ipv4.conf.eth0/100.rp_filter: "1", -net.ipv6.conf.*.
 base_sysctl_extra: "{{ settings }}"
 ceph_settings: {osd.1: {osd max backfills: 2, osd_pool: "{{ x }}"}}
 libvirt_qemu_settings: {cgroup_device_acl: [/dev/null]}
+openstack_service_overrides:
+  nova: {/etc/a: {DEFAULT: , b: {c: null, d: [1], e: {repeat: [2]}}, f: "{{ x }}"}, /etc/b: , /etc/c: "{{ x }}"}
+  glance:
+  cinder: "{{ x }}"
 """
     assert real(text) == []
 

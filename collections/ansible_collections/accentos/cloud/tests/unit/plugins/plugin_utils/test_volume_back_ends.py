@@ -141,11 +141,34 @@ def test_every_feature_is_one_that_host_check_knows() -> None:
         ({"x": {**LVM, "target_helper": "iet"}}, "It is one of lioadm, tgtadm"),
         ({"x": {**LVM, "hosts": ["compute-1"]}}, "Name some of controller-1, controller-2"),
         ({"x": {**LVM, "hosts": []}}, "hosts of the back end x are none"),
+        ({"x": {**LVM, "hosts": "controller-1"}}, r"hosts of the back end x must be a list such as \[controller-1\]"),
+        ({"x": {**LVM, "hosts": None}}, "hosts of the back end x must be a list"),
+        ({"x": {**RBD, "options": "rbd_pool"}}, "options of the back end x must be a mapping"),
+        ({"database": RBD}, "A back end cannot be called database, since cinder.conf has a section of that name"),
+        ({"backend_defaults": RBD}, "cannot be called backend_defaults"),
+        ({"Nova": RBD}, "cannot be called Nova"),
+        ({"DEFAULT": RBD}, "cannot be called DEFAULT"),
+        ({"oslo_policy": RBD}, "cannot be called oslo_policy"),
     ],
 )
 def test_what_cannot_be_is_refused(given: dict[str, Any], words: str) -> None:
     with pytest.raises(BackEndError, match=words):
         plan_back_ends(given, {}, CONTROLLER)
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        ({"keystone_authtoken": {}}, "cannot be called keystone_authtoken"),
+        ({"a b": {}}, "'a b' is no name"),
+        ({1: {}}, "1 is no name"),
+        ({"array": "x.Driver"}, "The back end array in openstack_service_cinder_back_ends must be a"),
+    ],
+)
+def test_what_cannot_be_among_other_back_ends_is_refused(raw: Any, words: str) -> None:
+    with pytest.raises(BackEndError, match=words):
+        plan_back_ends({}, raw, CONTROLLER)
+    assert plan_back_ends({}, {"array": None}, CONTROLLER)["sections"] == {"array": {"backend_host": "example"}}
 
 
 def test_the_filter_refuses_a_back_end_in_ceph_where_there_is_none() -> None:
@@ -154,3 +177,5 @@ def test_the_filter_refuses_a_back_end_in_ceph_where_there_is_none() -> None:
         FilterModule().filters()["volume_back_ends"]({"ceph": RBD}, **place)
     nothing: Any = FilterModule().filters()["volume_back_ends"]({}, None, **place)
     assert nothing["names"] == []
+    # YAML has None where all back ends are comments.
+    assert FilterModule().filters()["volume_back_ends"](None, **place) == nothing
