@@ -10,10 +10,16 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.accentos.cloud.plugins.module_utils.remembered import remember
+from ansible_collections.accentos.cloud.plugins.module_utils.units import marker_name
+from ansible_collections.accentos.cloud.plugins.modules import units
 
 from tests.playbooks.runs import HERE, LOST, ROOT, run_playbook, write_play
+from tests.quality.test_services import plan
 
-MARKS = {"ovn": "ovn-controller.service", "openvswitch": "neutron-openvswitch-agent.service"}
+UNITS = {"ovn": "ovn-controller.service", "openvswitch": "neutron-openvswitch-agent.service"}
+# As the modules name them that start these units: unit in the role openvswitch, units in the role openstack_service.
+MARKS = {driver: marker_name(unit, {"openvswitch": units._PURPOSE}.get(driver, "")) for driver, unit in UNITS.items()}
 
 
 def play_of_deploy(name: str) -> dict[str, Any]:
@@ -57,6 +63,74 @@ def test_a_gateway_from_which_nothing_leads_outside_is_refused(tmp_path: Path) -
         True,
     ), told
     assert deploy_begins(tmp_path, "ovn", "--limit=compute-1", external="")[0] == 0
+
+
+FILES = ("/etc/glance/glance-api.conf", "/usr/lib/accentos/openstack/sitecustomize.py")
+# What Glance was last started with, by the kind of its storage.
+STARTED = {"files": FILES, "Ceph": (*FILES, "/etc/ceph/ceph.conf", "/etc/ceph/ceph.client.glance.keyring")}
+# The group storage, by the kind of storage that it stands for.
+GROUP: dict[str, dict[str, Any]] = {"files": {}, "Ceph": {"storage-1": HERE}}
+
+
+def cloud_begins(folder: Path, kind: str, *arguments: str, **site: Any) -> tuple[int, str]:
+    """Run the refusal of another kind of storage than KIND, where FOLDER has the marks; return code and output.
+
+    SITE are variables of the controller.
+    """
+    groups = {
+        "controller": {"hosts": {"controller-1": {**HERE, **site}}},
+        "compute": {"hosts": {"compute-1": HERE}},
+        "storage": {"hosts": GROUP[kind]},
+    }
+    files = write_play(folder, play_of_deploy("Kind of storage"), groups)
+    extra = json.dumps({"__openstack_service_marks": str(folder / "units")})
+    code, output = run_playbook(*files, f"--extra-vars={extra}", *arguments)
+    return code, re.sub(r"\s+", " ", output)
+
+
+def mark(folder: Path, unit: str, *inputs: str) -> None:
+    """Leave the mark that the module units leaves of a unit which was started with INPUTS."""
+    remember(folder / "units" / marker_name(unit, units._PURPOSE), dict.fromkeys(inputs, "0" * 64))
+
+
+@pytest.mark.parametrize(("before", "wanted"), [("files", "Ceph"), ("Ceph", "files")])
+def test_the_kind_of_storage_of_a_cloud_stays(tmp_path: Path, before: str, wanted: str) -> None:
+    mark(tmp_path, "glance-api.service", *STARTED[before])
+    code, told = cloud_begins(tmp_path, before)
+    assert code == 0, told
+    # Also when other hosts are deployed only, or other stages.
+    for argument in ("--check", "--limit=compute-1", "--tags=identity", "--skip-tags=storage"):
+        code, told = cloud_begins(tmp_path, wanted, argument)
+        assert (code, f"This cloud keeps images and disks of guests in {before}, as {tmp_path}" in told) == (2, True)
+        assert f"the site wants them in {wanted}" in told
+        assert "Put the group storage back as it was" in told
+    assert cloud_begins(tmp_path, "Ceph", "--limit=storage-1")[0] == (0 if before == "Ceph" else 2)
+
+
+def test_a_deployment_that_ended_before_there_could_be_images_is_gone_on_with(tmp_path: Path) -> None:
+    for kind in GROUP:
+        code, told = cloud_begins(tmp_path, kind)
+        assert (code, "WARNING" in told) == (0, False), told
+    # Ceph was there, and Glance had not run; then the group was emptied, and the deployment done with files.
+    mark(tmp_path, "ceph-mon@controller-1.service", "/etc/ceph/ceph.conf")
+    mark(tmp_path, "keystone.service", "/etc/keystone/keystone.conf")
+    assert [cloud_begins(tmp_path, kind)[0] for kind in GROUP] == [0, 0]
+    mark(tmp_path, "glance-api.service", *STARTED["files"])
+    assert cloud_begins(tmp_path, "files")[0] == 0
+    # Nobody knows what a damaged mark has said.
+    (tmp_path / "units" / marker_name("glance-api.service", units._PURPOSE)).write_text("")
+    assert [cloud_begins(tmp_path, kind)[0] for kind in GROUP] == [0, 0]
+
+
+def test_what_the_site_says_of_the_storage_counts_more_than_the_group(tmp_path: Path) -> None:
+    mark(tmp_path, "glance-api.service", *STARTED["files"])
+    assert cloud_begins(tmp_path, "Ceph", openstack_service_ceph=False)[0] == 0
+    assert cloud_begins(tmp_path, "files", openstack_service_ceph=True)[0] == 2
+
+
+def test_no_refusal_sends_a_cloud_to_another_kind_of_storage(tmp_path: Path) -> None:
+    told = storage_begins(tmp_path)[1]
+    assert "Only a cloud that is still to be made may do without" in told
 
 
 def storage_begins(folder: Path, *arguments: str, **rules: list[dict[str, Any]]) -> tuple[int, str]:
@@ -169,13 +243,25 @@ def test_options_that_are_templates_are_not_refused_for_what_is_known_later(tmp_
 
 def test_the_refusal_comes_before_anything_is_changed() -> None:
     names = [one["name"] for one in yaml.safe_load((ROOT / "playbooks/deploy.yml").read_text(encoding="utf-8"))]
-    assert names[:5] == ["Check", "Options of services", "Hosts that are fit", "Network driver", "Disk rules"]
+    first = ["Check", "Options of services", "Hosts that are fit", "Network driver", "Kind of storage", "Disk rules"]
+    assert names[:6] == first
     whole = [one["name"] for one in yaml.safe_load((ROOT / "playbooks/apply.yml").read_text(encoding="utf-8"))]
     assert whole[:4] == ["Check", "Basis", "Options of services", "Machines"]
 
 
 def test_the_marks_are_of_units_that_the_roles_start() -> None:
     roles = ROOT / "collections/ansible_collections/accentos/cloud/roles"
-    assert f"name: {MARKS['ovn']}\n" in (roles / "openvswitch/tasks/main.yml").read_text(encoding="utf-8")
+    assert f"name: {UNITS['ovn']}\n" in (roles / "openvswitch/tasks/main.yml").read_text(encoding="utf-8")
     services = (roles / "openstack_service/vars/main/neutron_openvswitch.yml").read_text(encoding="utf-8")
-    assert f"units: [{MARKS['openvswitch']}]\n" in services
+    assert f"units: [{UNITS['openvswitch']}]\n" in services
+
+
+@pytest.mark.parametrize("kind", STARTED)
+def test_glance_is_started_with_the_files_that_tell_its_storage(kind: str) -> None:
+    (unit,) = [
+        one
+        for one in plan("controller-1", openstack_service_ceph=kind == "Ceph")["units"]
+        if one["name"] == "glance-api.service"
+    ]
+    assert set(STARTED[kind]) <= set(unit["inputs"])
+    assert ("/etc/ceph/ceph.client.glance.keyring" in unit["inputs"]) == (kind == "Ceph")

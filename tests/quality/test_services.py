@@ -244,3 +244,23 @@ def test_a_back_end_on_disks_needs_the_device_mapper_of_its_hosts_alone() -> Non
     assert needed("controller-1", **back_ends) == ["tun"]
     assert needed("controller-2", **back_ends) == ["tun", "device_mapper", "iscsi_target"]
     assert needed("compute-1", **back_ends) == ["tun", "iscsi"]
+
+
+@pytest.mark.parametrize(
+    ("ceph", "options", "expected"),
+    [
+        (True, {}, "rbd"),
+        (False, {}, "default"),
+        (True, {"nova.conf": None}, "default"),
+        (True, {"nova.conf": "qcow2"}, "qcow2"),
+        (False, {"nova.conf": "rbd"}, "rbd"),
+        # Nova reads this file later.
+        (True, {"nova-compute.conf": "flat"}, "flat"),
+    ],
+)
+def test_where_nova_has_disks_of_guests_is_what_its_files_say(
+    ceph: bool, options: dict[str, str | None], expected: str
+) -> None:
+    files = {f"/etc/nova/{name}": {"libvirt": {"images_type": value}} for name, value in options.items()}
+    given = {"openstack_service_ceph": ceph, "openstack_service_overrides": {"nova": files}}
+    assert plan("compute-1", "__openstack_service_images_type", services=["nova"], **given) == expected

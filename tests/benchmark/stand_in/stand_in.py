@@ -102,7 +102,7 @@ FIRST: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
         "stdout": "".join(f"Setting up package-{number} (2025.1-1) and its files ...\n" for number in range(APT_LINES)),
         "stderr": "",
     },
-    # The one file that is asked for marks a cloud of the other driver of networks, which is no host of this site.
+    # Files that are asked for mark a cloud with images or of the other driver of networks, and there is none.
     "ansible.builtin.stat": lambda _given: {"changed": False, "stat": {"exists": False}},
 }
 _NOTHING = {

@@ -44,7 +44,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.cloud_trial import 
 
 # Everything that the checks make is in this project, belongs to this user or has this name.
 NAME = "accentos-checks"
-# A project of that name with another description is somebody else's.
+# What is in no such project has this description: with another one it is somebody else's.
 MARK = "Made by AccentOS to check the cloud. The next check removes it with all that is in it."
 _GUESTS = ("accentos-check-1", "accentos-check-2")
 _PINGS = 5
@@ -170,12 +170,13 @@ class Project:
         get, remove = self._admin.get, self._admin.remove
         count = sum(remove_keys(self._admin, user["id"]) for user in users)
         for flavor in get("compute", "/flavors/detail", is_public="None")["flavors"]:
-            if flavor["name"] == NAME:
+            if flavor["name"] == NAME and flavor.get("description") == MARK:
                 remove("compute", f"/flavors/{flavor['id']}")
                 count += 1
         for network in get("network", "/networks", name=NAME)["networks"]:
-            remove("network", f"/networks/{network['id']}")
-            count += 1
+            if network.get("description") == MARK:
+                remove("network", f"/networks/{network['id']}")
+                count += 1
         return count
 
 
@@ -334,7 +335,7 @@ class Checks:
         """Make a network, its way out and a group of rules that lets ping and SSH in."""
         ask, made = self._user.ask, self._made
         with told("network"):
-            outside = provide_external_network(self._admin, NAME, self._options)
+            outside = provide_external_network(self._admin, NAME, MARK, self._options)
             body: dict[str, Any] = {"name": NAME}
             made.network = ask("network", "POST", "/networks", {"network": body})["network"]["id"]
             body = {"network_id": made.network, "ip_version": 4, "cidr": self._options["cidr"], "name": NAME}
@@ -357,7 +358,7 @@ class Checks:
         ask, made = self._user.ask, self._made
         with told("compute"):
             flavor = {"name": NAME, "ram": self._options["memory_mib"], "vcpus": 1, "disk": 1}
-            flavor["os-flavor-access:is_public"] = False
+            flavor |= {"os-flavor-access:is_public": False, "description": MARK}
             number = self._admin.ask("compute", "POST", "/flavors", {"flavor": flavor})["flavor"]["id"]
             access = {"addTenantAccess": {"tenant": self._user.project_id}}
             self._admin.ask("compute", "POST", f"/flavors/{number}/action", access)

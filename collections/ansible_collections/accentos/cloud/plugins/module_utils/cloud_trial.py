@@ -28,21 +28,24 @@ TRIAL_OPTIONS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def provide_external_network(admin: Cloud, name: str, options: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def provide_external_network(
+    admin: Cloud, name: str, mark: str, options: Mapping[str, Any]
+) -> Mapping[str, Any] | None:
     """Return the external network to use, None if there is none; where the options describe one, it is made as NAME.
 
-    Raises CloudError and CheckFailedError.
+    MARK is the description of one that is made, by which it is known later. Raises CloudError and CheckFailedError.
     """
     found = admin.get("network", "/networks", **{"router:external": True})["networks"]
-    return external_network(found, options["external_network"]) or _make(admin, name, options["external"])
+    return external_network(found, options["external_network"]) or _make(admin, name, mark, options["external"])
 
 
-def _make(admin: Cloud, name: str, wanted: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+def _make(admin: Cloud, name: str, mark: str, wanted: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     """Make an external network if one is WANTED, and return it. Raises CloudError."""
     if not wanted:
         return None
     body = {
         "name": name,
+        "description": mark,
         "router:external": True,
         "provider:network_type": "flat",
         "provider:physical_network": wanted["physical_network"],

@@ -153,7 +153,7 @@ class TempestCloud:
 
     def _networks(self, own: Cloud) -> dict[str, Any]:
         """Return the external network to use; one is made where there is none and the options describe one."""
-        outside = provide_external_network(own, NAME, self._options)
+        outside = provide_external_network(own, NAME, MARK, self._options)
         return {"public_network_id": outside["id"], "floating_network_name": outside["name"]} if outside else {}
 
 

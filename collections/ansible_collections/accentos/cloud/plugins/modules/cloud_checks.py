@@ -15,9 +15,10 @@ description:
     guests on different computes, a floating address, a volume. Looks at them from outside, moves a guest, and removes
     everything.
   - Each check gives a row of a table. A check that fails does not end the module; those that need it are left out.
+    What cannot be removed at the end fails the last row.
   - >-
-    Whatever a run that was killed left behind is removed by the next one. Only one runs at a time on the host; another
-    one is waited for, for at most half an hour.
+    Whatever a run that was killed left behind is removed by the next one, and nothing that others made, whatever its
+    name. Only one runs at a time on the host; another one is waited for, for at most half an hour.
   - >-
     The host that it runs on needs C(python3-openstacksdk), C(openssh-client) and C(iputils-ping), and an address in
     the external network. The image must be one of the role guest_image, which says on its console what happens to it.
@@ -88,7 +89,7 @@ from typing import Any, NoReturn
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.accentos.cloud.plugins.module_utils.cloud_api import Cloud, CloudError
 from ansible_collections.accentos.cloud.plugins.module_utils.cloud_check_steps import Checks, Project, services
-from ansible_collections.accentos.cloud.plugins.module_utils.cloud_checks import Check, Row, run
+from ansible_collections.accentos.cloud.plugins.module_utils.cloud_checks import FAILED, OK, Check, Row, run
 from ansible_collections.accentos.cloud.plugins.module_utils.cloud_guests import GuestError, Keys
 from ansible_collections.accentos.cloud.plugins.module_utils.cloud_login import LOGIN_OPTIONS
 from ansible_collections.accentos.cloud.plugins.module_utils.cloud_trial import TRIAL_OPTIONS
@@ -96,6 +97,10 @@ from ansible_collections.accentos.cloud.plugins.module_utils.process_locks impor
 
 # Longer than checks take, if each thing that they wait for comes late.
 _OTHER_RUN = 1800
+_LEFT = (
+    "See whether the service runs and what it logged; the next run removes what is left first. Guests of a compute "
+    "that died can be removed once nova takes it for down."
+)
 
 
 def check_all(module: Speaker, options: dict[str, Any]) -> tuple[int, list[Row]]:
@@ -115,9 +120,19 @@ def check_all(module: Speaker, options: dict[str, Any]) -> tuple[int, list[Row]]
             rows = run(Checks(admin, user, keys, options).listed(), time.monotonic)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-            start = time.monotonic()
-            project.remove()
-    return leftovers, [*rows, Row("cleaning up", "ok", round(time.monotonic() - start, 1), "nothing is left")]
+            cleaned = clean_up(project)
+    return leftovers, [*rows, cleaned]
+
+
+def clean_up(project: Project) -> Row:
+    """Remove what the checks made, and return the row of that: what stays must not hide what the checks found."""
+    start = time.monotonic()
+    result, detail, remedy = OK, "nothing is left", ""
+    try:
+        project.remove()
+    except CloudError as error:
+        result, detail, remedy = FAILED, f"Something is left: {error}.", _LEFT
+    return Row("cleaning up", result, round(time.monotonic() - start, 1), detail, remedy)
 
 
 def look_only(options: dict[str, Any]) -> list[Row]:

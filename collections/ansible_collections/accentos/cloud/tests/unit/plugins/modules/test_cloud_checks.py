@@ -13,6 +13,7 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.accentos.cloud.plugins.module_utils import cloud_api, cloud_check_steps
 from ansible_collections.accentos.cloud.plugins.module_utils.cloud_check_steps import MARK, NAME
+from ansible_collections.accentos.cloud.plugins.module_utils.cloud_checks import Row
 from ansible_collections.accentos.cloud.plugins.module_utils.cloud_guests import GuestError
 from ansible_collections.accentos.cloud.plugins.modules import cloud_checks
 
@@ -162,9 +163,11 @@ def test_what_a_killed_run_left_is_removed_and_nothing_else(
         cloud.add(collection, name=NAME, project_id=project)
     cloud.add("servers", name="theirs", project_id="other")
     cloud.add("flavors", name="theirs")
+    cloud.add("flavors", name=NAME, description=MARK)
+    cloud.add("networks", name=NAME, description=MARK, project_id="admin")
     cloud.add("os-keypairs", name=NAME)
     result = run(cloud, capsys, _ansible_check_mode=False)
-    assert (result["changed"], result["leftovers"]) == (True, 8)
+    assert (result["changed"], result["leftovers"]) == (True, 10)
     assert cloud.left() == {"servers": ["theirs"], "flavors": ["theirs"]}
 
 
@@ -270,7 +273,54 @@ def test_what_cannot_be_removed_and_who_cannot_log_in_is_told(
     assert "cannot be read" in details(run(cloud, capsys, image=str(tmp_path / "none")))["image"]
     assert run(cloud, capsys, external_network="none")["checks"][2]["result"] == "failed"
     cloud.stuck = {"servers"}
+    project = cloud.add("projects", name=NAME, description=MARK)["id"]
+    cloud.add("servers", name="stuck", project_id=project, placing=0, **{"OS-EXT-SRV-ATTR:host": "compute-1"})
     assert "did not remove /servers/" in run(cloud, capsys)["msg"]
+
+
+def test_what_stays_does_not_hide_what_the_checks_found(
+    cloud: WholeCloud, capsys: pytest.CaptureFixture[str], programs: Path
+) -> None:
+    write(programs / "ssh", "#!/bin/sh\necho no route; exit 255\n")
+    cloud.stuck = {"servers"}
+    result = run(cloud, capsys)
+    assert {name for name, said in results(result).items() if said == "failed"} == {"ssh", "cleaning up"}
+    assert "did not remove /servers/" in details(result)["cleaning up"]
+    assert next(row["remedy"] for row in result["checks"] if row["check"] == "cleaning up").startswith("See whether")
+    # The next run begins with it.
+    cloud.stuck = set()
+    write(programs / "ssh", SSH)
+    result = run(cloud, capsys)
+    assert (result["changed"], set(results(result).values()), cloud.left()) == (True, {"ok"}, {})
+
+
+def test_a_run_that_cannot_begin_and_not_clean_up_tells_why_it_did_not_begin(
+    cloud: WholeCloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cloud.fail = {("POST", "users"): 400, ("DELETE", "projects"): 403}
+    assert "refuses POST /users" in run(cloud, capsys)["msg"]
+
+
+def test_things_of_others_that_have_the_name_of_the_checks_stay(
+    cloud: WholeCloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cloud.add("networks", name=NAME, description="Mine", project_id="other", **{"router:external": False})
+    cloud.add("networks", name=NAME, project_id="other", **{"router:external": True})
+    cloud.add("flavors", name=NAME)
+    theirs = cloud.left()
+    assert (run(cloud, capsys)["leftovers"], cloud.left()) == (0, theirs)
+
+
+def test_what_a_killed_run_left_outside_of_its_project_is_removed(
+    cloud: WholeCloud, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run that is killed is one of this module, so its things have the marks that it makes."""
+    with monkeypatch.context() as killed:
+        killed.setattr(cloud_checks, "clean_up", lambda _project: Row("cleaning up", "failed", 0, "killed"))
+        run(cloud, capsys)
+    assert {"flavors", "networks", "projects", "users"} <= set(cloud.left())
+    assert run(cloud, capsys)["changed"] is True
+    assert cloud.left() == {}
 
 
 def test_a_host_without_programs_is_told(cloud: WholeCloud, capsys: pytest.CaptureFixture[str], programs: Path) -> None:
