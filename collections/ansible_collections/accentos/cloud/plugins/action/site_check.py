@@ -9,6 +9,7 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible_collections.accentos.cloud.plugins.plugin_utils.run_scope import refuse_limit, refuse_site
 from ansible_collections.accentos.cloud.plugins.plugin_utils.site_check import (
     CheckError,
     check_site,
@@ -36,6 +37,13 @@ def inventory_folder(task_vars: dict[str, Any]) -> str:
     return str(sites[0] if sites else task_vars.get("inventory_dir") or "")
 
 
+def refused_hosts(in_site: list[str], in_run: list[str], task_vars: dict[str, Any]) -> str:
+    """Say which hosts a playbook needs that the site or this run does not have; empty for none."""
+    groups = task_vars.get("groups", {})
+    run = task_vars.get("ansible_play_hosts_all", ())
+    return refuse_site([*in_site, *in_run], groups) or refuse_limit(in_run, groups, run)
+
+
 class ActionModule(ActionBase):
     """Checks the site folder on the controller; no connection to a host is made."""
 
@@ -47,7 +55,9 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Run the check and return findings, hosts and values; failed when there are findings."""
         super().run(tmp, task_vars)
-        _validation, arguments = self.validate_argument_spec({"path": {"type": "path"}})
+        names = {"type": "list", "elements": "str", "default": []}
+        spec = {"path": {"type": "path"}, "site_hosts": names, "run_hosts": names}
+        _validation, arguments = self.validate_argument_spec(spec)
         folder, beside = arguments["path"], []
         if not folder:
             # A path is given where the inventory in use is a copy of the site's, so nothing else is beside it then.
@@ -68,4 +78,6 @@ class ActionModule(ActionBase):
         }
         if outcome.findings:
             result.update(failed=True, msg=failure_message(folder, outcome))
+        elif refused := refused_hosts(arguments["site_hosts"], arguments["run_hosts"], task_vars or {}):
+            result.update(failed=True, msg=refused)
         return result

@@ -16,7 +16,8 @@ description:
   - A failure is shown at once with its place, its cause and what to do about it. A module can say what to do
     in the field C(remedy) of its result.
   - The end shows the time of each stage, the counts of each host, the outcome and the next step.
-    The play variable C(stages_next_step) holds the text of the next step; it is shown as it is, after success.
+    The play variable C(stages_next_step) holds the text of the next step; it is shown as it is, after success. Of
+    several plays the last one counts of which a task ran, so that a run that did nothing of it does not lead on.
   - A playbook with a play of which the variable C(stages_whole) is true is refused with C(--start-at-task), C(--step)
     and C(--skip-tags always), by which tasks are skipped that refuse what must not be done. With the variable
     C(stages_check_only) it is refused without check mode. The run ends before its first play, with code 5.
@@ -120,14 +121,13 @@ from ansible.template import Templar
 from ansible.utils.fqcn import add_internal_fqcns
 from ansible_collections.accentos.cloud.plugins.plugin_utils import plan_basis, run_changes, site_plan
 from ansible_collections.accentos.cloud.plugins.plugin_utils import stage_report as report
+from ansible_collections.accentos.cloud.plugins.plugin_utils.run_scope import REFUSED_CODE
 from ansible_collections.accentos.cloud.plugins.plugin_utils.secret_store import SecretStoreError, open_store
 
 CLEAR_LINE = "\r\x1b[K"
 REDRAW_SECONDS = 0.1
 TICK_SECONDS = 0.25
 STDOUT_FD = 1
-# That of Ansible itself for options that cannot be.
-REFUSED_CODE = 5
 # Levels of -v from which on tasks, their paths, and results are shown.
 TASKS = 1
 PATHS = 2
@@ -438,6 +438,7 @@ class CallbackModule(CallbackBase):
         self._signalled = False
         self._playbooks = 0
         self._next_step = ""
+        self._step_of_play = ""
         self._stages: list[report.StageRecord] = []
         self._stage_of_play: dict[str, report.StageRecord] = {}
         self._hosts: dict[str, report.HostRecord] = {}
@@ -719,9 +720,6 @@ class CallbackModule(CallbackBase):
                 self._stages.append(stages[name])
             self._stage_of_play[play._uuid] = stages[name]
             planned.add(name)
-            next_step = play.get_vars().get("stages_next_step")
-            if isinstance(next_step, str) and next_step.strip():
-                self._next_step = next_step
         file_name = Path(str(playbook._file_name or "")).name or "playbook"
         lines = report.title_lines(file_name, len(plays), len(planned), bool(context.CLIARGS.get("check")))
         self._say(lines)
@@ -809,6 +807,8 @@ class CallbackModule(CallbackBase):
             if not self._live:
                 self._say([report.stage_start_line(stage, len(self._stages))])
         self._play = play
+        next_step = play.get_vars().get("stages_next_step")
+        self._step_of_play = next_step if isinstance(next_step, str) and next_step.strip() else ""
         self._batch += 1
         self._current = None
         variables = play.get_variable_manager().get_vars(play=play)
@@ -855,6 +855,7 @@ class CallbackModule(CallbackBase):
         if self._stage is None:
             return
         key = (self._batch, task._uuid)
+        self._next_step = self._step_of_play or self._next_step
         if self._live:
             self._live.pause(False)
         if not self._is_free():

@@ -22,6 +22,20 @@ options:
       - Without it, the folder of the inventory in use is checked, and with it the other inventories in use, whose
         variables take the place of the site's. What programs and plug-ins say there is not known, and not checked.
     type: path
+  site_hosts:
+    description:
+      - What must stand for a host of the site, each on its own. That is a group, the first host of one, such as
+        V(controller[0]), the name of a host, or several of these with colons between.
+    type: list
+    elements: str
+    default: []
+  run_hosts:
+    description:
+      - The same, for what must stand for a host of this run. What C(--limit) leaves out counts for the site and not for
+        the run. The hosts of the run are those of the play, which has to be one on all hosts.
+    type: list
+    elements: str
+    default: []
 extends_documentation_fragment: [accentos.cloud.control_node]
 requirements:
   - jsonschema (Python library, on the controller)
@@ -30,6 +44,11 @@ requirements:
 EXAMPLES = r"""
 - name: Check the site in use
   accentos.cloud.site_check:
+  run_once: true
+
+- name: Check the site in use, for work that is done from the first controller
+  accentos.cloud.site_check:
+    run_hosts: ["controller[0]"]
   run_once: true
 
 - name: Check another site

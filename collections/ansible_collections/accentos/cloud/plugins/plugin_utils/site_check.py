@@ -25,6 +25,7 @@ from ansible_collections.accentos.cloud.plugins.plugin_utils.site_files import (
     read_variable_name,
 )
 from ansible_collections.accentos.cloud.plugins.plugin_utils.site_finding import Finding, Place, printable, report
+from ansible_collections.accentos.cloud.plugins.plugin_utils.site_group_rules import find_even_controllers
 from ansible_collections.accentos.cloud.plugins.plugin_utils.site_inventory import (
     BUILT_IN_GROUPS,
     HOSTS_FILE,
@@ -208,6 +209,10 @@ class _SiteChecker:
                     self._check_source(kind, source)
         self._find_missing()
         self._find_conflicts()
+        if readable:
+            controllers = hosts_below(self.inventory, "controller")
+            place = self.inventory.group_places.get("controller", Place(HOSTS_FILE, 1, 1))
+            self.findings += find_even_controllers(controllers, place)
 
     def check_beside(self, sources: Iterable[Path]) -> None:
         """Add what is wrong with the inventories that the run has besides the site."""

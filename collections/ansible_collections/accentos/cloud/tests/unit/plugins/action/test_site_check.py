@@ -52,7 +52,7 @@ def run_task(folder: Path, *options: str) -> dict[str, Any]:
     return found
 
 
-def run_here(task_vars: dict[str, Any], **options: str) -> dict[str, Any]:
+def run_here(task_vars: dict[str, Any], **options: Any) -> dict[str, Any]:
     """Run the action in this process."""
     task = Task()
     task.args = options
@@ -67,7 +67,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_good_site_of_the_inventory_in_use(folder: Path) -> None:
-    expected = {"changed": False, "path": str(folder), "findings": [], "hosts": 5, "values": 47}
+    expected = {"changed": False, "path": str(folder), "findings": [], "hosts": 6, "values": 48}
     assert run_task(folder) == expected
     assert run_task(folder, "--check") == expected
 
@@ -89,7 +89,7 @@ def test_mistakes_fail_the_task_and_are_all_in_the_message(folder: Path) -> None
             "suggestion": "",
         }
     ]
-    assert (result["hosts"], result["values"], result["changed"]) == (5, 47, False)
+    assert (result["hosts"], result["values"], result["changed"]) == (6, 48, False)
     assert result["msg"].splitlines()[1:] == [
         f"{SITE}:11:11: site_networks.tunnel.vlan: is too small, found 0; expected a whole number from 1 to 4094",
         "Nothing was changed. Correct these lines, then run the same command again.",
@@ -98,10 +98,10 @@ def test_mistakes_fail_the_task_and_are_all_in_the_message(folder: Path) -> None
 
 def test_results(folder: Path) -> None:
     good = run_here({"inventory_dir": str(folder)})
-    assert good == {"changed": False, "path": str(folder), "findings": [], "hosts": 5, "values": 47}
+    assert good == {"changed": False, "path": str(folder), "findings": [], "hosts": 6, "values": 48}
     (folder / SITE).unlink()
     bad = run_here({"inventory_dir": "/nowhere"}, path=str(folder))
-    assert (bad["failed"], len(bad["findings"]), bad["hosts"]) == (True, 5, 5)
+    assert (bad["failed"], len(bad["findings"]), bad["hosts"]) == (True, 5, 6)
     assert "group_vars/all/site.yml:1:1: site_name: is missing" in bad["msg"]
 
 
@@ -115,6 +115,20 @@ def test_without_a_folder_or_without_jsonschema_it_says_what_to_do(
     monkeypatch.setattr(site_schema, "HAS_JSONSCHEMA", False)
     with pytest.raises(AnsibleActionFail, match="Install it for the Python that runs Ansible: pip install jsonschema"):
         run_here({}, path=str(folder))
+
+
+def test_a_good_site_without_the_hosts_that_a_playbook_needs_is_refused(folder: Path) -> None:
+    known = {"inventory_dir": str(folder), "groups": {"all": ["a", "b"], "controller": ["a"], "compute": ["b"]}}
+    needed = {"site_hosts": ["controller"], "run_hosts": ["controller[0]", "b"]}
+    assert "failed" not in run_here({**known, "ansible_play_hosts_all": ["a", "b"]}, **needed)
+    told = run_here({**known, "ansible_play_hosts_all": ["b"]}, **needed)
+    assert told["failed"] is True
+    assert told["msg"].startswith("This playbook needs a (controller[0]), and the limit of this run leaves it out.")
+    told = run_here({**known, "ansible_play_hosts_all": ["a", "b"]}, site_hosts=["storage"])
+    assert told["msg"].startswith("This playbook needs a host in storage, and the site has none.")
+    # A mistake in the site may be why a group has no host.
+    (folder / SITE).unlink()
+    assert "site_name: is missing" in run_here({**known, "ansible_play_hosts_all": ["b"]}, **needed)["msg"]
 
 
 def test_an_unknown_option_is_refused(folder: Path) -> None:

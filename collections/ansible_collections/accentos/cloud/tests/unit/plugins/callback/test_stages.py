@@ -31,6 +31,7 @@ from ansible.vars.manager import VariableManager
 from ansible_collections.accentos.cloud.plugins.callback import stages
 from ansible_collections.accentos.cloud.plugins.plugin_utils import site_plan
 from ansible_collections.accentos.cloud.plugins.plugin_utils import stage_report as report
+from ansible_collections.accentos.cloud.plugins.plugin_utils.run_scope import REFUSED_CODE
 from ansible_collections.accentos.cloud.plugins.plugin_utils.secret_store import SecretStore
 from ansible_collections.accentos.cloud.tests.unit.plugins.plugin_utils.site_samples import SITE, write_site
 
@@ -198,6 +199,21 @@ TWO_STAGES = """
 """
 
 
+THREE_STEPS = """
+- {name: All, hosts: all, gather_facts: false, tasks: [{debug: {msg: x}, tags: [always]}]}
+- name: First
+  hosts: all
+  gather_facts: false
+  vars: {stages_next_step: first}
+  tasks: [{debug: {msg: x}, tags: [early]}]
+- name: Second
+  hosts: db
+  gather_facts: false
+  vars: {stages_next_step: second}
+  tasks: [{debug: {msg: x}, tags: [late]}]
+"""
+
+
 class TestSuccess:
     def test_quiet_output(self, run: Runner) -> None:
         (run.folder / "more.yml").write_text("- {name: included, debug: {msg: x}}\n")
@@ -229,6 +245,17 @@ class TestSuccess:
         assert lines[-2:] == ["Done: 4 changes on 3 hosts, 0:00.", "Next: make verify {{ site }}"]
         assert "\x1b" not in "".join(lines)
         assert "Slowest" not in "".join(lines)
+
+    @pytest.mark.parametrize(
+        ("subset", "tags", "step"),
+        [("db1", "all", "second"), ("web2", "all", "first"), ("all", "early", "first"), ("web1", "late", "")],
+    )
+    def test_the_next_step_is_that_of_the_last_play_of_which_a_task_ran(
+        self, run: Runner, subset: str, tags: str, step: str
+    ) -> None:
+        lines = run(THREE_STEPS, arguments={"subset": subset, "tags": (tags,)}).splitlines()
+        assert run.code == 0
+        assert [line for line in lines if line.startswith("Next: ")] == ([f"Next: {step}"] if step else [])
 
     def test_summary_for_machines(self, run: Runner) -> None:
         (run.folder / "more.yml").write_text("- {name: included, debug: {msg: x}}\n")
@@ -879,7 +906,13 @@ class TestTrouble:
     def test_a_play_that_no_playbook_announced(self, run: Runner) -> None:
         manager = SimpleNamespace(get_vars=lambda play: {})
         play = SimpleNamespace(
-            _uuid="u", name="", hosts=None, strategy="linear", get_variable_manager=lambda: manager, compile=list
+            _uuid="u",
+            name="",
+            hosts=None,
+            strategy="linear",
+            get_vars=dict,
+            get_variable_manager=lambda: manager,
+            compile=list,
         )
         callback = run.plugin()
         callback.v2_playbook_on_play_start(play)
@@ -958,7 +991,7 @@ def test_a_playbook_that_says_so_does_not_begin_with_options_that_skip_what_refu
     if words:
         with pytest.raises(SystemExit) as caught:
             run(WHOLE.format(mark), arguments=arguments)
-        assert caught.value.code == stages.REFUSED_CODE
+        assert caught.value.code == REFUSED_CODE
         run.callback._abandon()
         out = run.output()
         assert f"Nothing was touched. {words}" in out

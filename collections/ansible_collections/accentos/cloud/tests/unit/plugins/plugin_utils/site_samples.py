@@ -46,6 +46,8 @@ storage:
 monitoring:
   hosts:
     deploy-1:
+all:
+  children: {controller: {hosts: {controller-3: {host_addresses: {management: 10.1.0.13}}}}}
 """,
     SITE: """\
 ---

@@ -649,7 +649,7 @@ def test_main_says_that_all_is_well(tmp_path: Path, capsys: pytest.CaptureFixtur
     write_site(tmp_path, {CONTROLLER: None})
     assert main([f"{tmp_path}/"]) == 0
     out, err = capsys.readouterr()
-    assert re.fullmatch(re.escape(str(tmp_path)) + r": 5 hosts, 47 values checked, no mistakes \(\d\.\d\d s\)\n", out)
+    assert re.fullmatch(re.escape(str(tmp_path)) + r": 6 hosts, 48 values checked, no mistakes \(\d\.\d\d s\)\n", out)
     assert err == ""
 
 

@@ -1061,6 +1061,14 @@ MISTAKES: dict[str, tuple[str, str, str, int, str, list[str]]] = {
         "controller.hosts.controller-1",
         ["twice, first in line 8"],
     ),
+    "two controllers": (
+        HOSTS,
+        "{controller: {hosts: {controller-3: {host_addresses: {management: 10.1.0.13}}}}}",
+        "{monitoring: }",
+        6,
+        "controller",
+        ["has 2 hosts", "no more hosts than one of 1", "an odd number of controllers: 1 or 3"],
+    ),
     "host in no group": (
         HOSTS,
         "storage:\n  hosts:\n    storage-1:",
@@ -1395,7 +1403,7 @@ FOUND_IN_HOSTS = {
 def test_the_good_site_is_good(tmp_path: Path) -> None:
     outcome = check(tmp_path)
     assert lines(outcome) == []
-    assert (outcome.hosts, outcome.values) == (5, 56)
+    assert (outcome.hosts, outcome.values) == (6, 57)
 
 
 # Files that are no variation of a good one.
