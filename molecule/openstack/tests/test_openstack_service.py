@@ -5,8 +5,12 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
+import subprocess
+from pathlib import Path
 
 import pytest
+from ansible_collections.accentos.cloud.plugins.plugin_utils.secret_store import SecretStore
 from testinfra.host import Host
 
 from .administrator import Administrator
@@ -69,6 +73,26 @@ finally:
     cloud.orchestration.wait_for_delete(stack, wait=120)
 after = len(list(cloud.network.networks(name=name)))
 print(json.dumps({"status": made.status, "name": name, "networks": networks, "after": after}))
+"""
+# Takes passwords by user over standard input. Prints the answers to eleven wrong ones of each and then to the right.
+LOGINS = """
+import json, ssl, sys, urllib.error, urllib.request
+
+context = ssl.create_default_context(cafile="/etc/accentos/pki/ca.crt")
+
+def log_in(name, password):
+    user = {"name": name, "domain": {"name": "Default"}, "password": password}
+    body = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}}}
+    request = urllib.request.Request(
+        sys.argv[1] + "/auth/tokens", json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    try:
+        return urllib.request.urlopen(request, context=context).status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+right = json.load(sys.stdin)
+print(json.dumps({name: [log_in(name, word) for word in ["wrong"] * 11 + [right[name]]] for name in right}))
 """
 PYTHON_PATH = "/usr/lib/accentos/openstack"
 # Has two TLS connections in one thread, breaks one, and prints how looks into the other end, on which nothing comes.
@@ -168,6 +192,15 @@ def test_an_api_speaks_tls_only_and_nothing_old(host: Host, port: int) -> None:
 def test_the_load_balancer_answers_for_the_identity_service(host: Host) -> None:
     found = json.loads(host.check_output(f"curl --silent --cacert /etc/accentos/pki/ca.crt https://{API}:5000/v3"))
     assert found["version"]["links"][0]["href"] == f"https://{API}:5000/v3/"
+
+
+def test_wrong_passwords_lock_out_neither_the_administrator_nor_a_service(host: Host) -> None:
+    secrets = SecretStore(Path(host.backend.ssh_config).parent).read()
+    right = {"admin": secrets["keystone_admin_password"], "nova": secrets["nova_identity_password"]}
+    program = f"python3 -c {shlex.quote(LOGINS)} https://{API}:5000/v3"
+    ssh = ["ssh", "-F", host.backend.ssh_config, "controller-1", program]
+    done = subprocess.run(ssh, input=json.dumps(right), capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == dict.fromkeys(right, [401] * 11 + [201])
 
 
 def test_files_with_secrets_are_closed(host: Host) -> None:

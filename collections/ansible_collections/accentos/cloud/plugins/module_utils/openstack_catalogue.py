@@ -13,6 +13,8 @@ from typing import Any
 
 # In the order in which they are made; later kinds refer to earlier ones.
 KINDS = ("region", "domain", "project", "role", "service", "endpoint", "user", "assignment")
+# The identity service's own name for it: no number of wrong passwords locks the user out.
+LOCKOUT_EXEMPTION = "ignore_lockout_failure_attempts"
 
 Key = tuple[str, ...]
 State = Mapping[str, Mapping[Key, Mapping[str, Any]]]
@@ -52,7 +54,7 @@ class Step:
 
 def _shown(key: str, value: Any, *, old: bool) -> str:
     if key == "password":
-        return "another one" if old else "the wanted one"
+        return ("not known" if value is None else "another one") if old else "the wanted one"
     return str(value)
 
 
@@ -93,11 +95,10 @@ def wanted_state(wanted: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str,
             add("endpoint", (service["region"], kind, interface), {"url": url, "enabled": True})
     for user in wanted["users"]:
         owner = (user["domain"], user["name"])
-        add(
-            "user",
-            owner,
-            {"description": user["description"], "enabled": True, "password": user["password"]},
-        )
+        values = {"description": user["description"], "enabled": True, "password": user["password"]}
+        if user[LOCKOUT_EXEMPTION] is not None:
+            values[LOCKOUT_EXEMPTION] = user[LOCKOUT_EXEMPTION]
+        add("user", owner, values)
         for grant in user["grants"]:
             add("assignment", (*owner, grant["role"], *_scope(grant)), {})
     return state
@@ -115,7 +116,8 @@ def _scope(grant: Mapping[str, Any]) -> Key:
 def plan(wanted: State, found: State) -> list[Step]:
     """Return the steps from what is found to what is wanted.
 
-    What nobody asked for is left alone. The value of ``password`` in ``found`` is whether the wanted one works.
+    What nobody asked for is left alone. The value of ``password`` in ``found`` is whether the wanted one works, None if
+    nobody knows.
     """
     return [step for kind in KINDS for step in _plan_kind(kind, wanted[kind], found[kind])]
 

@@ -3,17 +3,27 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.accentos.cloud.plugins.module_utils.cloud_login import Login, MissingLibraryError
 from ansible_collections.accentos.cloud.plugins.module_utils.openstack_catalogue import (
+    LOCKOUT_EXEMPTION,
     CatalogueError,
     Key,
     State,
     Step,
     UnknownCatalogueError,
 )
+
+
+def _attributes(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return properties of an object as openstacksdk names them."""
+    found = {("is_enabled" if name == "enabled" else name): value for name, value in values.items()}
+    # Options that are not named stay as they are.
+    options = {name: found.pop(name) for name in (LOCKOUT_EXEMPTION,) if name in found}
+    return {**found, "options": options} if options else found
 
 
 class Identity:
@@ -100,9 +110,14 @@ class Identity:
             "description",
             "is_enabled",
         )
+        for domain, name, one in users.values():
+            state["user"][domain, name][LOCKOUT_EXEMPTION] = (one.options or {}).get(LOCKOUT_EXEMPTION) is True
         for key, values in wanted["user"].items():
             if key in state["user"]:
-                state["user"][key]["password"] = self._works(key, values["password"])
+                user = state["user"][key]
+                works = self._works(key, values["password"])
+                # Who is locked out or disabled is refused just like one who has another password.
+                user["password"] = works if works or (user["enabled"] and user[LOCKOUT_EXEMPTION]) else None
         grants = [self._assignment(one, users, roles, projects, domains) for one in api.role_assignments()]
         state["assignment"] = {key: {} for key in grants if key}
         return state
@@ -150,14 +165,27 @@ class Identity:
 
     def apply(self, step: Step) -> None:
         """Do one step. Raises CatalogueError."""
-        values = {("is_enabled" if name == "enabled" else name): value for name, value in step.values.items()}
         try:
             if step.verb == "update":
-                getattr(self._api, f"update_{step.kind}")(self._ids[step.kind, step.key], **values)
+                self._update(step)
             else:
-                self._create(step.kind, step.key, values)
+                self._create(step.kind, step.key, _attributes(step.values))
         except self._errors as error:
             raise self._explain(f"{step.verb} the {step.kind} {' / '.join(step.key)}", error) from error
+
+    def _update(self, step: Step) -> None:
+        values = dict(step.values)
+        change = functools.partial(getattr(self._api, f"update_{step.kind}"), self._ids[step.kind, step.key])
+        # A disabled user gets the password in the same request: none may work again with one that is to go.
+        if "password" in values and step.before["password"] is None and "enabled" not in values:
+            # The service ends a lockout whenever it writes a user who is enabled, and then a login tells the truth. To
+            # set the password that the user has would take all tokens of a service that runs.
+            password = values.pop("password")
+            change(**_attributes({**values, "enabled": True}))
+            if self._works(step.key, password):
+                return
+            values = {"password": password}
+        change(**_attributes(values))
 
     def _create(self, kind: str, key: Key, values: dict[str, Any]) -> None:
         api = self._api

@@ -12,6 +12,8 @@ short_description: Let the identity service have its first administrator
 description:
   - Logs in as the administrator. If the identity service refuses that, the user, the default domain, project and roles
     are made, and the password is set, directly in the database, as C(keystone-manage bootstrap) does.
+  - The administrator gets the option C(ignore_lockout_failure_attempts), which also ends a lockout. Else anybody who
+    reaches the service could lock them out with a few wrong passwords.
   - That happens in a child of the module's process, which imports keystone, since C(keystone-manage) takes the password
     from its arguments or environment only. Run it on a host with the configuration of the service.
 options:
@@ -54,7 +56,7 @@ attributes:
       one without an administrator.
     support: full
   diff_mode:
-    description: Shows that the administrator is made.
+    description: Shows that the administrator is made, or can no longer be locked out.
     support: full
 """
 
@@ -83,6 +85,7 @@ import sys
 import time
 import traceback
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -91,6 +94,7 @@ from typing import Any, NoReturn
 from ansible.module_utils.basic import AnsibleModule
 
 _PAUSES = (0.2, 0.5, 1.0, 2.0)
+_EXEMPTION = "ignore_lockout_failure_attempts"
 
 
 class BootstrapError(Exception):
@@ -109,8 +113,42 @@ def login(wanted: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def works(wanted: Mapping[str, Any]) -> bool:
-    """Tell whether the administrator can log in, once the service answers. Raises BootstrapError."""
+def ask(opener: urllib.request.OpenerDirector, wanted: Mapping[str, Any]) -> bool | None:
+    """Log in and tell whether the administrator is exempt from lockouts. Returns None if the service lets no such in.
+
+    Raises OSError, HTTPException and ValueError.
+    """
+    try:
+        with opener.open(_login_request(wanted), timeout=30) as answer:
+            token = answer.headers["X-Subject-Token"]
+        with opener.open(_users_request(wanted, token), timeout=30) as answer:
+            found = json.load(answer)["users"]
+    except urllib.error.HTTPError as error:
+        # Who may not list users has no role of an administrator.
+        if error.code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            return None
+        raise
+    return any(user.get("options", {}).get(_EXEMPTION) is True for user in found)
+
+
+def _login_request(wanted: Mapping[str, Any]) -> urllib.request.Request:
+    return urllib.request.Request(  # noqa: S310 (the address is the site's own)
+        f"{wanted['url']}/auth/tokens",
+        data=json.dumps(login(wanted)).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+
+
+def _users_request(wanted: Mapping[str, Any], token: str) -> urllib.request.Request:
+    # A list comes from the database. A single user comes from the cache of that controller, which may be older.
+    query = urllib.parse.urlencode({"domain_id": "default", "name": wanted["username"]})
+    return urllib.request.Request(  # noqa: S310 (the address is the site's own)
+        f"{wanted['url']}/users?{query}", headers={"X-Auth-Token": token}
+    )
+
+
+def look(wanted: Mapping[str, Any]) -> bool | None:
+    """Do what ask() does, once the service answers. Raises BootstrapError."""
     try:
         context = ssl.create_default_context(cafile=wanted["ca_file"])
     except OSError as error:
@@ -119,22 +157,12 @@ def works(wanted: Mapping[str, Any]) -> bool:
             "Let the role pki write them, or name another file.",
         ) from error
     opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context))
-    request = urllib.request.Request(  # noqa: S310 (the address is the site's own)
-        f"{wanted['url']}/auth/tokens",
-        data=json.dumps(login(wanted)).encode(),
-        headers={"Content-Type": "application/json"},
-    )
     end, attempt = time.monotonic() + wanted["timeout"], 0
     reason: object = None
     while True:
         try:
-            with opener.open(request, timeout=30):
-                return True
-        except urllib.error.HTTPError as error:
-            if error.code == HTTPStatus.UNAUTHORIZED:
-                return False
-            reason = error
-        except (OSError, http.client.HTTPException) as error:
+            return ask(opener, wanted)
+        except (OSError, http.client.HTTPException, ValueError) as error:
             reason = error
         if time.monotonic() > end:
             raise BootstrapError(
@@ -145,11 +173,15 @@ def works(wanted: Mapping[str, Any]) -> bool:
         attempt += 1
 
 
-def bootstrap(wanted: Mapping[str, Any]) -> None:
-    """Make the administrator in the database. Raises ImportError and whatever keystone raises."""
+def bootstrap(wanted: Mapping[str, Any], *, known: bool) -> None:
+    """Make the administrator in the database, exempt from lockouts. One that is ``known`` is only exempted.
+
+    Raises ImportError and whatever keystone raises.
+    """
     import keystone.conf  # noqa: PLC0415 (it is on controllers only)
+    from keystone import exception  # noqa: PLC0415
     from keystone.cmd.bootstrap import Bootstrapper  # noqa: PLC0415
-    from keystone.common import sql  # noqa: PLC0415
+    from keystone.common import provider_api, sql  # noqa: PLC0415
 
     keystone.conf.configure()
     sql.initialize()
@@ -160,7 +192,20 @@ def bootstrap(wanted: Mapping[str, Any]) -> None:
     first.service_name, first.region_id = "keystone", wanted["region"]
     first.public_url = first.internal_url = wanted["url"]
     first.immutable_roles = True
-    first.bootstrap()
+    users = provider_api.ProviderAPIs.identity_api
+    exempt = {"options": {_EXEMPTION: True}}
+    # Before the rest, which checks the password and fails where the administrator is locked out.
+    try:
+        found = users.get_user_by_name(first.admin_username, keystone.conf.CONF.identity.default_domain_id)
+        users.update_user(found["id"], exempt)
+    except exception.UserNotFound:
+        if known:
+            raise
+        found = None
+    if not known:
+        first.bootstrap()
+    if found is None:
+        users.update_user(first.admin_user_id, exempt)
 
 
 def as_user(name: str, do: Callable[[], None]) -> None:
@@ -219,21 +264,29 @@ def main() -> None:
         module.fail_json(msg=message, remedy=remedy)
         raise SystemExit(1)
 
-    changed = True
+    # Who is locked out is refused like one who is not there.
+    exempt: bool | None = None
     try:
-        changed = not works({**wanted, "timeout": 0} if module.check_mode else wanted)
-        if changed and not module.check_mode:
-            as_user(wanted["user"], lambda: bootstrap(wanted))
-            if not works(wanted):
+        exempt = look({**wanted, "timeout": 0} if module.check_mode else wanted)
+        if not exempt and not module.check_mode:
+            as_user(wanted["user"], lambda: bootstrap(wanted, known=exempt is not None))
+            now = look(wanted)
+            if not now:
                 raise BootstrapError(
-                    f"{wanted['username']} was made, but the identity service still refuses the login.",
+                    f"{wanted['username']} was made, but the identity service still refuses the login."
+                    if now is None
+                    else f"{wanted['username']} was exempted from lockouts, but the identity service does not know.",
                     "See whether the service uses the same database as /etc/keystone/keystone.conf of this host names.",
                 )
     except BootstrapError as error:
         if not module.check_mode:
             refuse(*error.args)
-    after = f"user {wanted['username']}, project {wanted['project']}, region {wanted['region']}\n" if changed else ""
-    module.exit_json(changed=changed, url=wanted["url"], diff={"before": "", "after": after})
+    before = after = ""
+    if exempt is None:
+        after = f"user {wanted['username']}, project {wanted['project']}, region {wanted['region']}\n"
+    elif not exempt:
+        before, after = (f"user {wanted['username']}: {_EXEMPTION} = {value}\n" for value in (False, True))
+    module.exit_json(changed=not exempt, url=wanted["url"], diff={"before": before, "after": after})
 
 
 if __name__ == "__main__":

@@ -12,7 +12,9 @@ short_description: Reconcile regions, domains, projects, roles, services, endpoi
 description:
   - Reads what the identity service holds, plans what is missing or different, and does exactly that, in one process.
   - What nobody asked for is left alone.
-  - Whether the password of a user is the wanted one is found out by logging in as the user.
+  - Whether the password of a user is the wanted one is found out by logging in as the user. Who is locked out after
+    wrong passwords is refused like one who has another password. Where that may be so the password counts as not known.
+    The lockout is ended then, and the password is set if it still does not work.
 options:
   timeout:
     description: Seconds to wait for one answer.
@@ -74,6 +76,12 @@ options:
       domain: {description: Its domain., type: str, default: Default}
       description: {description: What it is., type: str, default: ""}
       password: {description: Its password., type: str, required: true}
+      ignore_lockout_failure_attempts:
+        description:
+          - Whether the user can log in after any number of wrong passwords. Who can be locked out is so by anybody who
+            knows the name and reaches the service.
+          - By default that is left as it is.
+        type: bool
       grants:
         description: Roles of the user, each in a project, a domain or the system.
         type: list
@@ -112,6 +120,7 @@ EXAMPLES = r"""
     users:
       - name: glance
         password: "{{ lookup('accentos.cloud.secret', 'glance_identity_password') }}"
+        ignore_lockout_failure_attempts: true
         grants:
           - {role: service, project: service}
 """
@@ -178,7 +187,10 @@ def main() -> None:
             "roles": {"type": "list", "elements": "dict", "default": [], "options": {"name": _NAME}},
             "services": _described(type=_NAME, region=_NAME, endpoints={"type": "dict", "default": {}}),
             "users": _described(
-                domain=_DOMAIN, password={"type": "str", "required": True, "no_log": True}, grants=grants
+                domain=_DOMAIN,
+                password={"type": "str", "required": True, "no_log": True},
+                grants=grants,
+                ignore_lockout_failure_attempts={"type": "bool"},
             ),
         },
         supports_check_mode=True,

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.accentos.cloud.plugins.module_utils.openstack_catalogue import LOCKOUT_EXEMPTION
 from ansible_collections.accentos.cloud.plugins.module_utils.openstack_configuration import (
     ConfigurationError,
     find_references,
@@ -49,6 +50,8 @@ _UWSGI: Mapping[str, object] = {
     "threads": 1,
     "thunder-lock": True,
 }
+# Or anybody who reaches the identity service could stop a service with a few wrong passwords.
+_NEVER_LOCKED_OUT: Mapping[str, object] = {LOCKOUT_EXEMPTION: True}
 _CEPH = "/etc/ceph"
 # They leave out TLS 1.1 and older.
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -401,11 +404,13 @@ def _catalogue(known: Mapping[str, Mapping[str, Any]], names: Sequence[str], con
                     "name": name,
                     "description": known[name]["description"],
                     "password": f"{{secret:{name}_identity_password}}",
+                    **_NEVER_LOCKED_OUT,
                     "grants": [{"role": role, "project": "service"} for role in identity["roles"]],
                 }
             )
         users += [
-            {**user, "password": f"{{secret:{user['name']}_identity_password}}"} for user in identity.get("users", ())
+            {**user, "password": f"{{secret:{user['name']}_identity_password}}", **_NEVER_LOCKED_OUT}
+            for user in identity.get("users", ())
         ]
         new_roles += [{"name": role} for role in identity.get("new_roles", ())]
         domains += identity.get("domains", ())

@@ -35,6 +35,7 @@ WANTED: dict[str, list[dict[str, Any]]] = {
             "domain": "Default",
             "description": "Images",
             "password": "secret-1",
+            "ignore_lockout_failure_attempts": None,
             "grants": [
                 GRANT,
                 {**GRANT, "role": "reader", "scope": "system"},
@@ -92,6 +93,27 @@ def test_only_what_differs_is_set() -> None:
         "user Default / glance: enabled = False\nuser Default / glance: password = another one\n",
         "user Default / glance: enabled = True\nuser Default / glance: password = the wanted one\n",
     )
+
+
+def test_a_password_that_nobody_knows_is_not_called_another_one() -> None:
+    state = found()
+    state["user"][USER]["password"] = None
+    (step,) = plan(wanted_state(WANTED), state)
+    assert step.describe() == (
+        "user Default / glance: password = not known\n",
+        "user Default / glance: password = the wanted one\n",
+    )
+
+
+@pytest.mark.parametrize("value", [True, False])
+def test_a_user_is_exempt_from_lockouts_or_not(*, value: bool) -> None:
+    name = "ignore_lockout_failure_attempts"
+    wanted = wanted_state({**WANTED, "users": [{**WANTED["users"][0], name: value}]})
+    state = found()
+    state["user"][USER][name] = value
+    assert plan(wanted, state) == []
+    state["user"][USER][name] = not value
+    assert plan(wanted, state) == [Step("update", "user", USER, {name: value}, {name: not value})]
 
 
 def test_a_new_object_is_described_without_its_password() -> None:

@@ -12,12 +12,17 @@ from .tls_server import TlsHandler, TlsServer
 
 ADMIN = "admin-password"
 _COLLECTIONS = ("regions", "domains", "projects", "roles", "services", "endpoints", "users")
+# After so many wrong passwords the service refuses the right one too, with the same words.
+ATTEMPTS = 10
+EXEMPTION = "ignore_lockout_failure_attempts"
+_REFUSED = {"code": 401, "message": "The request you have made requires authentication.", "title": "Unauthorized"}
 
 
 class IdentityService(TlsServer):
     """Holds objects by collection and id, assignments as tuples, and each request in ``requests``.
 
     ``fail`` maps a method and path to a code that it is answered with; ``drop`` is how many logins it hangs up on.
+    Time does not end a lockout here: what happens within five minutes is what is tested.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -40,6 +45,31 @@ class IdentityService(TlsServer):
         self.objects[collection][str(made["id"])] = made
         return made
 
+    def user(self, name: str) -> dict[str, Any]:
+        """Return a user."""
+        return next(one for one in self.objects["users"].values() if one["name"] == name)
+
+    def lock_out(self, name: str) -> None:
+        """Leave a user as somebody does who guesses passwords."""
+        self.user(name)["failures"] = ATTEMPTS
+
+    def right(self, name: str, password: str) -> bool:
+        """Tell whether a login is right, and count it."""
+        users = [one for one in self.objects["users"].values() if one["name"] == name]
+        if not users:
+            return False
+        (user,) = users
+        failures = user.get("failures", 0)
+        if failures >= ATTEMPTS and user.get("options", {}).get(EXEMPTION) is not True:
+            return False
+        if user.get("password") != password:
+            user["failures"] = failures + 1
+            return False
+        if not user["enabled"]:
+            return False
+        user["failures"] = 0
+        return True
+
     def written(self) -> list[tuple[str, str]]:
         """Return the requests that change something since the last question, without logins."""
         found = [one for one in self.requests if one[0] != "GET" and not one[1].endswith("/auth/tokens")]
@@ -49,7 +79,17 @@ class IdentityService(TlsServer):
 
 def shown(one: dict[str, Any]) -> dict[str, Any]:
     """Return an object as the service shows it."""
-    return {key: value for key, value in one.items() if key != "password"}
+    return {key: value for key, value in one.items() if key not in ("password", "failures")}
+
+
+def update(one: dict[str, Any], values: dict[str, Any]) -> None:
+    """Set properties of an object; options that are not named stay, and whoever is enabled is no longer locked out."""
+    options = {**one.get("options", {}), **values.get("options", {})}
+    one.update(values)
+    if options:
+        one["options"] = {name: value for name, value in options.items() if value is not None}
+    if one.get("enabled"):
+        one.pop("failures", None)
 
 
 class Handler(TlsHandler):
@@ -84,13 +124,15 @@ class Handler(TlsHandler):
 
     def log_in(self, body: dict[str, Any]) -> None:
         given = body["auth"]["identity"]["password"]["user"]
-        for user in self.server.objects["users"].values():
-            if (user["name"], user.get("password")) == (given["name"], given["password"]):
-                token = {"methods": ["password"], "user": {"id": user["id"], "name": user["name"]}}
-                times = {"expires_at": "2099-01-01T00:00:00.000000Z", "issued_at": "2020-01-01T00:00:00.000000Z"}
-                self.answer(201, {"token": {**token, **times, "catalog": []}}, **{"X-Subject-Token": "token"})
-                return
-        self.answer(401, {"error": {"code": 401, "message": "Wrong password.", "title": "Unauthorized"}})
+        if self.server.right(given["name"], given["password"]):
+            token = {
+                "methods": ["password"],
+                "user": {"id": self.server.user(given["name"])["id"], "name": given["name"]},
+            }
+            times = {"expires_at": "2099-01-01T00:00:00.000000Z", "issued_at": "2020-01-01T00:00:00.000000Z"}
+            self.answer(201, {"token": {**token, **times, "catalog": []}}, **{"X-Subject-Token": "token"})
+            return
+        self.answer(401, {"error": _REFUSED})
 
     def assign(self, parts: list[str]) -> None:
         user, role = parts[parts.index("users") + 1], parts[parts.index("roles") + 1]
@@ -110,5 +152,5 @@ class Handler(TlsHandler):
         elif method == "POST":
             self.answer(201, {name: shown(self.server.add(collection, **body[name]))})
         else:
-            known[parts[1]].update(body[name])
+            update(known[parts[1]], body[name])
             self.answer(200, {name: shown(known[parts[1]])})

@@ -13,7 +13,7 @@ from ansible.module_utils.testing import patch_module_args
 from ansible_collections.accentos.cloud.plugins.module_utils.api_patience import Patience
 from ansible_collections.accentos.cloud.plugins.modules import openstack_catalogue
 
-from .identity_service import ADMIN, IdentityService
+from .identity_service import ADMIN, EXEMPTION, IdentityService
 from .tls_server import serving
 
 CANARY = "Zq7-canary"
@@ -35,6 +35,7 @@ WANTED: dict[str, Any] = {
         {
             "name": "glance",
             "password": CANARY,
+            EXEMPTION: True,
             "grants": [
                 {"role": "service", "project": "service"},
                 {"role": "reader", "scope": "system"},
@@ -102,19 +103,96 @@ def test_only_what_differs_is_changed(service: IdentityService, capsys: pytest.C
     run(service, capsys)
     service.written()
     endpoint = next(iter(service.objects["endpoints"].values()))
-    user = next(one for one in service.objects["users"].values() if one["name"] == "glance")
+    user = service.user("glance")
     endpoint["url"], user["enabled"], user["password"] = "http://old", False, "another"
     service.add("services", name="theirs", type="theirs", enabled=True)
     made = run(service, capsys)
     assert made["diff"] == {
         "before": "endpoint RegionOne / image / public: url = http://old\n"
-        "user Default / glance: enabled = False\nuser Default / glance: password = another one\n",
+        "user Default / glance: enabled = False\nuser Default / glance: password = not known\n",
         "after": "endpoint RegionOne / image / public: url = https://api:9292\n"
         "user Default / glance: enabled = True\nuser Default / glance: password = the wanted one\n",
     }
     assert service.written() == [("PATCH", f"/endpoints/{endpoint['id']}"), ("PATCH", f"/users/{user['id']}")]
     assert (endpoint["url"], user["enabled"], user["password"]) == ("https://api:9292", True, CANARY)
     assert not run(service, capsys)["changed"]
+
+
+def test_a_user_is_exempt_from_lockouts_if_that_is_wanted(
+    service: IdentityService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(service, capsys)
+    user = service.user("glance")
+    assert user["options"] == {EXEMPTION: True}
+    user["options"] = {"lock_password": True}
+    service.written()
+    planned = run(service, capsys, _ansible_check_mode=True)
+    name = f"user Default / glance: {EXEMPTION}"
+    assert planned["diff"] == {"before": f"{name} = False\n", "after": f"{name} = True\n"}
+    assert service.written() == []
+    made = run(service, capsys)
+    assert (made["steps"], made["diff"]) == (planned["steps"], planned["diff"])
+    assert service.written() == [("PATCH", f"/users/{user['id']}")]
+    assert user["options"] == {"lock_password": True, EXEMPTION: True}
+    # Nobody asks for it here.
+    (glance,) = WANTED["users"]
+    for users in ([glance], [{**glance, EXEMPTION: None}]):
+        assert not run(service, capsys, users=users)["changed"]
+    assert run(service, capsys, users=[{**glance, EXEMPTION: False}])["changed"]
+    assert user["options"] == {"lock_password": True, EXEMPTION: False}
+    assert not run(service, capsys, users=[{**glance, EXEMPTION: None}])["changed"]
+
+
+def changed_by(service: IdentityService, capsys: pytest.CaptureFixture[str], **options: Any) -> tuple[str, int]:
+    """Return what a run says of the password that was, and how often it wrote; the next one has nothing to do."""
+    service.written()
+    planned = run(service, capsys, _ansible_check_mode=True, **options)
+    assert service.written() == []
+    made = run(service, capsys, **options)
+    assert (made["steps"], made["diff"]) == (planned["steps"], planned["diff"])
+    written = service.written()
+    assert {one[0] for one in written} == {"PATCH"}
+    assert service.user("glance")["password"] == CANARY
+    assert not run(service, capsys, **options)["changed"]
+    told = [line for line in made["diff"]["before"].splitlines() if "password" in line]
+    return told[0].partition(": ")[2], len(written)
+
+
+@pytest.mark.parametrize("wanted", [True, None])
+def test_who_is_locked_out_keeps_the_password_that_is_right(
+    service: IdentityService, capsys: pytest.CaptureFixture[str], *, wanted: bool | None
+) -> None:
+    users = [{**WANTED["users"][0], EXEMPTION: wanted}]
+    run(service, capsys)
+    user = service.user("glance")
+    user["options"] = {}
+    service.lock_out("glance")
+    assert changed_by(service, capsys, users=users) == ("password = not known", 1)
+    # Another password is set, though the lockout hides it.
+    user["password"], user["options"] = "another", {}
+    service.lock_out("glance")
+    assert changed_by(service, capsys, users=users) == ("password = not known", 2)
+
+
+def test_of_who_is_exempt_another_password_is_known(
+    service: IdentityService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(service, capsys)
+    user = service.user("glance")
+    service.lock_out("glance")
+    assert not run(service, capsys)["changed"]
+    user |= {"password": "another"}
+    service.lock_out("glance")
+    assert changed_by(service, capsys) == ("password = another one", 1)
+
+
+def test_who_is_disabled_is_not_let_in_with_the_password_that_was(
+    service: IdentityService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(service, capsys)
+    user = service.user("glance")
+    user |= {"password": "another", "enabled": False, "options": {}}
+    assert changed_by(service, capsys) == ("password = not known", 1)
 
 
 def test_assignments_of_another_kind_are_none_of_ours(

@@ -246,7 +246,9 @@ def test_accounts_and_catalogue_refer_to_secrets() -> None:
         "domain": "nova",
         "grants": [],
         "password": "{secret:nova_domain_admin_identity_password}",
+        "ignore_lockout_failure_attempts": True,
     }
+    assert users[0]["ignore_lockout_failure_attempts"] is True
     assert planned["catalogue"]["roles"] == [{"name": "member-of-nova"}]
     assert planned["catalogue"]["domains"] == [{"name": "nova", "description": "Guests"}]
     assert planned["secrets"]["catalogue"] == [
