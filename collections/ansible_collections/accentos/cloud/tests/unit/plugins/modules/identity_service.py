@@ -21,7 +21,8 @@ _REFUSED = {"code": 401, "message": "The request you have made requires authenti
 class IdentityService(TlsServer):
     """Holds objects by collection and id, assignments as tuples, and each request in ``requests``.
 
-    ``fail`` maps a method and path to a code that it is answered with; ``drop`` is how many logins it hangs up on.
+    ``fail`` maps a method and path to a code that it is answered with; ``drop`` is how many logins it hangs up on;
+    ``passwords`` is how often one was set anew, which ends all sessions of its user.
     Time does not end a lockout here: what happens within five minutes is what is tested.
     """
 
@@ -33,6 +34,7 @@ class IdentityService(TlsServer):
         self.requests: list[tuple[str, str]] = []
         self.fail: dict[tuple[str, str], int] = {}
         self.drop = 0
+        self.passwords = 0
         self.add("domains", id="default", name="Default", description="", enabled=True)
         self.add("projects", id="admin", name="admin", domain_id="default", description="", enabled=True)
         self.add("users", id="admin", name="admin", domain_id="default", enabled=True, password=ADMIN)
@@ -152,5 +154,6 @@ class Handler(TlsHandler):
         elif method == "POST":
             self.answer(201, {name: shown(self.server.add(collection, **body[name]))})
         else:
+            self.server.passwords += "password" in body[name]
             update(known[parts[1]], body[name])
             self.answer(200, {name: shown(known[parts[1]])})
