@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import json
 import logging
@@ -128,10 +129,7 @@ class Cloud(Lab):
     def secrets_that_lie_about(self) -> dict[str, list[str]]:
         """Return, by host and for the control node, files that have a secret and should not."""
         wanted = needles(SecretStore(self.state).read())
-        found = {
-            host: places_on(lambda script, given, host=host: self.sh(host, script, given=given), wanted)
-            for host in self.hosts
-        }
+        found = {host: places_on(functools.partial(self.sh, host), wanted) for host in self.hosts}
         return {**found, "control node": places_here([self.scratch, ANSIBLE_HOME], wanted)}
 
     def contents(self) -> dict[str, list[str]]:
