@@ -453,7 +453,7 @@ def long_test_steps(root: Path) -> tuple[Step, ...]:
             "python*-units.xml",
         ),
         scenario_step("openstack", "A compute leaves with a guest, and joins again.", 7200, env=marked),
-        # Its hosts are called as those of the one before.
+        # It has the site of the one before, so its hosts are called as those.
         replace(
             scenario_step(
                 "openvswitch",
@@ -462,6 +462,7 @@ def long_test_steps(root: Path) -> tuple[Step, ...]:
                 env={"ACCENTOS_TESTS": "long or not long"},
             ),
             uses="lab of openstack",
+            witness=witness("molecule/openstack/inventory"),
         ),
         # It is in no shorter run yet, so all of it is here.
         scenario_step(

@@ -3,29 +3,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-import yaml
 from testinfra.host import Host
 
 from .administrator import Administrator
-from .playbooks import SITE
-
-
-def driver_of(site: Path) -> str:
-    """Return the driver of networks that a site has."""
-    for path in sorted((site / "group_vars/all").glob("*.yml")):
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        if "site_network_driver" in values:
-            return str(values["site_network_driver"])
-    return "ovn"
+from .playbooks import NETWORK_DRIVER
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out tests that are about the driver of networks that the lab does not have; pytest counts them."""
-    driver = driver_of(SITE)
-    others = [item for item in items if any(driver not in mark.args for mark in item.iter_markers("network_driver"))]
+    others = [
+        item for item in items if any(NETWORK_DRIVER not in one.args for one in item.iter_markers("network_driver"))
+    ]
     if others:
         config.hook.pytest_deselected(items=others)
         items[:] = [item for item in items if item not in others]
@@ -34,7 +23,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(scope="session")
 def network_driver() -> str:
     """The driver of the lab's networks."""
-    return driver_of(SITE)
+    return NETWORK_DRIVER
 
 
 @pytest.fixture(scope="module")

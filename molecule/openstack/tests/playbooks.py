@@ -17,6 +17,8 @@ from ansible_collections.accentos.cloud.plugins.plugin_utils.secret_store import
 
 ROOT = Path(__file__).parents[3]
 SITE = Path(os.environ.get("ACCENTOS_TEST_SITE", Path(__file__).parents[1] / "inventory"))
+# A scenario with the other one has it here, since it has the same site.
+NETWORK_DRIVER = os.environ.get("ACCENTOS_TEST_NETWORK_DRIVER", "ovn")
 _RECAP = re.compile(r"(?m)^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=\d+\s+failed=\d+\s+skipped=(\d+)")
 
 
@@ -64,7 +66,8 @@ def play(
     It tells all that it ever tells, among which there must be no secret of the site.
     """
     argv = [sys.executable, "-m", "ansible", "playbook", "-vvvv", f"--inventory={SITE}", *options]
-    argv += [f"--extra-vars={json.dumps(variables)}"] if variables else []
+    given = ({} if NETWORK_DRIVER == "ovn" else {"site_network_driver": NETWORK_DRIVER}) | (variables or {})
+    argv += [f"--extra-vars={json.dumps(given)}"] if given else []
     environ = {
         **os.environ,
         # Molecule asks for Ansible's own callback.
