@@ -20,6 +20,8 @@ from tools.steps import verbs
 REFERENCE = ROOT / "inventories/reference"
 ANSWERS = f"--extra-vars=@{ROOT}/inventories/reference.answers.yml"
 KEY = yaml.safe_load((ROOT / "inventories/reference.answers.yml").read_text())["init_admins"][0]["ssh_keys"][0]
+# The home of somebody who has no keys of SSH.
+NOBODY = str(ROOT / ".cache/nobody")
 
 
 @pytest.fixture
@@ -31,7 +33,7 @@ def home(tmp_path: Path) -> str:
     return str(tmp_path / "home")
 
 
-def init(folder: str | Path, *options: str, home: str = "/nonexistent", **answers: Any) -> tuple[int, str]:
+def init(folder: str | Path, *options: str, home: str = NOBODY, **answers: Any) -> tuple[int, str]:
     """Run `make init` for FOLDER as its step does; return exit code and output. Lines are not cut in the output."""
     action = verbs.site_init(str(folder)).action
     assert not callable(action)
