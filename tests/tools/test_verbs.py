@@ -211,7 +211,9 @@ def test_a_scenario_that_fails_is_looked_at_before_it_is_removed(name: str) -> N
         assert not callable(step.action)
         assert "--destroy=never" in step.action
         scenario = step.name.removeprefix("molecule ")
-        assert step.witness == (".venv/bin/python", "-m", "tools.steps.failures", f"molecule/{scenario}/inventory")
+        # The one with the other driver of networks has this site, too.
+        site = {"openvswitch": "openstack"}.get(scenario, scenario)
+        assert step.witness == (".venv/bin/python", "-m", "tools.steps.failures", f"molecule/{site}/inventory")
         if step.removal:
             assert step.removal == (".venv/bin/molecule", "destroy", "--scenario-name", scenario)
 

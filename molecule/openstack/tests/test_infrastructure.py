@@ -115,7 +115,7 @@ def test_who_does_not_know_the_cookie_is_no_node(host: Host) -> None:
     assert host.run("rabbitmqctl --quiet ping").rc == 0
     stranger = host.run("rabbitmqctl --quiet --erlang-cookie of-a-test ping")
     assert stranger.rc != 0
-    assert "cookie" in stranger.stderr
+    assert "Failed to connect and authenticate" in stranger.stderr
 
 
 def test_apis_keep_their_connections_to_messaging_while_they_have_no_calls(host: Host) -> None:
