@@ -16,15 +16,17 @@ FOLDER = "/etc/glance"
 CONF = f"{FOLDER}/glance-api.conf"
 # A folder that nobody can make: the text is valid, as far as anybody can tell without starting the service.
 NO_FOLDER = {"openstack_service_overrides": {"glance": {CONF: {"DEFAULT": {"log_dir": "/proc/of-a-test"}}}}}
-# More than the small file system has room for.
-LONG = {"openstack_service_overrides": {"glance": {CONF: {"DEFAULT": {"log_date_format": "%Y" * 64 * 1024}}}}}
+# Any file that is written anew wants room.
+LONG = {"openstack_service_overrides": {"glance": {CONF: {"DEFAULT": {"log_date_format": "%Y" * 4096}}}}}
 # A file system of its own in the place of the folder, with what is in it, which has no room left.
 FULL = f"""
 set -o errexit
-mount -t tmpfs -o size=256k,mode=$(stat --format=%a {FOLDER}) of-a-test /mnt
-cp --archive {FOLDER}/. /mnt/
-chown --reference={FOLDER} /mnt
-mount --move /mnt {FOLDER}
+cp --archive {FOLDER} /run/of-a-test
+mount -t tmpfs -o size=8m of-a-test {FOLDER}
+cp --archive /run/of-a-test/. {FOLDER}/
+chown --reference=/run/of-a-test {FOLDER}
+chmod --reference=/run/of-a-test {FOLDER}
+rm --recursive /run/of-a-test
 dd if=/dev/zero of={FOLDER}/of-a-test bs=4k status=none || true
 """
 # Passwords that somebody changed where the accounts are, and nowhere else.
@@ -47,13 +49,13 @@ print("null")
 def test_a_full_disk_is_named_and_leaves_the_old_file(host: Host) -> None:
     before = host.file(CONF).sha256sum
     started = host.check_output("systemctl show --property=ActiveEnterTimestampMonotonic glance-api")
-    host.check_output(FULL)
     try:
+        host.check_output(FULL)
         run = play("deploy", "--tags=image", variables=LONG)
         left = host.check_output(f"ls --almost-all {FOLDER}").split()
         kept = host.file(CONF).sha256sum
     finally:
-        host.check_output(f"umount --lazy {FOLDER}")
+        host.run(f"umount --lazy {FOLDER}")
     said = " ".join(run.output.split())
     assert run.code == 2, run.output
     assert f"{CONF}: No space left on device" in said
