@@ -40,7 +40,7 @@ for name in nova neutron cinder; do
 done
 """
 OTHER_ADMINISTRATOR = """
-for name in ("admin", "nova", "neutron"):
+for name in ("nova", "neutron", "admin"):
     cloud.identity.update_user(cloud.identity.find_user(name, domain_id="default"), password="of-a-test")
 print("null")
 """
