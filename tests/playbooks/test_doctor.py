@@ -161,7 +161,7 @@ def test_a_deployment_ends_with_the_report_where_the_site_wants_it(site: Path, v
 
 
 @pytest.mark.usefixtures("wanted")
-@pytest.mark.parametrize("arguments", [(*ONLY, "--check"), ("--tags=none", "--limit=controller-1")])
+@pytest.mark.parametrize("arguments", [(*ONLY, "--check"), ("--tags=always", "--limit=controller-1")])
 def test_neither_a_plan_nor_a_part_of_a_deployment_has_a_report(site: Path, arguments: tuple[str, ...]) -> None:
     code, output, report = run_verb("deploy", site, *arguments)
     assert (code, report, "Look at the host" in output) == (0, {}, False), output
