@@ -475,8 +475,8 @@ def long_test_steps(root: Path) -> tuple[Step, ...]:
             "provision",
             "Machines that are prepared too, not only installed; a stranger; faults in the midst of an installation.",
             7200,
-            # No task has such a tag, so none is left out.
-            env=marked | {"ACCENTOS_SKIP_TAGS": "none"},
+            # Molecule's own, which no task has, so none is left out.
+            env=marked | {"ACCENTOS_SKIP_TAGS": "notest"},
         ),
         replace(
             lab_tests_step(

@@ -162,7 +162,7 @@ def plan_machines(
             case "forgotten":
                 steps.append(_plan_forgetting(host, machine, host in enrolled))
             case "kept":
-                steps.append(_plan_cards(row, machine))
+                steps.append(_plan_cards(row, machine, known))
             case _:
                 steps.append(_plan_machine(row, machine, host in set(reinstall), host in running, now))
     return steps
@@ -170,11 +170,12 @@ def plan_machines(
 
 def _check_macs(wanted: Sequence[Mapping[str, Any]], known: Mapping[str, Mapping[str, Any]]) -> None:
     owners: dict[str, str] = {}
-    listed = {row["host"] for row in wanted}
+    listed = {row["host"]: row.get("state") for row in wanted}
     for row in [*wanted, *(row for host, row in known.items() if host not in listed)]:
         for mac in row.get("macs") or []:
             owner = owners.setdefault(mac.lower(), row["host"])
-            if owner != row["host"]:
+            # A card that came to a machine that is kept is the old one's until that one is armed without it.
+            if owner != row["host"] and (row["host"] in listed or listed[owner] != "kept"):
                 raise ProvisionerError(
                     f"{owner} and {row['host']} both claim the MAC {mac.lower()}.", "Mend the MAC in the site folder."
                 )
@@ -222,10 +223,15 @@ def macs_of(row: Mapping[str, Any]) -> list[str]:
     return sorted({mac.lower() for mac in row["macs"]})
 
 
-def _plan_cards(row: Mapping[str, Any], machine: Mapping[str, Any] | None) -> Step:
+def _plan_cards(
+    row: Mapping[str, Any], machine: Mapping[str, Any] | None, known: Mapping[str, Mapping[str, Any]]
+) -> Step:
     """Return what is to be done about a machine that stays as it is: it is never armed."""
     if machine is None or machine["state"] != "deployed" or not row.get("macs") or macs_of(row) == machine["macs"]:
         return Step(row["host"], "nothing", f"it is {machine['state'] if machine else 'unknown'}")
+    others = (other for other in known.values() if other["host"] != row["host"] and other["state"] != "deployed")
+    if strange := [other["host"] for other in others if set(macs_of(row)) & set(other["macs"])]:
+        return Step(row["host"], "nothing", f"it is deployed; one of its cards is still that of {strange[0]}")
     return Step(row["host"], "exchange", f"its cards were {', '.join(machine['macs'])}")
 
 

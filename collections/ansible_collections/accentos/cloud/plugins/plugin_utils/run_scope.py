@@ -13,7 +13,7 @@ REFUSED_CODE = 5
 # Words with a meaning of their own for --tags and --skip-tags.
 TAG_WORDS = frozenset({"all", "always", "never", "tagged", "untagged"})
 # Molecule skips these in every playbook, whether it has them or not.
-MOLECULE_TAGS = frozenset({"molecule-notest", "notest"})
+MOLECULE_TAGS = frozenset({"molecule-idempotence-notest", "molecule-notest", "notest"})
 FIRST = "[0]"
 MOST_NAMES = 5
 

@@ -83,7 +83,7 @@ KNOWN = {"always", "never", "network", "storage", "base"}
         (["all"], []),
         (["storage", "base"], ["network"]),
         (["always", "never", "tagged", "untagged", "all"], ["always", "never", "tagged", "untagged", "all"]),
-        (["all"], ["molecule-notest", "notest"]),
+        (["all"], ["molecule-notest", "notest", "molecule-idempotence-notest"]),
     ],
 )
 def test_tags_that_there_are_pass(tags: list[str], skipped: list[str]) -> None:
