@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tools.steps import cli, lab, labs, machine, verbs
 from tools.steps.engine import EXIT_BUSY, EXIT_FAILED, EXIT_NOT_READY, EXIT_USAGE, Run, Step, StepError, lock
@@ -101,11 +102,8 @@ def test_what_test_leaves_out_is_in_test_long() -> None:
         assert steps[f"molecule {scenario}"].env["ACCENTOS_TESTS"] == ("long" if shorter else "long or not long")
         assert leaves_out in (ROOT / "molecule" / scenario / "molecule.yml").read_text()
     marked = [path for path in (*ROOT.glob("molecule/*/tests/*.py"), *ROOT.glob("tests/*/*.py")) if is_long(path)]
-    folders = {
-        (ROOT / "molecule" / scenario / re.search(r"(?m)^  directory: (.*)$", text)[1]).resolve().parent.name
-        for scenario in scenarios
-        if (text := (ROOT / "molecule" / scenario / "molecule.yml").read_text())
-    }
+    told = {one: yaml.safe_load((ROOT / "molecule" / one / "molecule.yml").read_text()) for one in scenarios}
+    folders = {(ROOT / "molecule" / one / told[one]["verifier"]["directory"]).resolve().parent.name for one in told}
     # One scenario has the tests of another.
     assert {path.parts[-3] for path in marked if path.parts[-2] == "tests"} == folders < scenarios
     assert {path.parts[-2] for path in marked if path.parts[-3] == "tests"} == {"lab"}
