@@ -18,27 +18,16 @@ from ansible_collections.accentos.cloud.plugins.plugin_utils.doctor_page import 
 from ansible_collections.accentos.cloud.plugins.plugin_utils.doctor_picture import COLUMNS, cut, rows_of, topology
 from ansible_collections.accentos.cloud.plugins.plugin_utils.doctor_report import make_report
 from ansible_collections.accentos.cloud.plugins.plugin_utils.site_finding import printable
+from ansible_collections.accentos.cloud.tests.unit.plugins.plugin_utils.doctor_samples import (
+    FINDING,
+    HOST,
+    MADE,
+    NETWORKS,
+    report,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-NETWORKS = {"management": "10.0.0.0/24", "tunnel": "10.0.1.0/24"}
-HOST: dict[str, Any] = {
-    "name": "a",
-    "groups": ["controller"],
-    "addresses": {"management": "10.0.0.1", "tunnel": "10.0.1.1"},
-    "networks": ["management", "tunnel"],
-}
-FINDING = {
-    "layer": "host",
-    "check": "memory",
-    "host": "a",
-    "state": "ok",
-    "found": "much",
-    "expected": "some",
-    "why": "needed",
-    "remedy": "add.",
-}
-MADE = "2026-01-01 10:00:00+00:00"
 HOSTILE = (
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
@@ -135,10 +124,6 @@ def xml_tree(source: str) -> list[Element]:
     parser.EndElementHandler = lambda _tag: within.pop()
     parser.Parse(source, True)
     return tree
-
-
-def report(findings: list[dict[str, str]], hosts: list[dict[str, Any]]) -> dict[str, Any]:
-    return make_report({"name": "example", "networks": NETWORKS}, hosts, findings, (), MADE)
 
 
 def called(hosts: int, names: list[str], secrets: tuple[str, ...] = ()) -> dict[str, Any]:

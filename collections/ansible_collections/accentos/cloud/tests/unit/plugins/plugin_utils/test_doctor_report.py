@@ -11,7 +11,6 @@ from ansible_collections.accentos.cloud.plugins.plugin_utils.doctor_page import 
 from ansible_collections.accentos.cloud.plugins.plugin_utils.doctor_report import (
     across,
     drawn_hosts,
-    make_report,
     of_cloud,
     of_host,
     problem_lines,
@@ -19,31 +18,11 @@ from ansible_collections.accentos.cloud.plugins.plugin_utils.doctor_report impor
     secret_texts,
 )
 from ansible_collections.accentos.cloud.plugins.plugin_utils.site_finding import HIDDEN
-
-NETWORKS = {"management": "10.0.0.0/24", "tunnel": "10.0.1.0/24"}
-SITE = {"name": "example", "networks": NETWORKS}
-HOST = {
-    "name": "a",
-    "groups": ["controller"],
-    "addresses": {"management": "10.0.0.1", "tunnel": "10.0.1.1"},
-    "networks": ["management", "tunnel"],
-}
-FINDING = {
-    "layer": "host",
-    "check": "memory",
-    "host": "a",
-    "state": "ok",
-    "found": "much",
-    "expected": "some",
-    "why": "needed",
-    "remedy": "add.",
-}
-
-
-def report(
-    findings: list[dict[str, str]], hosts: list[dict[str, Any]], secrets: tuple[str, ...] = ()
-) -> dict[str, Any]:
-    return make_report(SITE, hosts, findings, secrets, "2026-01-01 10:00:00+00:00")
+from ansible_collections.accentos.cloud.tests.unit.plugins.plugin_utils.doctor_samples import (
+    FINDING,
+    HOST,
+    report,
+)
 
 
 def test_no_form_of_a_secret_stays() -> None:
