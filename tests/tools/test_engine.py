@@ -315,7 +315,8 @@ from tools.steps.engine import Run, Step, lock
 from tools.steps.guard import Guard
 from tools.steps.report import Log, Screen
 root = Path(sys.argv[1])
-with lock(root / "run.lock", "lab", "") as holder, Guard(holder.descriptor, 1.0) as guard:
+errors = (root / "guard.errors").open("w")
+with lock(root / "run.lock", "lab", "") as holder, Guard(holder.descriptor, 1.0, errors) as guard:
     run = Run(root, Screen(sys.stdout, {}), Log(root / "logs", "t", datetime.now(UTC)), dict(os.environ), guard)
     run.execute([Step("past", "why", ("true",)), Step("long", "why", ("sh", "-c", sys.argv[2]))], True)
 """
@@ -341,7 +342,7 @@ while :; do sleep 1; done
                 assert holder.pid == str(os.getpid())
                 # A daemon, such as the monitor of a container, neither ends nor holds the lock.
                 left = {name for name, pid in pids.items() if alive(pid)}
-                assert left == {"daemon"}
+                assert (left, (tmp_path / "guard.errors").read_text()) == ({"daemon"}, "")
     finally:
         for pid in pids.values():
             with contextlib.suppress(ProcessLookupError):

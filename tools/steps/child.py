@@ -129,10 +129,12 @@ def end_tree(root: int, grace: Callable[[], float], pause: Callable[[], None]) -
         pause()
     # What others still start is met by the next look. A process in the midst of input or output ends later.
     start = time.monotonic()
-    while (left := tree.look()) and time.monotonic() - start < KILL_SECONDS:
+    while left := tree.look():
         for pid in left:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
+        if time.monotonic() - start > KILL_SECONDS:
+            break
         pause()
 
 

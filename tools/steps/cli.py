@@ -52,7 +52,8 @@ def run_verb(name: str, chosen: Verb, root: Path, environ: Mapping[str, str]) ->
     outer = environ.get("ACCENTOS_PID", "")
     with (
         lock(root / ".cache/run.lock", name, outer) as holder,
-        Guard(holder.descriptor, GRACE_SECONDS) as guard,
+        (root / ".cache/guard.errors").open("a", encoding="utf-8") as errors,
+        Guard(holder.descriptor, GRACE_SECONDS, errors) as guard,
     ):
         screen = Screen(sys.stdout, environ)
         log = Log(root / ".cache/logs", name, datetime.now(UTC))

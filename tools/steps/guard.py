@@ -19,7 +19,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 from .child import POLL_SECONDS, end_tree
 
@@ -27,15 +27,18 @@ from .child import POLL_SECONDS, end_tree
 class Guard:
     """The guard of a run, as the run has it: told which programs there are, gone when the run is."""
 
-    def __init__(self, descriptor: int | None, grace: float) -> None:
-        """Start a guard that holds the lock DESCRIPTOR, if there is one, and gives programs GRACE seconds to end."""
+    def __init__(self, descriptor: int | None, grace: float, errors: IO[str]) -> None:
+        """Start a guard that holds the lock DESCRIPTOR, if there is one, and gives programs GRACE seconds to end.
+
+        What goes wrong with it is written to ERRORS, a file: whoever waits for the end of the run's output does not
+        wait for the guard.
+        """
         self._process = subprocess.Popen(
             [sys.executable, "-B", "-m", __name__, str(grace)],
             cwd=Path(__file__).parents[2],
             stdin=subprocess.PIPE,
-            # Whoever waits for the end of the run's output does not wait for this one.
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stderr=errors,
             start_new_session=True,
             pass_fds=() if descriptor is None else (descriptor,),
             bufsize=0,
@@ -72,8 +75,9 @@ def main(grace: float) -> None:
     for line in sys.stdin:
         (programs.add if line.startswith("+") else programs.discard)(int(line[1:]))
     with ThreadPoolExecutor() as pool:
-        for pid in programs:
-            pool.submit(end_tree, pid, lambda: grace, lambda: time.sleep(POLL_SECONDS))
+        endings = [pool.submit(end_tree, pid, lambda: grace, lambda: time.sleep(POLL_SECONDS)) for pid in programs]
+    for ending in endings:
+        ending.result()
 
 
 if __name__ == "__main__":
