@@ -105,6 +105,16 @@ def replace_file(path: Path, content: bytes, *, mode: int, owner: tuple[int, int
             raise
 
 
+def make_folder(path: Path, *, mode: int, owner: tuple[int, int]) -> None:
+    """Make a folder that is not there, with its mode and owner (user and group id), in one step. Raises OSError."""
+    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    new = path.with_name(leftover_name(path.name))
+    new.mkdir(mode=0o700, exist_ok=True)
+    os.chown(new, *owner)
+    new.chmod(mode)
+    new.rename(path)
+
+
 def replace_link(path: Path, target: str) -> None:
     """Replace a file or link by a symbolic link in one step. Raises OSError."""
     new = path.with_name(leftover_name(path.name))

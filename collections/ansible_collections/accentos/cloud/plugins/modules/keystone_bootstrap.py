@@ -121,11 +121,17 @@ def ask(opener: urllib.request.OpenerDirector, wanted: Mapping[str, Any]) -> boo
     try:
         with opener.open(_login_request(wanted), timeout=30) as answer:
             token = answer.headers["X-Subject-Token"]
+    except urllib.error.HTTPError as error:
+        if error.code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            return None
+        raise
+    try:
         with opener.open(_users_request(wanted, token), timeout=30) as answer:
             found = json.load(answer)["users"]
     except urllib.error.HTTPError as error:
-        # Who may not list users has no role of an administrator.
-        if error.code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        # Who may not list users has no role of an administrator. A token that is refused is something else: a new
+        # password ends all tokens up to the end of that second, so that one of a moment later is taken.
+        if error.code == HTTPStatus.FORBIDDEN:
             return None
         raise
     return any(user.get("options", {}).get(_EXEMPTION) is True for user in found)

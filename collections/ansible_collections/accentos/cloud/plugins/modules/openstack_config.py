@@ -125,7 +125,7 @@ from typing import Any, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.accentos.cloud.plugins.module_utils.file_faults import describe_fault
-from ansible_collections.accentos.cloud.plugins.module_utils.files import leftover_name, replace_file
+from ansible_collections.accentos.cloud.plugins.module_utils.files import leftover_name, make_folder, replace_file
 from ansible_collections.accentos.cloud.plugins.module_utils.openstack_commands import SyncError, call
 from ansible_collections.accentos.cloud.plugins.module_utils.openstack_configuration import (
     ConfigurationError,
@@ -339,6 +339,14 @@ def validate_all(module: AnsibleModule, files: Sequence[File]) -> None:
         )
 
 
+def prepare_folder(file: File, owner: tuple[int, int] | None) -> None:
+    """Make the folder of a file. Where nobody but its owner may read the file, so it is with the folder."""
+    folder = file.path.parent
+    if file.mode & 0o077 == 0 and owner is not None and not folder.exists():
+        make_folder(folder, mode=0o700, owner=owner)
+    folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+
+
 def bring_about(module: AnsibleModule) -> list[tuple[File, Difference]]:
     """Write the files that differ; return the differences. Raises ConfigurationError and OSError."""
     files = [render(wanted, module.params["secrets"]) for wanted in module.params["files"]]
@@ -351,7 +359,7 @@ def bring_about(module: AnsibleModule) -> list[tuple[File, Difference]]:
     validate_all(module, [file for file, _owner, _difference in found])
     if not module.check_mode:
         for file, owner, _difference in found:
-            file.path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+            prepare_folder(file, owner)
             replace_file(file.path, file.content.encode(), mode=file.mode, owner=owner)
     return [(file, difference) for file, _owner, difference in found]
 

@@ -95,13 +95,17 @@ class Bootstrapper:
 
 
 class Identity(TlsServer):
-    """Lets the administrator in that a file holds, its database; ``codes`` are answers to give before."""
+    """Lets the administrator in that a file holds, its database; ``codes`` are answers to give before.
+
+    So many tokens are refused first, as those of the second in which the password was set are.
+    """
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, Handler)
         self.folder = folder
         self.database = folder / "administrator"
         self.codes: list[int] = []
+        self.refused_tokens = 0
 
     def add(self, **values: Any) -> None:
         """Add an administrator whom a number of wrong passwords locks out."""
@@ -129,6 +133,10 @@ class Handler(TlsHandler):
             self.answer(201 if right else 401, {}, **({"X-Subject-Token": "token"} if right else {}))
         elif (method, self.path) == ("GET", "/v3/users?domain_id=default&name=admin"):
             assert self.headers["X-Auth-Token"] == "token"
+            if self.server.refused_tokens:
+                self.server.refused_tokens -= 1
+                self.answer(401)
+                return
             self.answer(*(200, {"users": [{"name": "admin", "options": user["options"]}]}) if user["admin"] else (403,))
         else:
             self.answer(404)
@@ -236,6 +244,17 @@ def test_a_service_that_starts_is_waited_for(identity: Identity, capsys: pytest.
     assert refused["msg"].startswith(f"The identity service at {identity.url('/v3')} gives no answer to a login: ")
     identity.codes = [503]
     assert run(identity, capsys, _ansible_check_mode=True)["changed"]
+
+
+def test_a_token_of_the_second_in_which_the_password_was_set_is_not_the_last_word(
+    identity: Identity, capsys: pytest.CaptureFixture[str]
+) -> None:
+    identity.add(options={EXEMPTION: True})
+    identity.refused_tokens = 2
+    assert not run(identity, capsys, timeout=20)["changed"]
+    assert not (identity.folder / "bootstrapped").exists()
+    identity.refused_tokens = 1
+    assert "401" in run(identity, capsys)["msg"]
 
 
 def test_authorities_that_cannot_be_read(identity: Identity, capsys: pytest.CaptureFixture[str]) -> None:

@@ -240,6 +240,20 @@ def test_programs_that_are_missing_are_told_but_no_matter_for_a_plan(host: Host)
     assert host.run(host.file(namespaces=[]))["changed"]
 
 
+@pytest.mark.parametrize(("mode", "folder_mode"), [("0600", 0o700), ("0640", 0o755)])
+def test_a_folder_is_as_closed_as_the_file_that_it_is_made_for(host: Host, mode: str, folder_mode: int) -> None:
+    path = host.folder / "parent" / "keys" / "0"
+    file = host.text(path=str(path), mode=mode)
+    assert host.run(file, check_mode=True)["changed"]
+    assert not path.parent.exists()
+    # One that was killed in the midst of it.
+    path.parent.with_name(leftover_name("keys")).mkdir(parents=True)
+    assert host.run(file)["changed"]
+    assert stat.S_IMODE(path.parent.stat().st_mode) == folder_mode
+    assert stat.S_IMODE(path.parent.parent.stat().st_mode) == 0o755
+    assert not host.run(file)["changed"]
+
+
 def test_an_owner_that_an_earlier_task_would_make(host: Host) -> None:
     file = host.file(group="no-such-group")
     assert host.run(file, check_mode=True)["changed"]
