@@ -26,7 +26,7 @@ GROUPS = {"controller": ["controller-1"], "compute": ["compute-1"], "storage": [
 # Options whose value must be a secret of the site, and so never a text in the tree.
 SECRET = re.compile(r"password|secret|transport_url|connection$")
 # A UUID names a secret and is none.
-PLAIN = re.compile(r"(ssl|tcp|unix):.*|ovn_.*|password_hash_algorithm|rbd_secret_uuid")
+PLAIN = re.compile(r"(ssl|tcp|unix):.*|ovn_.*|max_password_length|password_hash_algorithm|rbd_secret_uuid")
 
 
 def as_templates(value: Any) -> Any:
