@@ -174,8 +174,9 @@ def _check_macs(wanted: Sequence[Mapping[str, Any]], known: Mapping[str, Mapping
     for row in [*wanted, *(row for host, row in known.items() if host not in listed)]:
         for mac in row.get("macs") or []:
             owner = owners.setdefault(mac.lower(), row["host"])
-            # A card that came to a machine that is kept is the old one's until that one is armed without it.
-            if owner != row["host"] and (row["host"] in listed or listed[owner] != "kept"):
+            # A card that came to a machine that is kept is the old one's until that one is armed without it. What is
+            # between two others is not looked at here.
+            if owner != row["host"] and (row["host"] in listed or listed.get(owner, "kept") != "kept"):
                 raise ProvisionerError(
                     f"{owner} and {row['host']} both claim the MAC {mac.lower()}.", "Mend the MAC in the site folder."
                 )

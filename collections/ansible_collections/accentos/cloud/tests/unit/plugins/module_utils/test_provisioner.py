@@ -137,6 +137,11 @@ def test_mistakes_are_told_before_anything_is_done(wanted: Any, reinstall: list[
     assert caught.value.remedy
 
 
+def test_two_machines_with_one_card_do_not_keep_a_third_one_from_anything() -> None:
+    known = {host: machine(host, state="deployed", macs=[OTHER]) for host in ("c", "d")}
+    assert [step.action for step in plan_machines([WANTED], known, [], 150.0)] == ["arm"]
+
+
 @pytest.mark.parametrize(
     ("known", "expected"),
     [
