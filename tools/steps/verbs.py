@@ -50,8 +50,6 @@ ASLEEP = {name: f"{name}.service" for name in POWER_PACKAGES}
 SLOW_TESTS = ("tests/power", "tests/playbooks", "tests/release", "tests/stages")
 # Steps of a group run at the same time, in their order, as far as there are lanes.
 HOSTS = "hosts"
-# Two of them at the same time, on a machine that emulates its guests.
-LONGEST_SCENARIO_SECONDS = 4500
 LAB_TESTS = "tests/lab"
 # They deploy a cloud twice and kill it many times, in a lab of their own.
 DEPLOYMENT_TESTS = "tests/lab/test_deploy_kills.py"
@@ -400,13 +398,13 @@ def host_test_steps(root: Path) -> tuple[Step, ...]:
         scenario_step(
             "openstack",
             "Prepared hosts become a cloud, a second run changes nothing, and the cloud is looked at from outside.",
-            LONGEST_SCENARIO_SECONDS,
+            3600,
             HOSTS,
         ),
         scenario_step(
             "provision",
             "Images; machines with empty disks become hosts by way of Cobbler and their BMCs; faults.",
-            LONGEST_SCENARIO_SECONDS,
+            3600,
             HOSTS,
         ),
         documentation_step(

@@ -24,7 +24,9 @@ options:
     required: true
     suboptions:
       path:
-        description: Path of the file. Folders that are missing are made, readable by all.
+        description:
+          - Path of the file. Folders that are missing are made, readable by all. The folder of a file that its owner
+            alone may read belongs to that owner, and is closed to others.
         type: path
         required: true
       sections:
