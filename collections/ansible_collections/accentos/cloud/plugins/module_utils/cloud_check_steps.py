@@ -25,6 +25,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.cloud_checks import
     CheckFailedError,
     Console,
     LeftOutError,
+    back_end_types,
     dead_agents,
     dead_services,
     migration_target,
@@ -517,21 +518,35 @@ class Checks:
         return f"{pings.describe()}, packets of {mtu} bytes, and SSH"
 
     def volume(self) -> str:
-        """Let one guest write a volume and the other one read it."""
+        """Let one guest write a volume and the other one read it, on each back end that has a type."""
         if not self._user.has("volume"):
             raise LeftOutError("the cloud has no volume service")
         with told("volume"):
-            body = {"volume": {"size": 1, "name": NAME}}
-            volume = self._user.ask("volume", "POST", "/volumes", body)["volume"]["id"]
-            self._volume_is(volume, "available")
-        digests = [self._with_volume(number, volume, command) for number, command in enumerate((_WRITE, _READ))]
-        if digests[0] != digests[1]:
-            raise CheckFailedError(
-                "What one guest wrote is not what the other one read.", "Stop: the storage behind volumes loses data."
-            )
-        with told("volume"):
-            self._user.remove("volume", f"/volumes/{volume}")
-        return "4 MiB written by one guest, read by the other"
+            types = back_end_types(self._admin.get("volume", "/types")["volume_types"])
+        for kind in types or [""]:
+            self._pass_on(kind)
+        where = f", of each of the types {', '.join(types)}" if len(types) > 1 else ""
+        return f"4 MiB written by one guest, read by the other{where}"
+
+    def _pass_on(self, kind: str) -> None:
+        """Let one guest write a volume of a type, without a name of whichever the cloud takes, and another read it."""
+        called = f" of type {kind}" if kind else ""
+        body = {"volume": {"size": 1, "name": NAME, **({"volume_type": kind} if kind else {})}}
+        try:
+            with told("volume"):
+                volume = self._user.ask("volume", "POST", "/volumes", body)["volume"]["id"]
+                self._volume_is(volume, "available")
+            digests = [self._with_volume(number, volume, command) for number, command in enumerate((_WRITE, _READ))]
+            if digests[0] != digests[1]:
+                raise CheckFailedError(
+                    "What one guest wrote is not what the other one read.",
+                    "Stop: the storage behind volumes loses data.",
+                )
+            with told("volume"):
+                self._user.remove("volume", f"/volumes/{volume}")
+        except CheckFailedError as error:
+            what, remedy = error.args
+            raise CheckFailedError(f"A volume{called}: {what}" if called else what, remedy) from error
 
     def _volume_is(self, volume: str, state: str) -> None:
         path = f"/volumes/{volume}"

@@ -179,6 +179,16 @@ def external_network(networks: Sequence[Mapping[str, Any]], wanted: str | None) 
     return known[min(known)] if known else None
 
 
+def back_end_types(types: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return, for each back end that TYPES of volumes name, the first of them by its name."""
+    found: dict[str, str] = {}
+    for one in types:
+        back_end = (one.get("extra_specs") or {}).get("volume_backend_name")
+        if back_end:
+            found[back_end] = min(found.get(back_end, one["name"]), one["name"])
+    return sorted(found.values())
+
+
 def migration_target(computes: Collection[str], host: str, kinds: Mapping[str, str]) -> str:
     """Return the compute to which a guest on HOST moves. Raises LeftOutError.
 

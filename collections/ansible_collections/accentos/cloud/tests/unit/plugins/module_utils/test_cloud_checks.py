@@ -16,6 +16,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.cloud_checks import
     LeftOutError,
     Pings,
     Row,
+    back_end_types,
     dead_agents,
     dead_services,
     external_network,
@@ -152,6 +153,18 @@ def test_the_external_network_is_chosen() -> None:
         external_network(networks, "three")
     with pytest.raises(CheckFailedError, match="there are none"):
         external_network([], "three")
+
+
+def test_each_back_end_of_volumes_is_known_by_one_type() -> None:
+    types = [
+        {"name": "__DEFAULT__", "extra_specs": {}},
+        {"name": "slow", "extra_specs": {"volume_backend_name": "files"}},
+        {"name": "ceph-encrypted", "extra_specs": {"volume_backend_name": "ceph"}},
+        {"name": "ceph", "extra_specs": {"volume_backend_name": "ceph"}},
+        {"name": "told to nobody", "extra_specs": None},
+    ]
+    assert back_end_types(types) == ["ceph", "slow"]
+    assert back_end_types([]) == []
 
 
 def test_a_guest_moves_to_another_compute_that_runs_guests_in_the_same_way() -> None:

@@ -154,6 +154,18 @@ def test_what_a_cloud_has_not_is_left_out(cloud: WholeCloud, capsys: pytest.Capt
     assert cloud.left() == {}
 
 
+def test_each_back_end_of_volumes_is_tried(cloud: WholeCloud, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("ceph", "files"):
+        cloud.add("types", name=name, extra_specs={"volume_backend_name": name})
+    result = run(cloud, capsys)
+    told = "4 MiB written by one guest, read by the other, of each of the types ceph, files"
+    assert details(result)["volume"] == told
+    assert cloud.types_of_volumes == ["ceph", "files"]
+    cloud.stuck = {"volumes of files"}
+    assert details(run(cloud, capsys))["volume"].startswith("A volume of type files: ")
+    assert cloud.left() == {"types": ["ceph", "files"]}
+
+
 def test_what_a_killed_run_left_is_removed_and_nothing_else(
     cloud: WholeCloud, capsys: pytest.CaptureFixture[str]
 ) -> None:

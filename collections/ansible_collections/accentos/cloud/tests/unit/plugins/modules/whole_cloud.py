@@ -34,6 +34,8 @@ class WholeCloud(TlsServer):
         super().__init__(folder, Handler)
         self.numbers = itertools.count(1)
         self.volumes = True
+        # Of each volume that was made. One of type "slow" ends in an error when "volumes of slow" is stuck.
+        self.types_of_volumes: list[str] = []
         self.fail: dict[tuple[str, str], int] = {}
         self.console = CONSOLE
         # So many times a compute does not answer in time when it is asked for a console.
@@ -280,6 +282,8 @@ class Handler(TlsHandler):
             case "floatingips":
                 made |= {"floating_ip_address": "203.0.113.200"}
             case "volumes":
-                made |= {"status": "available"}
+                kind = made.get("volume_type", "")
+                self.server.types_of_volumes.append(kind)
+                made |= {"status": "error" if f"volumes of {kind}" in self.server.stuck else "available"}
             case "images":
                 made |= {"status": "queued", "owner": self.project()}
