@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 from ansible_collections.accentos.cloud.plugins.module_utils.cloud_checks import (
@@ -156,7 +157,7 @@ def test_the_external_network_is_chosen() -> None:
 
 
 def test_each_back_end_of_volumes_is_known_by_one_type() -> None:
-    types = [
+    types: list[dict[str, Any]] = [
         {"name": "__DEFAULT__", "extra_specs": {}},
         {"name": "slow", "extra_specs": {"volume_backend_name": "files"}},
         {"name": "ceph-encrypted", "extra_specs": {"volume_backend_name": "ceph"}},
