@@ -478,6 +478,12 @@ def long_test_steps(root: Path) -> tuple[Step, ...]:
             # Molecule's own, which no task has, so none is left out.
             env=marked | {"ACCENTOS_SKIP_TAGS": "notest"},
         ),
+        scenario_step(
+            "machines",
+            "Machines with empty disks become a whole cloud, controller and storage too; volumes on Ceph, LVM and NFS.",
+            14400,
+            env={"ACCENTOS_TESTS": "long or not long"},
+        ),
         replace(
             lab_tests_step(
                 "long lab tests",

@@ -1,0 +1,74 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A cloud of machines uses what their kernels can and containers cannot: switch, overlay, LVM, iSCSI and NFS."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from testinfra.host import Host
+
+# Machines that are emulated take an hour to become a cloud.
+pytestmark = pytest.mark.long
+
+ROOT = Path(__file__).parents[3]
+SITE = Path(__file__).parents[1] / "inventory"
+BACK_ENDS = ("ceph", "disks", "files")
+
+
+@pytest.fixture(scope="module")
+def verified() -> dict[str, tuple[str, str]]:
+    """Run playbooks/verify.yml; return result and detail of each check."""
+    done = subprocess.run(
+        [sys.executable, "-m", "ansible", "playbook", f"--inventory={SITE}", "playbooks/verify.yml"],
+        cwd=ROOT,
+        env={**os.environ, "ANSIBLE_STDOUT_CALLBACK": "accentos.cloud.stages", "ANSIBLE_NOCOLOR": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    rows = re.findall(r'(?m)^\s*"?(\w[^"\n]*?)\s{2,}(ok|failed|left out)\s+\d+\.\d\s+([^"\n]*)', done.stdout)
+    return {name: (result, detail) for name, result, detail in rows}
+
+
+def test_every_check_of_verify_passes(verified: dict[str, tuple[str, str]]) -> None:
+    assert len(verified) == 13
+    assert {name: row for name, row in verified.items() if row[0] != "ok"} == {}
+
+
+def test_guests_write_and_read_volumes_on_each_back_end(verified: dict[str, tuple[str, str]]) -> None:
+    assert verified["volume"][1].endswith(f"of each of the types {', '.join(BACK_ENDS)}")
+
+
+@pytest.mark.testinfra_hosts("ssh://controller-1", "ssh://compute-1", "ssh://compute-2")
+def test_the_kernel_switches_and_carries_the_overlay(host: Host) -> None:
+    # The empty one is the kernel's; "netdev" is that of userspace.
+    assert host.check_output("ovs-vsctl get bridge br-int datapath_type") in ('""', "system")
+    assert "geneve" in host.check_output("lsmod")
+    assert "genev_sys" in host.check_output("ip -brief link")
+
+
+@pytest.mark.testinfra_hosts("ssh://compute-1")
+def test_osds_are_on_the_disks_of_their_size_and_no_other(host: Host) -> None:
+    disks = json.loads(host.check_output("lsblk --json --nodeps --output NAME,SERIAL,FSTYPE"))["blockdevices"]
+    kinds = {disk["serial"]: disk["fstype"] for disk in disks if disk["serial"]}
+    osds = {serial for serial, kind in kinds.items() if kind == "ceph_bluestore"}
+    assert osds == {"COMPUTE-1-OSD-1", "COMPUTE-1-OSD-2"}
+    assert kinds["COMPUTE-1-OTHER"] is None
+
+
+@pytest.mark.testinfra_hosts("ssh://controller-1")
+def test_no_volume_is_left(host: Host, verified: dict[str, tuple[str, str]]) -> None:
+    assert verified["cleaning up"][0] == "ok"
+    # Cinder keeps a thin pool in the group.
+    assert "volume-" not in host.check_output("lvs --noheadings --options lv_name volumes")
+    assert host.check_output("find /srv/volumes -name 'volume-*'") == ""
+    assert host.check_output("rbd --pool volumes ls") == ""
