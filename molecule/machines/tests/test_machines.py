@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from testinfra.host import Host
 
-# Machines that are emulated take an hour to become a cloud.
+# Machines that are emulated take long to become a cloud.
 pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).parents[3]

@@ -530,7 +530,7 @@ class Checks:
 
     def _pass_on(self, kind: str) -> None:
         """Let one guest write a volume of a type, without a name of whichever the cloud takes, and another read it."""
-        called = f" of type {kind}" if kind else ""
+        prefix = f"A volume of type {kind}: " if kind else ""
         body = {"volume": {"size": 1, "name": NAME, **({"volume_type": kind} if kind else {})}}
         try:
             with told("volume"):
@@ -546,7 +546,7 @@ class Checks:
                 self._user.remove("volume", f"/volumes/{volume}")
         except CheckFailedError as error:
             what, remedy = error.args
-            raise CheckFailedError(f"A volume{called}: {what}" if called else what, remedy) from error
+            raise CheckFailedError(f"{prefix}{what}", remedy) from error
 
     def _volume_is(self, volume: str, state: str) -> None:
         path = f"/volumes/{volume}"
