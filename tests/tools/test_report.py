@@ -123,6 +123,11 @@ def test_count_cases_counts_an_error_as_failed() -> None:
             "ok\nFAILED  web2: Start it\n  role   web\n  why    no disk\n  do     buy one",
             "FAILED  web2: Start it | no disk",
         ),
+        (
+            "AssertionError: a title\n  ok\n[+900 more lines; full report in element text]",
+            "    assert not code\nE   AssertionError: a title\nE     ok\nE     fatal: no guest\nE       why  no disk",
+            "fatal: no guest | no disk",
+        ),
         ("assert 1 == 2", "E   assert 1 == 2\nerror: in the text of pytest", ""),
         ("failed with 1 error:", "a.py:1: not so", ""),
     ],

@@ -49,8 +49,10 @@ def reason(failure: ET.Element) -> str:
     """Return what is first said of a FAILURE, and of output that it shows the first line that names a cause."""
     said, *more = _lines(failure.get("message")) or [""]
     text = _lines(failure.text)
-    # pytest repeats the message in its text, behind such a mark; others have the output of a program there.
-    shown = more or ([] if any(line.startswith("E  ") for line in text) else text)
+    # pytest repeats the message in its text, behind such a mark, and shortens a long one; others have the output of a
+    # program there.
+    repeated = [line.removeprefix("E") for line in text if line.startswith("E  ")]
+    shown = (repeated[1:] if more else []) if repeated else more or text
     begins = next((number for number, line in enumerate(shown) if CAUSE.match(line)), len(shown))
     cause = "".join(shown[begins : begins + 1]).strip()
     why = next((found[1] for line in shown[begins:] if (found := WHY.match(line))), "")
