@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.playbooks.runs import HERE, run_playbook, write_play
+from tests.playbooks.runs import HERE, write_play
+from tools.playbook_runs import run_playbook
 
 OTHER, KNOWN = "02:00:00:00:00:0b", "02:00:00:00:00:0c"
 # This host is in management and in storage; two others have addresses there, one of them in both.

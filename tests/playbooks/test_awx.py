@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.playbooks.awx_server import HIDDEN, ROOT, TOKEN, Awx, Refused, check_survey
-from tests.playbooks.runs import PROGRAM, run_playbook
+from tools.playbook_runs import PROGRAM, run_playbook
 
 ROLES = ROOT / "collections/ansible_collections/accentos/cloud/roles"
 STORE_KEY = "canary-key-of-the-store"

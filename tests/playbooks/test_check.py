@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.playbooks.runs import ROOT, lost_lab, run_playbook
+from tests.playbooks.runs import lost_lab
+from tools.playbook_runs import ROOT, run_playbook
 
 SCHEMA = ROOT / "collections/ansible_collections/accentos/cloud/plugins/plugin_utils/site_schema.yml"
 MISTAKE = "group_vars/all/site.yml:3:1: site_doman: unknown key"

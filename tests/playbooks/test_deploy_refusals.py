@@ -14,8 +14,9 @@ from ansible_collections.accentos.cloud.plugins.module_utils.remembered import r
 from ansible_collections.accentos.cloud.plugins.module_utils.units import marker_name
 from ansible_collections.accentos.cloud.plugins.modules import units
 
-from tests.playbooks.runs import HERE, LOST, ROOT, run_playbook, write_play
+from tests.playbooks.runs import HERE, LOST, write_play
 from tests.quality.test_services import plan
+from tools.playbook_runs import ROOT, run_playbook
 
 UNITS = {"ovn": "ovn-controller.service", "openvswitch": "neutron-openvswitch-agent.service"}
 # As the modules name them that start these units: unit in the role openvswitch, units in the role openstack_service.

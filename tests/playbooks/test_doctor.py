@@ -16,7 +16,8 @@ import pytest
 import yaml
 from ansible_collections.accentos.cloud.plugins.plugin_utils.secret_store import SecretStore
 
-from tests.playbooks.runs import HERE, ROOT, lost_lab, run_playbook
+from tests.playbooks.runs import HERE, lost_lab
+from tools.playbook_runs import ROOT, run_playbook
 from tools.steps import failures
 
 PRIVATE = "a password of the site"

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.playbooks.runs import HERE, LOST, run_playbook, write_play
+from tests.playbooks.runs import HERE, LOST, write_play
+from tools.playbook_runs import run_playbook
 
 CLUSTER = "6b8b2f0e-c98f-11f0-9b7e-b2a1d3f1c6d1"
 SYSTEMCTL = """\

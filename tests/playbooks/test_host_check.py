@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.playbooks.runs import HERE, run_playbook, write_play
+from tests.playbooks.runs import HERE, write_play
+from tools.playbook_runs import run_playbook
 
 
 def test_a_host_without_room_is_refused_and_the_others_go_on(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.vars.manager import VariableManager
 from ansible_collections.accentos.cloud.plugins.plugin_utils.site_check import check_site
 
-from tests.playbooks.runs import ROOT, run_playbook
+from tools.playbook_runs import ROOT, run_playbook
 from tools.steps import verbs
 
 REFERENCE = ROOT / "inventories/reference"

@@ -27,7 +27,8 @@ from ansible_collections.accentos.cloud.tests.unit.plugins.module_utils.cobbler.
     serving,
 )
 
-from tests.playbooks.runs import HERE, run_playbook, write_play
+from tests.playbooks.runs import HERE, write_play
+from tools.playbook_runs import run_playbook
 
 
 def test_a_boot_medium_is_refused_where_no_controller_could_insert_it(tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ from accentos_provisioner.machines import STAGES
 from tests.agents.provisioner.cobblerd import FakeCobbler
 from tests.agents.provisioner.conftest import Running
 from tests.agents.tls import make_pki
-from tests.playbooks.runs import HERE, run_playbook, write_play
+from tests.playbooks.runs import HERE, write_play
+from tools.playbook_runs import run_playbook
 
 MACS = {f"compute-{number}": f"52:54:00:00:00:0{number}" for number in (1, 2, 3)}
 # Seconds between two looks at the machines, and how many of them are longer than the time-out of the stage boot.

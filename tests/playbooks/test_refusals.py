@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from ansible_collections.accentos.cloud.plugins.plugin_utils.secret_store import SecretStore
 
-from tests.playbooks.runs import run_playbook, write_play
+from tests.playbooks.runs import write_play
+from tools.playbook_runs import run_playbook
 
 
 def include(

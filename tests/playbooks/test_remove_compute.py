@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.playbooks.runs import HERE, LOST, ROOT, run_playbook
+from tests.playbooks.runs import HERE, LOST
+from tools.playbook_runs import ROOT, run_playbook
 
 SITE = {
     "site_domain": "example.test",

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.playbooks.runs import HERE, ROOT, lost_lab, run_playbook, write_play
+from tests.playbooks.runs import HERE, lost_lab, write_play
+from tools.playbook_runs import ROOT, run_playbook
 
 PLAYBOOKS = {path.stem: yaml.safe_load(path.read_text()) for path in sorted((ROOT / "playbooks").glob("*.yml"))}
 STAGES = "accentos.cloud.stages"

@@ -18,8 +18,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.playbooks.runs import HERE, lost_lab, run_playbook, write_play
-from tests.playbooks.runs import ROOT as CHECKOUT
+from tests.playbooks.runs import HERE, lost_lab, write_play
+from tools.playbook_runs import ROOT as CHECKOUT
+from tools.playbook_runs import run_playbook
 
 DOORS = Path(__file__).with_name("doors.py")
 TABLE = "accentos_out_of_band"

@@ -22,8 +22,9 @@ from typing import Any
 import pytest
 from ansible_collections.accentos.cloud.plugins.plugin_utils.secret_store import SecretStore
 
-from tests.playbooks.runs import HERE, run_playbook, write_play
+from tests.playbooks.runs import HERE, write_play
 from tests.power.conftest import PASSWORD, USER, Certificates, Server, Starter
+from tools.playbook_runs import run_playbook
 
 NETWORK, MEDIUM = "compute-1", "compute-2"
 MACS = {NETWORK: "52:54:00:00:00:01", MEDIUM: "52:54:00:00:00:02"}

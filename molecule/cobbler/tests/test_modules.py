@@ -3,10 +3,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +11,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tools.playbook_runs import run_playbook
+
 from .conftest import Site
 
 SCENARIO = Path(__file__).resolve().parents[1]
-ROOT = SCENARIO.parents[1]
 PLAYBOOK = SCENARIO / "modules.yml"
 PLAYS = [play["name"] for play in yaml.safe_load(PLAYBOOK.read_text(encoding="utf-8"))]
 _PLAY = re.compile(r"^PLAY \[([^]]+)\]", re.MULTILINE)
@@ -41,28 +39,11 @@ class Run:
 @pytest.fixture(scope="module")
 def run(site: Site) -> Iterator[Run]:
     """Run the playbook beside the objects of the other tests; what a broken run leaves is removed."""
-    done = subprocess.run(
-        [sys.executable, "-m", "ansible", "playbook", f"--inventory={SCENARIO}/inventory", "--diff", PLAYBOOK],
-        cwd=ROOT,
-        env={
-            **os.environ,
-            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-            # Molecule asks for colours, and Ansible heeds that more than a wish for none.
-            "ANSIBLE_FORCE_COLOR": "0",
-            "ANSIBLE_NOCOLOR": "1",
-            "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
-        },
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-        timeout=_TIMEOUT,
-    )
+    code, output = run_playbook(f"--inventory={SCENARIO}/inventory", "--diff", PLAYBOOK, timeout=_TIMEOUT)
     # What comes before the first play, such as a mistake in the playbook, is shown with it.
-    head, *parts = _PLAY.split(done.stdout)
+    head, *parts = _PLAY.split(output)
     outputs = dict(zip(parts[::2], parts[1::2], strict=True)) or {"": head}
-    yield Run(done.returncode, outputs)
+    yield Run(code, outputs)
     site.direct(
         """
 for kind, field in (("system", "name"), ("profile", "depth"), ("distro", "name")):

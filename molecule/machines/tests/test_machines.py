@@ -4,19 +4,16 @@
 from __future__ import annotations
 
 import json
-import os
-import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from testinfra.host import Host
 
+from tools.playbook_runs import read_checks, run_playbook
+
 # Machines that are emulated take long to become a cloud.
 pytestmark = pytest.mark.long
 
-ROOT = Path(__file__).parents[3]
 SITE = Path(__file__).parents[1] / "inventory"
 BACK_ENDS = ("ceph", "disks", "files")
 
@@ -24,19 +21,9 @@ BACK_ENDS = ("ceph", "disks", "files")
 @pytest.fixture(scope="module")
 def verified() -> dict[str, tuple[str, str]]:
     """Run playbooks/verify.yml; return result and detail of each check."""
-    done = subprocess.run(
-        [sys.executable, "-m", "ansible", "playbook", f"--inventory={SITE}", "playbooks/verify.yml"],
-        cwd=ROOT,
-        env={**os.environ, "ANSIBLE_STDOUT_CALLBACK": "accentos.cloud.stages", "ANSIBLE_NOCOLOR": "1"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-    rows = re.findall(r'(?m)^\s*"?(\w[^"\n]*?)\s{2,}(ok|failed|left out)\s+\d+\.\d\s+([^"\n]*)', done.stdout)
-    return {name: (result, detail) for name, result, detail in rows}
+    code, output = run_playbook(f"--inventory={SITE}", "playbooks/verify.yml", callback="accentos.cloud.stages")
+    assert code == 0, output
+    return read_checks(output)
 
 
 def test_every_check_of_verify_passes(verified: dict[str, tuple[str, str]]) -> None:

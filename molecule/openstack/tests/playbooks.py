@@ -6,8 +6,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,8 @@ from typing import Any
 import yaml
 from ansible_collections.accentos.cloud.plugins.plugin_utils.secret_store import SecretStore
 
-ROOT = Path(__file__).parents[3]
+from tools.playbook_runs import ROOT, run_playbook
+
 SITE = Path(os.environ.get("ACCENTOS_TEST_SITE", Path(__file__).parents[1] / "inventory"))
 # A scenario with the other one has it here, since it has the same site.
 NETWORK_DRIVER = os.environ.get("ACCENTOS_TEST_NETWORK_DRIVER", "ovn")
@@ -65,29 +64,11 @@ def play(
 
     It tells all that it ever tells, among which there must be no secret of the site.
     """
-    argv = [sys.executable, "-m", "ansible", "playbook", "-vvvv", f"--inventory={SITE}", *options]
     given = ({} if NETWORK_DRIVER == "ovn" else {"site_network_driver": NETWORK_DRIVER}) | (variables or {})
-    argv += [f"--extra-vars={json.dumps(given)}"] if given else []
-    environ = {
-        **os.environ,
-        # Molecule asks for Ansible's own callback.
-        "ANSIBLE_STDOUT_CALLBACK": callback,
-        "ANSIBLE_NOCOLOR": "1",
-        "ANSIBLE_FORCE_COLOR": "0",
-        **settings,
-    }
-    done = subprocess.run(
-        [*argv, f"playbooks/{playbook}.yml"],
-        cwd=ROOT,
-        env=environ,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert told_secrets(done.stdout) == []
-    return Run(done.returncode, done.stdout)
+    argv = ["-vvvv", f"--inventory={SITE}", *options, *([f"--extra-vars={json.dumps(given)}"] if given else [])]
+    code, output = run_playbook(*argv, f"playbooks/{playbook}.yml", callback=callback, **settings)
+    assert told_secrets(output) == []
+    return Run(code, output)
 
 
 def succeed(playbook: str, *options: str, variables: dict[str, Any] | None = None, **settings: str) -> Run:

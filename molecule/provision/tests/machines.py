@@ -15,7 +15,8 @@ from pathlib import Path
 import testinfra
 from testinfra.host import Host
 
-ROOT = Path(__file__).parents[3]
+from tools.playbook_runs import ROOT, run_playbook
+
 STATE = ROOT / ".lab/provision"
 SITE = ROOT / "molecule/provision/inventory"
 COBBLER = ROOT / "molecule/provision/enrolled/machines.cobbler.yml"
@@ -111,9 +112,8 @@ def start_playbook(*words: str, site: Path = SITE) -> subprocess.Popen[str]:
 
 def playbook(*words: str, code: int = 0, site: Path = SITE) -> str:
     """Run a playbook over the SITE, which must end with CODE; return what it said."""
-    running = start_playbook(*words, site=site)
-    out, _none = running.communicate()
-    assert running.returncode == code, out
+    ended, out = run_playbook(f"--inventory={site}", *words)
+    assert ended == code, out
     return out
 
 

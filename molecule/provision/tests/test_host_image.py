@@ -17,7 +17,9 @@ from typing import Any
 import pytest
 from testinfra.host import Host
 
-from .machines import ROOT, playbook, start_playbook
+from tools.playbook_runs import ROOT
+
+from .machines import playbook, start_playbook
 
 FOLDER = "/srv/accentos"
 TOOLS = "qemu-system-x86 ipxe-qemu"
