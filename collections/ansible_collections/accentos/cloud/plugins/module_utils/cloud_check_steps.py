@@ -383,11 +383,9 @@ class Checks:
                     "security_groups": [{"name": NAME}],
                 }
                 made.servers.append(ask("compute", "POST", "/servers", {"server": server, **hints})["server"]["id"])
-                # Asked at the same time, both may be given the same compute, and then be refused there by their group
-                # until no attempt is left.
-                wait(functools.partial(self._placed, made.servers[-1]), self._timeout)
-            for server_id in made.servers:
-                path = f"/servers/{server_id}"
+                # The scheduler learns from a compute that it has a guest when that has started. Asked for earlier, both
+                # may be given the same compute, and then be refused there by their group until none is left.
+                path = f"/servers/{made.servers[-1]}"
                 if not wait(functools.partial(self._with_status, "compute", path, "server", "active"), self._timeout):
                     raise CloudError(f"{path} did not become active within {self._timeout} seconds")
         with told("network"):
@@ -396,12 +394,6 @@ class Checks:
                 made.ports.append(port["id"])
                 made.addresses.append(port["fixed_ips"][0]["ip_address"])
         return f"on {' and '.join(self._host(one) for one in made.servers)}"
-
-    def _placed(self, server: str) -> bool:
-        """Tell whether a guest has a compute, or gets none."""
-        with told("compute"):
-            found = self._admin.get("compute", f"/servers/{server}")["server"]
-        return bool(found["OS-EXT-SRV-ATTR:host"]) or str(found["status"]).upper() == "ERROR"
 
     def _host(self, server: str) -> str:
         with told("compute"):

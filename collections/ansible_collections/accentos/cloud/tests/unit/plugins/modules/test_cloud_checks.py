@@ -230,10 +230,10 @@ def test_a_compute_that_is_late_with_consoles_is_asked_again(
     assert details(result)["address by DHCP"].endswith("500 MessagingTimeout")
 
 
-def test_the_second_guest_waits_until_the_first_one_has_its_compute(
+def test_the_second_guest_is_asked_for_once_the_first_one_runs(
     cloud: WholeCloud, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cloud.placing = 3
+    cloud.starting = 3
     result = run(cloud, capsys, timeout=60)
     assert (results(result)["guests"], details(result)["guests"]) == ("ok", "on compute-1 and compute-2")
     assert cloud.hasty == 0
@@ -286,7 +286,7 @@ def test_what_cannot_be_removed_and_who_cannot_log_in_is_told(
     assert run(cloud, capsys, external_network="none")["checks"][2]["result"] == "failed"
     cloud.stuck = {"servers"}
     project = cloud.add("projects", name=NAME, description=MARK)["id"]
-    cloud.add("servers", name="stuck", project_id=project, placing=0, **{"OS-EXT-SRV-ATTR:host": "compute-1"})
+    cloud.add("servers", name="stuck", project_id=project, starting=0, **{"OS-EXT-SRV-ATTR:host": "compute-1"})
     assert "did not remove /servers/" in run(cloud, capsys)["msg"]
 
 

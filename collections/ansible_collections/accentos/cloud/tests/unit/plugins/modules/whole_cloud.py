@@ -44,8 +44,8 @@ class WholeCloud(TlsServer):
         self.detaching: set[str] = set()
         self.computes = ["compute-1", "compute-2"]
         self.kinds: dict[str, str | None] = {}
-        # So often a new guest is shown without a compute; and how many guests were asked for while one had none.
-        self.placing = 0
+        # So often a new guest is shown before it runs; and how many guests were asked for while one did not yet.
+        self.starting = 0
         self.hasty = 0
         self.alive = True
         self.objects: dict[str, dict[str, dict[str, Any]]] = {}
@@ -217,12 +217,12 @@ class Handler(TlsHandler):
             said = self.server.console.format(address=port["fixed_ips"][0]["ip_address"], name=one["name"])
             self.answer(200, {"output": said})
 
-    def place(self, one: dict[str, Any], number: int) -> None:
-        """Give a guest its compute, or let it wait a little longer for that."""
-        if one["placing"]:
-            one["placing"] -= 1
-        elif not one["OS-EXT-SRV-ATTR:host"]:
-            one["OS-EXT-SRV-ATTR:host"] = self.server.computes[(number - 1) % len(self.server.computes)]
+    def start(self, one: dict[str, Any]) -> None:
+        """Let a new guest run, or wait a little longer for that."""
+        if one["starting"]:
+            one["starting"] -= 1
+        elif one["status"] == "BUILD":
+            one["status"] = "ACTIVE"
 
     def plain(self, method: str, parts: list[str], query: dict[str, str], body: dict[str, Any]) -> None:
         """Make, show, list and remove objects."""
@@ -251,24 +251,25 @@ class Handler(TlsHandler):
                 self.answer(204)
             else:
                 if collection == "servers":
-                    self.place(known[number], list(known).index(number) + 1)
+                    self.start(known[number])
                 self.answer(200, known[number] if collection in _PLAIN else {name: known[number]})
 
     def complete(self, collection: str, made: dict[str, Any]) -> None:
         """Give a new object what its service adds."""
         match collection:
             case "servers":
-                if "guests" in self.server.stuck:
-                    made |= {"status": "ERROR", "fault": {"message": "No valid host was found."}}
                 known = list(self.server.objects["servers"].values())
                 number = len(known)
-                self.server.hasty += any(not one["OS-EXT-SRV-ATTR:host"] for one in known[:-1])
+                self.server.hasty += any(one["status"] == "BUILD" for one in known[:-1])
                 made |= {
-                    "OS-EXT-SRV-ATTR:host": None,
-                    "placing": self.server.placing,
+                    "status": "BUILD",
+                    # Before it runs there.
+                    "OS-EXT-SRV-ATTR:host": self.server.computes[(number - 1) % len(self.server.computes)],
+                    "starting": self.server.starting,
                     "OS-EXT-STS:task_state": None,
                 }
-                self.place(made, number)
+                if "guests" in self.server.stuck:
+                    made |= {"status": "ERROR", "fault": {"message": "No valid host was found."}}
                 address = {"ip_address": f"192.168.222.{10 + number}"}
                 self.server.add(
                     "ports",
