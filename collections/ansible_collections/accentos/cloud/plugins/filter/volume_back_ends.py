@@ -10,8 +10,9 @@ version_added: 1.0.0
 short_description: What back ends of volumes mean for a host
 description:
   - Turns descriptions of back ends into options of the volume service, files, packages and features of the kernel.
-  - Fails for a driver that is not known, a description with what means nothing, one without what its driver needs, or a
-    name that cinder.conf has for a section of something else.
+  - Fails for a driver that is not known, a description with what means nothing, one without what its driver needs, a
+    name that cinder.conf has for a section of something else, names that differ in case only, and back ends that share
+    a volume type without the option C(volume_backend_name) that they would have to share for it, too.
 positional: raw
 options:
   _input:
@@ -68,7 +69,7 @@ _value:
     - C(sections) of cinder.conf and C(texts), other files, for the back ends of the host.
     - C(packages) for its volume service, C(compute_packages) for its compute service, and C(kernel), the features that
       M(accentos.cloud.host_check) has to find there.
-    - C(types) for M(accentos.cloud.volume_types), one for each back end of the site.
+    - C(types) for M(accentos.cloud.volume_types), one for each back end of the site, or for several that share it.
   type: dict
 """
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,13 +84,16 @@ def _rbd(name: str, given: Mapping[str, Any], place: Place) -> Part:
         raise BackEndError(
             f"The back end {name} is in Ceph, which this site has not. Give it hosts in the group storage."
         )
+    pool = given.get("pool", "volumes")
+    if not isinstance(pool, str) or not pool:
+        raise BackEndError(f"pool of the back end {name} must be the name of a pool of Ceph, not {pool!r}.")
     return Part(
         place.volume_hosts,
         {
             "volume_driver": "cinder.volume.drivers.rbd.RBDDriver",
             "rbd_ceph_conf": "/etc/ceph/ceph.conf",
             "rbd_exclusive_cinder_pool": True,
-            "rbd_pool": given.get("pool", "volumes"),
+            "rbd_pool": pool,
             "rbd_secret_uuid": place.secret_uuid,
             "rbd_user": "cinder",
             "report_discard_supported": True,
@@ -147,8 +150,8 @@ def _lvm(name: str, given: Mapping[str, Any], place: Place) -> Part:
         raise BackEndError(f"target_helper of the back end {name} is {helper}. It is one of {', '.join(_HELPERS)}.")
     strangers = [one for one in hosts if one not in place.volume_hosts]
     if strangers or not hosts:
-        known = ", ".join(place.volume_hosts)
-        raise BackEndError(f"hosts of the back end {name} are {', '.join(hosts) or 'none'}. Name some of {known}.")
+        known, told = ", ".join(place.volume_hosts), ", ".join(map(str, hosts)) or "none"
+        raise BackEndError(f"hosts of the back end {name} are {told}. Name some of {known}.")
     return Part(
         hosts,
         {
@@ -182,12 +185,16 @@ def plan_back_ends(
 
     ``raw`` are options by back end, of those described and of others, which every volume host has.
     """
+    for what, given in (("openstack_service_volume_back_ends", back_ends), ("openstack_service_cinder_back_ends", raw)):
+        if not isinstance(given, Mapping):
+            raise BackEndError(f"{what} must be a mapping of back ends by name, not {given!r}.")
     for name, given in raw.items():
         _refuse_name(name)
         _refuse_other_options(f"The back end {name} in openstack_service_cinder_back_ends", given)
     parts = {name: _part(name, given, place) for name, given in back_ends.items()}
     more = {name: given.get("options") or {} for name, given in back_ends.items()}
     parts |= {name: Part(place.volume_hosts, {}) for name in raw if name not in parts}
+    _refuse_names_alike(parts)
     options = {
         name: {
             # A volume belongs to the site and not to the host that made it, so that another one can go on with it,
@@ -210,14 +217,37 @@ def plan_back_ends(
         "packages": sorted({package for needs in volume_host for package in needs.packages}),
         "compute_packages": sorted({package for needs in compute for package in needs.packages}),
         "kernel": sorted({feature for needs in (*volume_host, *compute) for feature in needs.kernel}),
-        "types": [
-            {
-                "name": given.get("type", name),
-                "extra_specs": {"volume_backend_name": options[name]["volume_backend_name"]},
-            }
-            for name, given in back_ends.items()
-        ],
+        "types": _types({name: given.get("type", name) for name, given in back_ends.items()}, options),
     }
+
+
+def _types(names: Mapping[str, object], options: Mapping[str, Mapping[str, object]]) -> list[dict[str, Any]]:
+    """Return the type of volumes of each back end, of which NAMES has the name; several may have one together."""
+    found: dict[str, tuple[str, object]] = {}
+    for back_end, name in names.items():
+        if not isinstance(name, str) or not name.strip():
+            raise BackEndError(f"type of the back end {back_end} must be the name of a volume type, not {name!r}.")
+        told = options[back_end]["volume_backend_name"]
+        if not isinstance(told, str) or not told.strip():
+            raise BackEndError(f"volume_backend_name of the back end {back_end} must be a name, not {told!r}.")
+        other, same = found.setdefault(name, (back_end, told))
+        if same != told:
+            raise BackEndError(
+                f"The back ends {other} and {back_end} have the volume type {name}, which can lead to one name only. "
+                "Give them types of their own, or the same volume_backend_name in options, and the scheduler chooses."
+            )
+    return [{"name": name, "extra_specs": {"volume_backend_name": told}} for name, (_one, told) in found.items()]
+
+
+def _refuse_names_alike(names: Iterable[str]) -> None:
+    known: dict[str, str] = {}
+    for name in names:
+        other = known.setdefault(name.lower(), name)
+        if other != name:
+            raise BackEndError(
+                f"The back ends {other} and {name} differ in case only, and cinder.conf takes both for one section. "
+                "Give one of them another name."
+            )
 
 
 def _refuse_name(name: object) -> None:
@@ -237,10 +267,12 @@ def _refuse_other_options(what: str, given: object) -> None:
 
 def _part(name: str, given: Mapping[str, Any], place: Place) -> Part:
     _refuse_name(name)
-    if not isinstance(given, Mapping) or given.get("driver") not in _DRIVERS:
+    # What is no mapping has no driver, and what is no text is the name of none.
+    driver = str(given.get("driver")) if isinstance(given, Mapping) else ""
+    if driver not in _DRIVERS:
         raise BackEndError(f"The back end {name} names no driver. It is one of {', '.join(_DRIVERS)}.")
-    plan, keys = _DRIVERS[given["driver"]]
-    unknown = sorted(set(given) - keys - _KEYS)
+    plan, keys = _DRIVERS[driver]
+    unknown = sorted(str(key) for key in set(given) - keys - _KEYS)
     if unknown:
         known = ", ".join(sorted(keys | _KEYS))
         raise BackEndError(f"The back end {name} has {', '.join(unknown)}, which means nothing. Known: {known}.")

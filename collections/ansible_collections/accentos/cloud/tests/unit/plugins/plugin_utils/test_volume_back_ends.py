@@ -149,9 +149,19 @@ def test_every_feature_is_one_that_host_check_knows() -> None:
         ({"Nova": RBD}, "cannot be called Nova"),
         ({"DEFAULT": RBD}, "cannot be called DEFAULT"),
         ({"oslo_policy": RBD}, "cannot be called oslo_policy"),
+        ([RBD], "openstack_service_volume_back_ends must be a mapping of back ends by name"),
+        ({"x": [RBD]}, "names no driver"),
+        ({"x": {"driver": ["rbd"]}}, "names no driver"),
+        ({"x": {**RBD, 1: 2}}, "x has 1, which means nothing"),
+        ({"x": {**RBD, "pool": None}}, "pool of the back end x must be the name of a pool of Ceph, not None"),
+        ({"x": {**LVM, "hosts": [1]}}, "hosts of the back end x are 1. Name some of controller-1"),
+        ({"Files": NFS, "files": NFS}, "The back ends Files and files differ in case only"),
+        ({"x": {**RBD, "type": None}}, "type of the back end x must be the name of a volume type, not None"),
+        ({"x": {**RBD, "options": {"volume_backend_name": None}}}, "volume_backend_name of the back end x must be a"),
+        ({"x": {**LVM, "type": "all"}, "y": {**NFS, "type": "all"}}, "x and y have the volume type all"),
     ],
 )
-def test_what_cannot_be_is_refused(given: dict[str, Any], words: str) -> None:
+def test_what_cannot_be_is_refused(given: Any, words: str) -> None:
     with pytest.raises(BackEndError, match=words):
         plan_back_ends(given, {}, CONTROLLER)
 
@@ -162,6 +172,8 @@ def test_what_cannot_be_is_refused(given: dict[str, Any], words: str) -> None:
         ({"keystone_authtoken": {}}, "cannot be called keystone_authtoken"),
         ({"a b": {}}, "'a b' is no name"),
         ({1: {}}, "1 is no name"),
+        (["array"], "openstack_service_cinder_back_ends must be a mapping"),
+        ({"array": {}, "Array": {}}, "array and Array differ in case only"),
         ({"array": "x.Driver"}, "The back end array in openstack_service_cinder_back_ends must be a"),
     ],
 )
@@ -169,6 +181,12 @@ def test_what_cannot_be_among_other_back_ends_is_refused(raw: Any, words: str) -
     with pytest.raises(BackEndError, match=words):
         plan_back_ends({}, raw, CONTROLLER)
     assert plan_back_ends({}, {"array": None}, CONTROLLER)["sections"] == {"array": {"backend_host": "example"}}
+
+
+def test_back_ends_of_one_name_for_the_scheduler_may_have_one_type() -> None:
+    more = {"type": "disks", "options": {"volume_backend_name": "pooled"}}
+    found = plan_back_ends({"x": {**LVM, **more}, "y": {**LVM, **more, "hosts": ["controller-2"]}}, {}, CONTROLLER)
+    assert found["types"] == [{"name": "disks", "extra_specs": {"volume_backend_name": "pooled"}}]
 
 
 def test_the_filter_refuses_a_back_end_in_ceph_where_there_is_none() -> None:
