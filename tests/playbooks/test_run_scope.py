@@ -128,9 +128,16 @@ def test_two_controllers_are_refused_before_anything_is_built(site: Path, tmp_pa
         ("deploy", ("--skip-tags=netwrok",), '--skip-tags "netwrok", did you mean "network"?'),
         ("plan", ("--check", "--tags=provison,always"), '--tags "provison", did you mean "provision"?'),
         ("client", ("--tags=client",), '--tags "client". It has no tags.'),
+        (
+            "deploy",
+            ("--skip-tags=dashboard,orchestration",),
+            "To do all else, name it: --tags compute,identity,image,infrastructure,network,report,storage.",
+        ),
+        ("apply", ("--tags=compute,network", "--skip-tags=network"), "name it: --tags compute."),
+        ("prepare", ("--skip-tags=base",), "With --skip-tags base parts of certificates would be left out, too"),
     ],
 )
-def test_a_tag_that_nothing_has_ends_a_run_before_its_first_play(
+def test_a_tag_that_cannot_be_followed_ends_a_run_before_its_first_play(
     site: Path, verb: str, arguments: tuple[str, ...], words: str, callback: str
 ) -> None:
     code, output = run(site, verb, *arguments, callback=callback)

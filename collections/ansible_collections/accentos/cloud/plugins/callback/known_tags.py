@@ -1,5 +1,5 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Refuses tags that nothing in a playbook has, with which Ansible would do nothing and call that a success."""
+"""Refuses tags with which Ansible would do nothing, or too little, and call that a success."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ description:
     C(--skip-tags) it does all.
   - A playbook with a play of which the variable C(known_tags_only) is true is refused with a tag that none of its tasks
     has. The run ends before its first play, with code 5, and tells the tags that there are.
+  - Ansible leaves out a task of several tags if one of them is skipped. The variable C(known_tags_shared) of a play
+    lists tags that have the play in common; a run that skips some of them and not all is refused in the same way, and
+    is told what to name with C(--tags) instead.
   - C(all), C(always), C(never), C(tagged) and C(untagged) keep their meaning. Tags that Molecule skips in every
     playbook may be skipped.
   - Tags of tasks in files that are included while a playbook runs are not known to it.
@@ -33,13 +36,19 @@ from typing import Any
 from ansible import context
 from ansible.playbook.block import Block
 from ansible.plugins.callback import CallbackBase
-from ansible_collections.accentos.cloud.plugins.plugin_utils.run_scope import REFUSED_CODE, TAG_WORDS, refuse_tags
+from ansible_collections.accentos.cloud.plugins.plugin_utils.run_scope import (
+    REFUSED_CODE,
+    TAG_WORDS,
+    refuse_shared,
+    refuse_tags,
+)
 
 MARK = "known_tags_only"
+SHARED = "known_tags_shared"
 
 
 class CallbackModule(CallbackBase):
-    """Ends a run before its first play if it has tags that its playbook does not have."""
+    """Ends a run before its first play if its playbook does not have its tags, or cannot leave them out."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
@@ -55,7 +64,9 @@ class CallbackModule(CallbackBase):
             return
         if not any(play.get_vars().get(MARK) is True for play in plays):
             return
-        if refused := refuse_tags(set().union(*map(tags_of_play, plays)), tags, skipped):
+        known = set().union(*map(tags_of_play, plays))
+        shared = [play.get_vars()[SHARED] for play in plays if SHARED in play.get_vars()]
+        if refused := refuse_tags(known, tags, skipped) or refuse_shared(shared, known, tags, skipped):
             self._display.error(refused, wrap_text=False)
             # Ansible makes a warning of whatever else a callback raises, and goes on.
             raise SystemExit(REFUSED_CODE)

@@ -85,3 +85,30 @@ def refuse_tags(known: Collection[str], tags: Iterable[str], skipped: Iterable[s
         return ""
     tail = f"Its tags are {', '.join(map(printable, own))}." if own else "It has no tags."
     return f"Nothing was touched. Nothing in this playbook has a tag that it was run with: {'; '.join(told)}. {tail}"
+
+
+def refuse_shared(
+    shared: Iterable[Collection[str]], known: Collection[str], tags: Collection[str], skipped: Collection[str]
+) -> str:
+    """Say which tags cannot be left out, since others would lack something then, and what to do; empty for none.
+
+    Ansible leaves out a task of several tags if one of them is skipped.
+
+    :param shared: for each play that several tags have in common, those tags.
+    :param known: the tags of all tasks of the playbook.
+    :param tags: those of --tags; ``skipped``: those of --skip-tags.
+    """
+    torn = [({*own} & {*skipped}, {*own} - {*skipped}) for own in shared if {*own} & {*skipped}]
+    wrong = sorted(set[str]().union(*(left for left, kept in torn if kept)))
+    if not wrong:
+        return ""
+    with_them = sorted(set[str]().union(*(kept for _left, kept in torn)))
+    chosen = {*known} if {*tags} <= TAG_WORDS else {*tags}
+    wanted = sorted(chosen - {*skipped} - TAG_WORDS)
+    instead = (
+        f"To do all else, name it: --tags {','.join(map(printable, wanted))}" if wanted else "Nothing else is left"
+    )
+    return (
+        f"Nothing was touched. With --skip-tags {','.join(map(printable, wrong))} parts of "
+        f"{', '.join(map(printable, with_them))} would be left out, too, since they are done together. {instead}."
+    )

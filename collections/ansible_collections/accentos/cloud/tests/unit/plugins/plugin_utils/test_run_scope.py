@@ -7,6 +7,7 @@ import pytest
 from ansible_collections.accentos.cloud.plugins.plugin_utils.run_scope import (
     hosts_of,
     refuse_limit,
+    refuse_shared,
     refuse_site,
     refuse_tags,
 )
@@ -98,3 +99,23 @@ def test_tags_that_nothing_has_are_told_with_those_that_there_are() -> None:
     assert refuse_tags(KNOWN, ["xx", "base"], ["yy"]) == f'{head}--tags "xx"; --skip-tags "yy"{tail}'
     assert refuse_tags({"always"}, ["x\x1b"], []) == f'{head}--tags "x\\x1b". It has no tags.'
     assert "notest" in refuse_tags(KNOWN, ["notest"], [])
+
+
+SHARED = [["base", "network", "storage"], ["network", "storage"]]
+
+
+@pytest.mark.parametrize("skipped", [[], ["always"], ["other"], ["base", "network", "storage"]])
+def test_tags_that_leave_nothing_half_done_may_be_skipped(skipped: list[str]) -> None:
+    assert refuse_shared(SHARED, KNOWN, [], skipped) == ""
+
+
+def test_a_tag_that_others_share_is_refused_with_what_to_name_instead() -> None:
+    head = "Nothing was touched. With --skip-tags "
+    told = refuse_shared(SHARED, ["base", "network", "storage", "report", "always"], ["all"], ["storage"])
+    assert told == (
+        f"{head}storage parts of base, network would be left out, too, since they are done together. To do all else, "
+        "name it: --tags base,network,report."
+    )
+    told = refuse_shared(SHARED, KNOWN, ["network"], ["network", "storage"])
+    assert told.startswith(f"{head}network,storage parts of base would")
+    assert told.endswith("done together. Nothing else is left.")
