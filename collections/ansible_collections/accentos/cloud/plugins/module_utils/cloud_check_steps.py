@@ -458,7 +458,7 @@ class Checks:
     def floating(self) -> str:
         """Give the first guest a floating address and ping it from here."""
         if not self._outside:
-            raise LeftOutError("there is no external network, and no addresses are given to make one")
+            raise LeftOutError("there is no external network, and cloud_checks_external gives no addresses to make one")
         body = {"floating_network_id": self._outside["id"], "port_id": self._made.ports[0]}
         with told("network"):
             made = self._user.ask("network", "POST", "/floatingips", {"floatingip": body})["floatingip"]

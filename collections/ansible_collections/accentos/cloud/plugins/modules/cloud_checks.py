@@ -89,7 +89,7 @@ from typing import Any, NoReturn
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.accentos.cloud.plugins.module_utils.cloud_api import Cloud, CloudError
 from ansible_collections.accentos.cloud.plugins.module_utils.cloud_check_steps import Checks, Project, services
-from ansible_collections.accentos.cloud.plugins.module_utils.cloud_checks import FAILED, OK, Check, Row, run
+from ansible_collections.accentos.cloud.plugins.module_utils.cloud_checks import FAILED, LEFT_OUT, OK, Check, Row, run
 from ansible_collections.accentos.cloud.plugins.module_utils.cloud_guests import GuestError, Keys
 from ansible_collections.accentos.cloud.plugins.module_utils.cloud_login import LOGIN_OPTIONS
 from ansible_collections.accentos.cloud.plugins.module_utils.cloud_trial import TRIAL_OPTIONS
@@ -175,6 +175,10 @@ def main() -> None:
         refuse(
             f"The host cannot check the cloud: {error}.", "Mend that, then run again; what is left is removed first."
         )
+    unproved = [row.check for row in rows if row.result == LEFT_OUT]
+    if unproved and not any(row.result == FAILED for row in rows):
+        # A reader of the last line alone takes what was not tried for what works.
+        module.warn(f"Not proved, since it was left out: {', '.join(unproved)}. The table of the checks says why.")
     module.exit_json(changed=bool(leftovers), leftovers=leftovers, checks=[dataclasses.asdict(row) for row in rows])
 
 

@@ -148,6 +148,7 @@ def test_what_a_cloud_has_not_is_left_out(cloud: WholeCloud, capsys: pytest.Capt
     result = run(cloud, capsys)
     assert (results(result)["volume"], details(result)["volume"]) == ("left out", "the cloud has no volume service")
     assert details(result)["live migration"] == "there is one compute only"
+    assert "Not proved, since it was left out: volume, live migration." in str(result["warnings"])
     result = run(cloud, capsys, external=None)
     assert details(result)["floating address"].startswith("there is no external network")
     assert "failed" not in results(result).values()
