@@ -231,7 +231,8 @@ def test_no_back_end_takes_the_place_of_a_section_of_the_volume_service(plans: d
 def test_a_back_end_on_disks_needs_the_device_mapper_of_its_hosts_alone() -> None:
     role = COLLECTION / "roles/host_check"
     variables = as_templates(load(role / "defaults/main.yml")) | as_templates(load(role / "vars/main.yml"))
-    variables |= {"groups": {"controller": ["controller-1", "controller-2"], "compute": ["compute-1"]}}
+    groups = {"controller": ["controller-1", "controller-2"], "compute": ["compute-1"], "storage": ["compute-1"]}
+    variables |= {"groups": groups}
     disks = {"driver": "lvm", "volume_group": "volumes", "hosts": ["controller-2"]}
 
     def needed(host: str, **given: Any) -> Any:
@@ -242,8 +243,8 @@ def test_a_back_end_on_disks_needs_the_device_mapper_of_its_hosts_alone() -> Non
     assert [needed(host) for host in ("controller-1", "compute-1")] == [["tun"], ["tun"]]
     back_ends = {"openstack_service_volume_back_ends": {"ceph": {"driver": "rbd"}, "disks": disks}}
     assert needed("controller-1", **back_ends) == ["tun"]
-    assert needed("controller-2", **back_ends) == ["tun", "device_mapper", "iscsi_target"]
-    assert needed("compute-1", **back_ends) == ["tun", "iscsi"]
+    assert needed("controller-2", **back_ends) == ["device_mapper", "iscsi_target", "tun"]
+    assert needed("compute-1", **back_ends) == ["iscsi", "tun"]
 
 
 @pytest.mark.parametrize(

@@ -185,9 +185,12 @@ def plan_back_ends(
 
     ``raw`` are options by back end, of those described and of others, which every volume host has.
     """
-    for what, given in (("openstack_service_volume_back_ends", back_ends), ("openstack_service_cinder_back_ends", raw)):
-        if not isinstance(given, Mapping):
-            raise BackEndError(f"{what} must be a mapping of back ends by name, not {given!r}.")
+    described: tuple[tuple[str, object], ...] = (("volume", back_ends), ("cinder", raw))
+    for what, all_of_them in described:
+        if not isinstance(all_of_them, Mapping):
+            raise BackEndError(
+                f"openstack_service_{what}_back_ends must be a mapping of back ends by name, not {all_of_them!r}."
+            )
     for name, given in raw.items():
         _refuse_name(name)
         _refuse_other_options(f"The back end {name} in openstack_service_cinder_back_ends", given)

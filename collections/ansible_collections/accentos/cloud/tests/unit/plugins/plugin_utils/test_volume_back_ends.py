@@ -152,7 +152,7 @@ def test_every_feature_is_one_that_host_check_knows() -> None:
         ([RBD], "openstack_service_volume_back_ends must be a mapping of back ends by name"),
         ({"x": [RBD]}, "names no driver"),
         ({"x": {"driver": ["rbd"]}}, "names no driver"),
-        ({"x": {**RBD, 1: 2}}, "x has 1, which means nothing"),
+        ({"x": dict[Any, Any](RBD) | {1: 2}}, "x has 1, which means nothing"),
         ({"x": {**RBD, "pool": None}}, "pool of the back end x must be the name of a pool of Ceph, not None"),
         ({"x": {**LVM, "hosts": [1]}}, "hosts of the back end x are 1. Name some of controller-1"),
         ({"Files": NFS, "files": NFS}, "The back ends Files and files differ in case only"),
