@@ -176,8 +176,8 @@ def test_the_figures_of_many_computes() -> None:
         ("task for 100 hosts over 2 computes, computed", 100.0, "s", None, None),
         ("whole run over 2 computes", 5.0, "s", None, None),
         ("whole run over 2 computes, computed", 3.0, "s", None, None),
-        ("tasks of a compute", 1, "tasks", None, True),
-        ("tasks of a run, besides, for its first compute", 1, "tasks", None, None),
+        ("tasks of a compute", 2, "tasks", None, True),
+        ("of these a run does once, for its first compute", 1, "tasks", None, None),
     ]
 
 

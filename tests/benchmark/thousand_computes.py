@@ -319,11 +319,9 @@ def per_host(tasks: Iterable[Task], prefix: str = "compute-") -> int:
     return max(counts.values(), default=0)
 
 
-def each_and_once(tasks: Iterable[Task]) -> tuple[int, int]:
-    """Return how many of the TASKS each compute has, and how many a run of several does once, for the first of them."""
-    tasks = list(tasks)
-    shared = [task for task in tasks if len(task.hosts) > 1]
-    return per_host(shared), per_host(tasks) - per_host(shared)
+def once(tasks: Iterable[Task]) -> int:
+    """Return how many of the TASKS a run of several computes does once, which Ansible counts for the first of them."""
+    return per_host(task for task in tasks if len(task.hosts) == 1)
 
 
 def table(tasks: Iterable[Task]) -> list[str]:
@@ -344,12 +342,11 @@ def figures(ended: Run, hosts: int) -> list[str]:
     at = next(
         (task.name for task in ended.tasks if task.began <= memory.peak_at <= task.ended), "before the first task"
     )
-    each, once = each_and_once(ended.tasks)
     lines = [
         f"{'peak memory, MiB':50}{memory.peak_kib / 1024:10.0f}  in {memory.processes} processes, at: {at}",
         f"{'of which ansible-playbook itself, MiB':50}{memory.main_kib / 1024:10.0f}",
-        f"{'tasks of a compute':50}{each:10}",
-        f"{'tasks of a run, besides, for its first compute':50}{once:10}",
+        f"{'tasks of a compute':50}{per_host(ended.tasks):10}",
+        f"{'of these a run does once, for its first compute':50}{once(ended.tasks):10}",
         f"{'seconds in all':50}{ended.seconds:10.1f}",
         f"{'seconds that its processes computed':50}{ended.computed:10.1f}",
     ]
@@ -377,9 +374,8 @@ def results(ended: Run, hosts: int, *, whole: bool, done: bool) -> list[Figure]:
     if whole:
         rows.append(Figure(f"whole run {over}", ended.seconds, "s"))
         rows.append(Figure(f"whole run {over}, computed", ended.computed, "s"))
-        each, once = each_and_once(ended.tasks)
-        rows.append(Figure(COMPUTE_TASKS, each, "tasks"))
-        rows.append(Figure("tasks of a run, besides, for its first compute", once, "tasks"))
+        rows.append(Figure(COMPUTE_TASKS, per_host(ended.tasks), "tasks"))
+        rows.append(Figure("of these a run does once, for its first compute", once(ended.tasks), "tasks"))
     return judged(f"computes_{COMPUTES[-1]}", rows)
 
 

@@ -384,7 +384,7 @@ class Checks:
                 }
                 made.servers.append(ask("compute", "POST", "/servers", {"server": server, **hints})["server"]["id"])
                 # The scheduler learns from a compute that it has a guest when that has started. Asked for earlier, both
-                # may be given the same compute, and then be refused there by their group until none is left.
+                # may be given the same compute, and then be refused there by their group.
                 path = f"/servers/{made.servers[-1]}"
                 if not wait(functools.partial(self._with_status, "compute", path, "server", "active"), self._timeout):
                     raise CloudError(f"{path} did not become active within {self._timeout} seconds")
