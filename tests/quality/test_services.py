@@ -206,6 +206,44 @@ def test_back_ends_of_volumes_stand_beside_each_other() -> None:
     assert {"nfs-common", "open-iscsi"} <= set(plan("compute-1", openstack_service_volume_back_ends=given)["packages"])
 
 
+def test_computes_have_what_opens_volumes_where_only_controllers_are_told_of_them() -> None:
+    files = {"openstack_service_volume_back_ends": {"files": {"driver": "nfs", "shares": ["nas:/volumes"]}}}
+    controller = {"host_addresses": {"management": "10.0.0.21"}, **files}
+    hostvars = {"controller-1": controller, "compute-1": {"host_addresses": {"management": "10.0.0.31"}}}
+    assert "nfs-common" in plan("compute-1", hostvars=hostvars)["packages"]
+    assert "nfs-common" not in plan("compute-1")["packages"]
+
+
+def test_ceph_has_the_pools_of_back_ends_and_cinder_may_use_them() -> None:
+    variables: dict[str, Any] = {}
+    for role, file in (("ceph", "vars"), ("ceph", "defaults"), ("doctor", "vars")):
+        variables |= as_templates(load(COLLECTION / "roles" / role / file / "main.yml"))
+
+    def made(**given: Any) -> tuple[list[str], list[str], dict[str, str]]:
+        templar = Templar(loader=DataLoader(), variables={**variables, **given})
+        expressions = ("ceph_pools + __ceph_more_pools", "__doctor_pools", "ceph_users['client.cinder']")
+        pools, known, caps = [templar.template(trust_as_template("{{ " + one + " }}")) for one in expressions]
+        return [pool["name"] for pool in pools], known, caps
+
+    assert made() == (
+        ["images", "vms", "volumes"],
+        ["images", "vms", "volumes"],
+        {
+            "mon": "profile rbd",
+            "mgr": "profile rbd pool=volumes",
+            "osd": "profile rbd pool=volumes, profile rbd-read-only pool=images",
+        },
+    )
+    back_ends = {"ceph": {"driver": "rbd"}, "fast": {"driver": "rbd", "pool": "fast"}}
+    pools, known, caps = made(openstack_service_volume_back_ends=back_ends)
+    assert (pools, known) == (["images", "vms", "volumes", "fast"], ["fast", "images", "vms", "volumes"])
+    assert caps["osd"] == "profile rbd pool=volumes, profile rbd pool=fast, profile rbd-read-only pool=images"
+    assert caps["mgr"] == "profile rbd pool=volumes, profile rbd pool=fast"
+    own = [{"name": "fast", "device_class": "ssd"}]
+    assert made(openstack_service_volume_back_ends=back_ends, ceph_pools=own)[0] == ["fast", "volumes"]
+    assert made(openstack_service_volume_back_ends={}) == (["images", "vms"], ["images", "vms"], made()[2])
+
+
 def test_a_controller_without_a_back_end_of_its_own_runs_no_volume_service() -> None:
     groups = {**GROUPS, "controller": ["controller-1", "controller-2"], "storage": []}
     given = {"disks": {"driver": "lvm", "volume_group": "volumes", "hosts": ["controller-2"]}}
@@ -232,7 +270,7 @@ def test_a_back_end_on_disks_needs_the_device_mapper_of_its_hosts_alone() -> Non
     role = COLLECTION / "roles/host_check"
     variables = as_templates(load(role / "defaults/main.yml")) | as_templates(load(role / "vars/main.yml"))
     groups = {"controller": ["controller-1", "controller-2"], "compute": ["compute-1"], "storage": ["compute-1"]}
-    variables |= {"groups": groups}
+    variables |= {"groups": groups, "hostvars": {"controller-1": {}}}
     disks = {"driver": "lvm", "volume_group": "volumes", "hosts": ["controller-2"]}
 
     def needed(host: str, **given: Any) -> Any:
@@ -242,6 +280,7 @@ def test_a_back_end_on_disks_needs_the_device_mapper_of_its_hosts_alone() -> Non
 
     assert [needed(host) for host in ("controller-1", "compute-1")] == [["tun"], ["tun"]]
     back_ends = {"openstack_service_volume_back_ends": {"ceph": {"driver": "rbd"}, "disks": disks}}
+    assert needed("compute-1", hostvars={"controller-1": back_ends}) == ["iscsi", "tun"]
     assert needed("controller-1", **back_ends) == ["tun"]
     assert needed("controller-2", **back_ends) == ["device_mapper", "iscsi_target", "tun"]
     assert needed("compute-1", **back_ends) == ["iscsi", "tun"]

@@ -11,6 +11,7 @@ from typing import Any
 # A share as NFS names it: a server, or an IPv6 address in brackets, and a path.
 _SHARE = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):/\S*")
 _MOUNT_OPTIONS = re.compile(r"[A-Za-z0-9_.:=/-]+(,[A-Za-z0-9_.:=/-]+)*")
+_POOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _GROUP = re.compile(r"[A-Za-z0-9+_.][A-Za-z0-9+_.-]*")
 # It becomes the name of a section and of a file.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -70,6 +71,11 @@ class Part:
     compute: Needs = Needs()
 
 
+# Volumes in the Ceph of the site, and the user of it that handles them.
+_RBD_DRIVER = "cinder.volume.drivers.rbd.RBDDriver"
+_CEPH = {"rbd_ceph_conf": "/etc/ceph/ceph.conf", "rbd_user": "cinder"}
+_POOL_OF_VOLUMES = "volumes"
+
 # What hands volumes out over iSCSI: the kernel, told so by a library, or a daemon. Packages of Debian 13.
 _HELPERS: Mapping[str, Needs] = {
     "lioadm": Needs(["lvm2", "python3-rtslib-fb"], ["device_mapper", "iscsi_target"]),
@@ -84,18 +90,17 @@ def _rbd(name: str, given: Mapping[str, Any], place: Place) -> Part:
         raise BackEndError(
             f"The back end {name} is in Ceph, which this site has not. Give it hosts in the group storage."
         )
-    pool = given.get("pool", "volumes")
-    if not isinstance(pool, str) or not pool:
+    pool = given.get("pool", _POOL_OF_VOLUMES)
+    if not isinstance(pool, str) or not _POOL.fullmatch(pool):
         raise BackEndError(f"pool of the back end {name} must be the name of a pool of Ceph, not {pool!r}.")
     return Part(
         place.volume_hosts,
         {
-            "volume_driver": "cinder.volume.drivers.rbd.RBDDriver",
-            "rbd_ceph_conf": "/etc/ceph/ceph.conf",
+            "volume_driver": _RBD_DRIVER,
+            **_CEPH,
             "rbd_exclusive_cinder_pool": True,
             "rbd_pool": pool,
             "rbd_secret_uuid": place.secret_uuid,
-            "rbd_user": "cinder",
             "report_discard_supported": True,
         },
     )
@@ -222,6 +227,33 @@ def plan_back_ends(
         "kernel": sorted({feature for needs in (*volume_host, *compute) for feature in needs.kernel}),
         "types": _types({name: given.get("type", name) for name, given in back_ends.items()}, options),
     }
+
+
+def pools_of_volumes(
+    back_ends: Mapping[str, Mapping[str, Any]], raw: Mapping[str, Mapping[str, object] | None]
+) -> list[str]:
+    """Return the pools of the site's Ceph in which back ends keep volumes, each once.
+
+    What is no back end at all is passed over: plan_back_ends() tells of it.
+    """
+    named = {
+        name: {
+            "volume_driver": _RBD_DRIVER,
+            **_CEPH,
+            "rbd_pool": given.get("pool", _POOL_OF_VOLUMES),
+            **_mapping(given.get("options")),
+        }
+        for name, given in _mapping(back_ends).items()
+        if _mapping(given).get("driver") == "rbd"
+    }
+    own = {name: {**named.get(name, {}), **_mapping(given)} for name, given in _mapping(raw).items()}
+    ours = {"volume_driver": _RBD_DRIVER, **_CEPH}
+    pools = [str(one.get("rbd_pool")) for one in (named | own).values() if {**one, **ours} == one]
+    return list(dict.fromkeys(pool for pool in pools if _POOL.fullmatch(pool)))
+
+
+def _mapping(given: object) -> Mapping[str, Any]:
+    return given if isinstance(given, Mapping) else {}
 
 
 def _types(names: Mapping[str, object], options: Mapping[str, Mapping[str, object]]) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from ansible_collections.accentos.cloud.plugins.plugin_utils.volume_back_ends im
     BackEndError,
     Place,
     plan_back_ends,
+    pools_of_volumes,
 )
 
 UUID = "7a2e"
@@ -197,3 +198,25 @@ def test_the_filter_refuses_a_back_end_in_ceph_where_there_is_none() -> None:
     assert nothing["names"] == []
     # YAML has None where all back ends are comments.
     assert FilterModule().filters()["volume_back_ends"](None, **place) == nothing
+
+
+def test_pools_are_those_that_back_ends_keep_volumes_in_here() -> None:
+    elsewhere = {"driver": "rbd", "pool": "far", "options": {"rbd_ceph_conf": "/etc/ceph/far.conf"}}
+    fast = {"driver": "rbd", "pool": "fast"}
+    back_ends = {"ceph": RBD, "fast": fast, "same": fast, "elsewhere": elsewhere, "disks": LVM, "files": NFS}
+    assert pools_of_volumes(back_ends, {}) == ["volumes", "fast"]
+    other = {"volume_driver": "cinder.volume.drivers.rbd.RBDDriver", "rbd_ceph_conf": "/etc/ceph/ceph.conf"}
+    raw = {
+        "ceph": {"rbd_pool": "others"},
+        "own": {**other, "rbd_user": "cinder", "rbd_pool": "own"},
+        "stranger": {**other, "rbd_user": "stranger", "rbd_pool": "strange"},
+        "empty": None,
+    }
+    assert pools_of_volumes({"ceph": RBD}, raw) == ["others", "own"]
+    assert pools_of_volumes({"disks": LVM}, {}) == []
+
+
+@pytest.mark.parametrize("given", [[], "ceph", {"ceph": None}, {"ceph": {"driver": "rbd", "pool": "a, allow *"}}])
+def test_what_cannot_be_a_back_end_has_no_pool(given: Any) -> None:
+    raw: Any = given if isinstance(given, list) else {}
+    assert pools_of_volumes(given, raw) == []
