@@ -13,13 +13,14 @@ from ansible_collections.accentos.cloud.plugins.module_utils.openstack_configura
     find_references,
     render_sections,
 )
+from ansible_collections.accentos.cloud.plugins.plugin_utils.openstack_overrides import COMPUTE_STAGES, STAGES
 from ansible_collections.accentos.cloud.plugins.plugin_utils.volume_back_ends import (
     BackEndError,
     Place,
     plan_back_ends,
 )
 
-from tests.quality.tree import COLLECTION, load
+from tests.quality.tree import COLLECTION, ROOT, load
 
 ROLE = COLLECTION / "roles/openstack_service"
 GROUPS = {"controller": ["controller-1"], "compute": ["compute-1"], "storage": ["storage-1"]}
@@ -212,6 +213,29 @@ def test_computes_have_what_opens_volumes_where_only_controllers_are_told_of_the
     hostvars = {"controller-1": controller, "compute-1": {"host_addresses": {"management": "10.0.0.31"}}}
     assert "nfs-common" in plan("compute-1", hostvars=hostvars)["packages"]
     assert "nfs-common" not in plan("compute-1")["packages"]
+
+
+def test_services_of_ones_own_are_deployed_with_their_stage() -> None:
+    deploy: Any = load(ROOT / "playbooks/deploy.yml")
+    plays = {play["name"]: play.get("vars") for play in deploy}
+    own: dict[str, Any] = {
+        "agent": {"components": {"one": {"group": ["controller", "compute"], "packages": "{{ known_in_role }}"}}},
+        "vault": {"stage": "storage", "components": {"api": {"group": "controller"}}},
+    }
+
+    def services(play: str, *tags: str) -> Any:
+        told = {"ansible_run_tags": list(tags), "ansible_skip_tags": [], "openstack_service_extra": own}
+        variables = as_templates(plays[play] | told)
+        templar = Templar(loader=DataLoader(), variables=variables)
+        return templar.template(trust_as_template("{{ openstack_service_services }}"))
+
+    assert tuple(plays["Control services"]["deploy_services"]) == STAGES
+    assert tuple(plays["Computes"]["deploy_services"]) == COMPUTE_STAGES
+    ours = ["glance", "placement", "nova", "agent", "neutron", "cinder", "vault", "heat", "horizon"]
+    assert services("Control services", "all") == ours
+    assert services("Control services", "storage") == ["cinder", "vault"]
+    assert services("Computes", "all") == ["nova", "agent", "neutron"]
+    assert services("Computes", "network") == ["neutron"]
 
 
 def test_ceph_has_the_pools_of_back_ends_and_cinder_may_use_them() -> None:

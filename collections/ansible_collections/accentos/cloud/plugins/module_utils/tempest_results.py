@@ -110,12 +110,43 @@ class Verdict:
     skipped: tuple[Outcome, ...]
 
 
-def judge(wanted: Sequence[str], outcomes: Iterable[Outcome], expected_skips: Mapping[str, str]) -> Verdict:
+@dataclass(frozen=True)
+class Lack:
+    """Something that a cloud does not have: how Tempest speaks of it when it skips a test, and what to say of it."""
+
+    said: re.Pattern[str]
+    reason: str
+
+
+_VOLUMES = Lack(re.compile(r"(?i)\bcinder\b|\bvolume service\b"), "The cloud has no volume service.")
+_OUTSIDE = Lack(re.compile(r"public_network_id|(?i:floating)"), "The cloud has no external network.")
+_LOGIN = re.compile(r"(?i)\bvalidation\b")
+
+
+def lacks_of(settings: Mapping[str, Mapping[str, Any]]) -> list[Lack]:
+    """Return what a cloud does not have, by the options of Tempest for it."""
+    outside = bool(settings.get("network", {}).get("public_network_id"))
+    login = "No test logs in to a guest" + ("." if outside else ", since the cloud has no external network.")
+    return [
+        *([] if settings.get("service_available", {}).get("cinder") else [_VOLUMES]),
+        *([] if outside else [_OUTSIDE]),
+        *([] if settings.get("validation", {}).get("run_validation") else [Lack(_LOGIN, login)]),
+    ]
+
+
+def judge(
+    wanted: Sequence[str],
+    outcomes: Iterable[Outcome],
+    expected_skips: Mapping[str, str],
+    lacks: Iterable[Lack] = (),
+) -> Verdict:
     """Judge a run against the list of tests that must pass and the tests, or classes of tests, that may be skipped.
 
+    A test may also be skipped for what the cloud LACKS, if that is what Tempest says of it.
     A test on the list without a result has failed, and so has one that is skipped unexpectedly. What a class fails to
     do before its tests fails each of them, and what it fails to do afterwards is a failure of its own.
     """
+    lacks = list(lacks)
     known = {name_of(one.test): one for one in outcomes}
     classes = {
         found["test_class"]: one
@@ -132,7 +163,7 @@ def judge(wanted: Sequence[str], outcomes: Iterable[Outcome], expected_skips: Ma
             passed += 1
         elif one.result == FAILED:
             failed.append(Outcome(name, FAILED, one.seconds, one.reason))
-        elif expected := expected_skips.get(name) or expected_skips.get(test_class):
+        elif expected := expected_skips.get(name) or expected_skips.get(test_class) or _lacking(one.reason, lacks):
             skipped.append(Outcome(name, SKIPPED, one.seconds, expected))
         else:
             failed.append(Outcome(name, FAILED, one.seconds, f"It was skipped, which is not expected: {one.reason}"))
@@ -143,6 +174,10 @@ def judge(wanted: Sequence[str], outcomes: Iterable[Outcome], expected_skips: Ma
         if one.result == FAILED and not before:
             failed.append(Outcome(name, FAILED, one.seconds, one.reason))
     return Verdict(passed, tuple(failed), tuple(skipped))
+
+
+def _lacking(said: str, lacks: Iterable[Lack]) -> str:
+    return next((lack.reason for lack in lacks if lack.said.search(said)), "")
 
 
 def slowest(outcomes: Iterable[Outcome], number: int) -> list[Outcome]:

@@ -1,5 +1,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Finds what cannot be in the operator's options of services: services and files that there are not, wrong shapes.
+"""Finds what cannot be in the operator's options of services, and in services of the operator's own.
+
+That is services and files that there are not, wrong shapes, and stages and groups in which nothing is deployed.
 
 Options are mappings of services to files, of these to sections, and of those to options. At each level None is an empty
 mapping, as YAML has it where all lines of one are comments. Values of options are not looked at: the service's own
@@ -8,7 +10,7 @@ library judges them, and templates among them may need what is known later.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.accentos.cloud.plugins.plugin_utils.site_finding import nearest
@@ -16,6 +18,10 @@ from jinja2 import Undefined, UndefinedError
 
 VARIABLE = "openstack_service_overrides"
 EXTRA = "openstack_service_extra"
+# Stages of playbooks/deploy.yml that deploy services, those of them that reach computes, and the groups of hosts.
+STAGES = ("image", "compute", "network", "storage", "orchestration", "dashboard")
+COMPUTE_STAGES = ("compute", "network")
+GROUPS = ("controller", "compute")
 
 
 def find_mistakes(known: Mapping[str, Mapping[str, Any]], overrides: object) -> list[str]:
@@ -37,9 +43,58 @@ def find_mistakes_of_hosts(known: Mapping[str, Mapping[str, Any]], hosts: Iterab
     for variables in hosts:
         extra = _look(variables, EXTRA) if EXTRA in variables else None
         own = dict(_fields(extra)) if isinstance(extra, Mapping) else {}
+        found |= dict.fromkeys(_mistakes_of_own(extra, own))
         overrides = _look(variables, VARIABLE) if VARIABLE in variables else None
         found |= dict.fromkeys(_mistakes({**ours, **own}, overrides))
     return list(found)
+
+
+def stage_services(stages: Mapping[str, Sequence[str]], own: object) -> dict[str, list[str]]:
+    """Return the names of services by stage of a deployment, with those of the operator's own.
+
+    :param stages: names of services by stage. One that is there keeps its stage.
+    :param own: descriptions of the operator's own services by name. Those of other stages are left out.
+    """
+    named = {name for names in stages.values() for name in names}
+    found = {stage: list(names) for stage, names in stages.items()}
+    for name, description in _fields(own) if isinstance(own, Mapping) else ():
+        stage = stage_of(description)
+        if name not in named and stage in found:
+            found[stage].append(name)
+    return found
+
+
+def stage_of(description: object) -> object:
+    """Return the stage of a deployment in which a service of the operator's own is deployed."""
+    told = _look(description, "stage") if isinstance(description, Mapping) and "stage" in description else None
+    return COMPUTE_STAGES[0] if told is None else told
+
+
+def _mistakes_of_own(extra: object, own: Mapping[str, object]) -> Iterator[str]:
+    if extra is not None and not isinstance(extra, Mapping):
+        yield f"{EXTRA} is {_kind(extra)}. It must be a mapping of services."
+    for name, description in own.items():
+        if description is None:
+            continue
+        if not isinstance(description, Mapping):
+            yield f"{name} is {_kind(description)} in {EXTRA}. It must be the description of a service."
+            continue
+        stage = stage_of(description)
+        if stage not in STAGES:
+            known = ", ".join(STAGES)
+            yield f"stage of {name} in {EXTRA} is {stage}.{_meant(stage, list(STAGES))} It is one of {known}."
+            continue
+        components = _look(description, "components") if "components" in description else None
+        for component, given in _fields(components) if isinstance(components, Mapping) else ():
+            group = _look(given, "group") if isinstance(given, Mapping) and "group" in given else None
+            groups = [group] if isinstance(group, str) else group or []
+            if strangers := [one for one in groups if one not in GROUPS]:
+                yield f"group of {component} of {name} in {EXTRA} is {strangers[0]}. It is one of {', '.join(GROUPS)}."
+            elif "compute" in groups and stage not in COMPUTE_STAGES:
+                yield (
+                    f"{component} of {name} in {EXTRA} runs on computes, which the stage {stage} does not reach. "
+                    f"stage must be {' or '.join(COMPUTE_STAGES)}."
+                )
 
 
 def _mistakes(known: Mapping[str, Any], overrides: object) -> Iterator[str]:

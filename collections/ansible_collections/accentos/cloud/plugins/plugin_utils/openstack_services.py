@@ -16,7 +16,7 @@ from ansible_collections.accentos.cloud.plugins.plugin_utils.openstack_overrides
 
 _SERVICE = frozenset(
     (
-        *("description", "wanted", "type", "user", "database", "messaging", "identity", "components"),
+        *("description", "wanted", "stage", "type", "user", "database", "messaging", "identity", "components"),
         *("packages", "files", "attributes", "texts", "namespaces"),
     )
 )

@@ -6,6 +6,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from ansible_collections.accentos.cloud.plugins.module_utils.tempest_results import (
     FAILED,
     PASSED,
@@ -13,6 +14,7 @@ from ansible_collections.accentos.cloud.plugins.module_utils.tempest_results imp
     Collector,
     Outcome,
     judge,
+    lacks_of,
     name_of,
     read_list,
     reason_of,
@@ -97,6 +99,46 @@ def test_skips_need_a_reason() -> None:
     verdict = judge([A, B, C], outcomes, {A: "we know a", "tempest.api.c.Test": "we know c"})
     assert [(one.test, one.reason) for one in verdict.skipped] == [(A, "we know a"), (C, "we know c")]
     assert [one.reason for one in verdict.failed] == ["It was skipped, which is not expected: by b"]
+
+
+OPTIONS: dict[str, dict[str, object]] = {
+    "network": {"public_network_id": "1"},
+    "service_available": {"cinder": True},
+    "validation": {"run_validation": True},
+}
+# As Tempest words them.
+NO_VOLUMES = (
+    "VolumesGetTest skipped as Cinder is not available",
+    "Volume service not enabled.",
+    "Skipped because the volume service is not available",
+)
+NO_OUTSIDE = ("The public_network_id option must be specified.", "Floating ips are not available")
+NO_LOGIN = ("Validation should be enabled to ensure guest OS is running and capable of processing ACPI events.",)
+
+
+@pytest.mark.parametrize(
+    ("without", "said", "reasons"),
+    [
+        ({"service_available": {"cinder": False}}, NO_VOLUMES, {"The cloud has no volume service."}),
+        ({"network": {}}, NO_OUTSIDE, {"The cloud has no external network."}),
+        ({"validation": {"run_validation": False}}, NO_LOGIN, {"No test logs in to a guest."}),
+        (
+            {"network": {}, "validation": {}},
+            NO_LOGIN,
+            {"No test logs in to a guest, since the cloud has no external network."},
+        ),
+    ],
+)
+def test_what_a_cloud_does_not_have_need_not_be_tested(
+    without: dict[str, dict[str, object]], said: tuple[str, ...], reasons: set[str]
+) -> None:
+    for words in said:
+        outcomes = [Outcome(A, SKIPPED, 0, words), Outcome(B, SKIPPED, 0, "The extension qos is not enabled.")]
+        verdict = judge([A, B], outcomes, {}, lacks_of({**OPTIONS, **without}))
+        assert {one.reason for one in verdict.skipped} == reasons
+        assert [one.test for one in verdict.failed] == [B]
+        # A cloud that has it all must pass.
+        assert [one.test for one in judge([A, B], outcomes, {}, lacks_of(OPTIONS)).failed] == [A, B]
 
 
 def test_a_class_speaks_for_its_tests() -> None:

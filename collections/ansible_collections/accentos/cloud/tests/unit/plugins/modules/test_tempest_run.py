@@ -208,6 +208,23 @@ def test_what_the_host_lacks_is_told(
     assert cloud.left() == {}
 
 
+def test_tests_of_what_the_cloud_lacks_are_skipped(
+    cloud: WholeCloud, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    reason = "The public_network_id option must be specified."
+    skipped = {"test_id": B, "test_status": "skip", "file_name": "reason"}
+    events(tmp_path, (A, "success"))
+    with (tmp_path / "events").open("a") as stream:
+        stream.write(f"{json.dumps({**skipped, 'file_bytes': list(reason.encode())})}\n")
+    result = run(cloud, capsys, external=None)
+    assert [(one["test"], one["reason"]) for one in result["skips"]] == [
+        (B.partition("[")[0], "The cloud has no external network.")
+    ]
+    assert (result["passed"], result["failures"]) == (1, [])
+    (failure,) = run(cloud, capsys)["failures"]
+    assert failure["reason"] == f"It was skipped, which is not expected: {reason}"
+
+
 def test_a_run_ends_the_one_before_it(cloud: WholeCloud, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     with held(tmp_path / "configuration.lock") as before:
         assert run(cloud, capsys)["passed"] == 2

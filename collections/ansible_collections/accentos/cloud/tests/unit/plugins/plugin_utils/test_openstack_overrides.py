@@ -8,7 +8,11 @@ from typing import Any
 
 import pytest
 from ansible_collections.accentos.cloud.plugins.filter.openstack_override_mistakes import FilterModule
-from ansible_collections.accentos.cloud.plugins.plugin_utils.openstack_overrides import find_mistakes
+from ansible_collections.accentos.cloud.plugins.filter.stage_services import FilterModule as StageFilters
+from ansible_collections.accentos.cloud.plugins.plugin_utils.openstack_overrides import (
+    find_mistakes,
+    find_mistakes_of_hosts,
+)
 from jinja2 import Undefined, UndefinedError
 
 CONF = "/etc/nova/nova.conf"
@@ -119,3 +123,48 @@ def test_each_host_has_options_and_services_of_its_own() -> None:
     wrong = {"openstack_service_overrides": options}
     (told,) = mistakes(KNOWN, [{}, wrong, own, wrong])
     assert told.startswith(f"{NAMES} agent, and there is no such service.")
+
+
+AGENT: Any = {"components": {"one": {"group": "compute"}, "two": {"group": ["controller", "compute"]}}}
+
+
+@pytest.mark.parametrize(
+    ("extra", "told"),
+    [
+        ([AGENT], "openstack_service_extra is a list. It must be a mapping of services."),
+        ({"agent": "text"}, "agent is text in openstack_service_extra. It must be the description of a service."),
+        (
+            {"agent": {**AGENT, "stage": "netwrok"}},
+            "stage of agent in openstack_service_extra is netwrok. Did you mean network? It is one of image,",
+        ),
+        (
+            {"agent": {"components": {"one": {"group": "storage"}}}},
+            "group of one of agent in openstack_service_extra is storage. It is one of controller, compute.",
+        ),
+        (
+            {"agent": {"components": {"one": {"group": "compute"}}, "stage": "image"}},
+            "one of agent in openstack_service_extra runs on computes, which the stage image does not reach.",
+        ),
+    ],
+)
+def test_a_service_of_ones_own_that_no_stage_would_deploy_is_told(extra: Any, told: str) -> None:
+    (mistake,) = find_mistakes_of_hosts(KNOWN, [{"openstack_service_extra": extra}])
+    assert mistake.startswith(told)
+
+
+def test_a_service_of_ones_own_may_be_in_any_stage_that_reaches_it() -> None:
+    for stage in ("compute", "network"):
+        assert find_mistakes_of_hosts(KNOWN, [{"openstack_service_extra": {"agent": {**AGENT, "stage": stage}}}]) == []
+    vault = {"vault": {"components": {"api": {"group": "controller"}}, "stage": "image"}}
+    assert find_mistakes_of_hosts(KNOWN, [{"openstack_service_extra": {"agent": AGENT, **vault}}]) == []
+    later: Any = {"agent": Unfinished(stage=UndefinedError, components=UndefinedError), "none": None}
+    assert find_mistakes_of_hosts(KNOWN, [{"openstack_service_extra": later}]) == []
+
+
+def test_services_of_ones_own_are_deployed_in_their_stage() -> None:
+    stages = {"image": ["glance"], "compute": ["placement", "nova"]}
+    own = {"agent": AGENT, "vault": {"stage": "image"}, "other": {"stage": "dashboard"}, "nova": {"stage": "image"}}
+    staged: Any = StageFilters().filters()["stage_services"]
+    assert staged(stages, own) == {"image": ["glance", "vault"], "compute": ["placement", "nova", "agent"]}
+    assert staged(stages, {}) == staged(stages, None) == stages
+    assert stages["image"] == ["glance"]

@@ -1,0 +1,60 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A service that the role does not know is deployed from its description alone, as the documentation has it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from testinfra.host import Host
+
+from tools.playbook_runs import ROOT
+
+from .administrator import Administrator
+from .playbooks import succeed
+
+testinfra_hosts = ["ssh://controller-1"]
+
+UNIT = "barbican-api.service"
+# Keeps a secret, reads it, and removes it.
+PROGRAM = """
+import json
+
+made = cloud.key_manager.create_secret(name="of-a-test", payload="precious", payload_content_type="text/plain")
+number = made.secret_ref.rpartition("/")[2]
+read = cloud.session.get(made.secret_ref + "/payload", headers={"Accept": "text/plain"}).text
+cloud.key_manager.delete_secret(number)
+left = [one.name for one in cloud.key_manager.secrets()]
+print(json.dumps({"reference": made.secret_ref, "read": read, "left": left}))
+"""
+
+
+@pytest.fixture(scope="module")
+def described(tmp_path_factory: pytest.TempPathFactory, host: Host) -> Iterator[str]:
+    """A file with the description in the documentation; the service is gone again after the tests."""
+    text = (ROOT / "docs/services.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"(?s)```yaml\n(openstack_service_extra:.*?)```", text)
+    assert list(yaml.safe_load(block)["openstack_service_extra"]) == ["barbican"]
+    path: Path = tmp_path_factory.mktemp("site") / "own.yml"
+    path.write_text(block, encoding="utf-8")
+    yield str(path)
+    host.check_output(f"systemctl disable --now {UNIT}")
+    succeed("deploy", "--tags=storage")
+
+
+def test_a_service_is_deployed_from_its_description(described: str, host: Host, administrator: Administrator) -> None:
+    succeed("deploy", "--tags=storage", f"--extra-vars=@{described}")
+    found: dict[str, Any] = administrator(PROGRAM)
+    assert found["reference"].startswith("https://api.openstack.example.test:9311/v1/secrets/")
+    assert (found["read"], found["left"]) == ("precious", [])
+    assert host.service(UNIT).is_enabled
+
+
+def test_it_is_let_alone_by_the_next_run_and_looked_at_by_the_doctor(described: str) -> None:
+    run = succeed("deploy", "--tags=storage", f"--extra-vars=@{described}")
+    assert set(run.changed().values()) == {0}
+    assert UNIT in succeed("doctor", f"--extra-vars=@{described}", callback="accentos.cloud.stages").output
