@@ -225,7 +225,10 @@ READERS: Mapping[str, Reader] = {
     "ansible.builtin.template": _read_copy,
     **dict.fromkeys((f"{_CLOUD}{name}" for name in ("files", "openstack_config", "secret_file")), _read_files),
     f"{_CLOUD}certificate_requests": _read_certificates,
-    **dict.fromkeys((f"{_CLOUD}{name}" for name in ("galera_begin", "galera_state", "unit", "units")), _read_units),
+    **dict.fromkeys(
+        (f"{_CLOUD}{name}" for name in ("galera_begin", "galera_state", "unit", "units", "volume_services")),
+        _read_units,
+    ),
     **dict.fromkeys(
         (f"{_CLOUD}{name}" for name in ("command_on_change", "openvswitch_settings", "ovn_cluster")), _read_commands
     ),
