@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from testinfra.host import Host
 
+from tests.lab.sockets import ENCRYPTED_OTHERWISE, UNENCRYPTED, open_sockets, plain
 from tools.playbook_runs import read_checks, run_playbook
 
 # Machines that are emulated take long to become a cloud.
@@ -35,7 +36,32 @@ def test_guests_write_and_read_volumes_on_each_back_end(verified: dict[str, tupl
     assert verified["volume"][1].endswith(f"of each of the types {', '.join(BACK_ENDS)}")
 
 
-@pytest.mark.testinfra_hosts("ssh://controller-1", "ssh://compute-1", "ssh://compute-2")
+MACHINES = ("ssh://controller-1", "ssh://compute-1", "ssh://compute-2")
+
+
+@pytest.mark.testinfra_hosts(*MACHINES)
+def test_every_unit_of_the_start_was_started(host: Host) -> None:
+    # systemd leaves out some where units wait for each other in a circle.
+    assert host.run("journalctl --boot --quiet --grep 'ordering cycle'").stdout == ""
+    assert host.check_output("systemctl --failed --no-legend --plain") == ""
+
+
+# What protocols of storage have no encryption for; the network storage is the site's own.
+STORAGE = {("tcp", 3260): "iSCSI, where each volume has a login of its own"}
+
+
+@pytest.mark.testinfra_hosts(*MACHINES)
+def test_what_others_reach_speaks_tls(host: Host) -> None:
+    sockets = open_sockets(host.check_output)
+    found = plain(sockets, ENCRYPTED_OTHERWISE | UNENCRYPTED["ovn"] | STORAGE)
+    if "controller" in host.backend.hostname:
+        # The server of files is none of ours.
+        of_nfs = {int(line.split()[3]) for line in host.check_output("rpcinfo -p").splitlines()[1:]}
+        found = [one for one in found if one.port not in of_nfs]
+    assert found == []
+
+
+@pytest.mark.testinfra_hosts(*MACHINES)
 def test_the_kernel_switches_and_carries_the_overlay(host: Host) -> None:
     # The empty one is the kernel's; "netdev" is that of userspace.
     assert host.check_output("ovs-vsctl get bridge br-int datapath_type") in ('""', "system")
