@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 from testinfra.host import Host
 
-from tests.lab.sockets import ENCRYPTED_OTHERWISE, UNENCRYPTED, Socket, open_sockets, plain
+from tools.open_sockets import ENCRYPTED_OTHERWISE, UNENCRYPTED, Socket, open_sockets, plain
 
 testinfra_hosts = ["ssh://controller-1", "ssh://compute-1", "ssh://compute-2"]
 
