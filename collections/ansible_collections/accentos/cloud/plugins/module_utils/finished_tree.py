@@ -1,5 +1,5 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Program that finishes the root file system of an image: units are held back, and nothing of one host is in it.
+"""Program that finishes the root file system of an image: units are held back, nothing of one host is in it, all start.
 
 Argument: the folder. Environment: ``PACKAGES``, all that was asked for, and ``HELD``, those of a deployment; both with
 commas between. Ends with code 1, and says what it found, when the folder must not become an image.
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -59,19 +60,35 @@ def _head(path: Path) -> bytes:
         return file.read(LIMIT)
 
 
+def circles(root: Path) -> list[str]:
+    """Return what systemd says of units in ROOT that wait for each other in a circle, of which it leaves out one."""
+    argv = ["systemd-analyze", f"--root={root}", "--man=no", "verify", "default.target"]
+    # Much of what else it says, and its exit code, is about files of this machine.
+    said = subprocess.run(argv, capture_output=True, text=True, check=False).stderr  # noqa: S603 (a program of systemd)
+    return [line for line in said.splitlines() if "ordering cycle" in line]
+
+
 def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     """Run the program and return its exit code."""
     root = Path(arguments[0])
     wanted, held = (list(filter(None, environment.get(name, "").split(","))) for name in ("PACKAGES", "HELD"))
     units = hold_units(root, wanted, held)
     sys.stdout.write(f"{len(units)} units are held back until a deployment: {' '.join(units) or 'none'}\n")
-    if found := identities(files_of(root)):
+    found = identities(files_of(root))
+    if found:
         sys.stderr.write(
             "This must not become an image, since every host made of it would have what only one may have:\n"
             + "\n".join(found)
             + "\nLet the file customize of the role host_image remove it, or leave its package out of the profile.\n"
         )
-    return 1 if found else 0
+    waiting = circles(root)
+    if waiting:
+        sys.stderr.write(
+            "This must not become an image, since systemd would leave out units at each start of a host made of it:\n"
+            + "\n".join(waiting)
+            + "\nMend the order of these units: systemctl show --property=Before,After says what they wait for.\n"
+        )
+    return 1 if found or waiting else 0
 
 
 if __name__ == "__main__":

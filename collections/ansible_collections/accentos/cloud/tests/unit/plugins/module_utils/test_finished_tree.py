@@ -96,6 +96,24 @@ def test_what_only_one_host_may_have_is_refused_and_named(root: Path) -> None:
     assert "hostname" not in done.stderr
 
 
+def test_units_that_wait_for_each_other_are_refused_and_named(root: Path) -> None:
+    units = root / "usr/lib/systemd/system"
+    units.mkdir(parents=True)
+    (units / "default.target").write_text("[Unit]\nWants=early.service late.service\n")
+    service = "[Unit]\nDefaultDependencies=no\n{order}\n[Service]\nType=oneshot\nExecStart=/bin/true\n"
+    (units / "late.service").write_text(service.format(order="After=early.service"))
+    (units / "early.service").write_text(service.format(order="# Before all others."))
+    done = finish(root, "switch")
+    assert (done.returncode, done.stderr) == (0, "")
+    (units / "early.service").write_text(service.format(order="After=late.service"))
+    done = finish(root, "switch")
+    assert done.returncode == 1
+    assert "systemd would leave out units at each start" in done.stderr
+    assert "late.service: Found ordering cycle on early.service/start" in done.stderr or (
+        "early.service: Found ordering cycle on late.service/start" in done.stderr
+    )
+
+
 def test_it_is_the_same_when_it_is_called(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert finished_tree.main([str(root)], {"PACKAGES": "base,switch", "HELD": "switch"}) == 0
     assert "switch.socket" in capsys.readouterr().out
