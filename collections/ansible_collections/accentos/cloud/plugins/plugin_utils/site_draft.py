@@ -25,6 +25,8 @@ NETWORKS: Mapping[str, Mapping[str, Any]] = {
 }
 # The answers that say how many hosts a group has.
 COUNTS = {"controller": "init_controllers", "compute": "init_computes", "storage": "init_storage_hosts"}
+# Groups that a site may be without.
+OPTIONAL = frozenset({"storage"})
 # Those that are mappings.
 MAPPINGS = ("init_networks", "init_macs", "init_match")
 # What the ports of a machine serve, in the order of their MACs.
@@ -45,12 +47,13 @@ _ANY_NETWORK = ipaddress.IPv4Network("10.0.0.0/8")
 def host_numbers(counts: Mapping[str, int]) -> dict[str, range]:
     """Return the numbers of the addresses of each group's hosts: 11, 12, ... and so on, each group in a new decade.
 
-    :param counts: group -> how many hosts, for the groups of COUNTS.
+    :param counts: group -> how many hosts, for the groups of COUNTS. One without hosts is left out.
     """
     numbers = {"deploy": range(DEPLOY, DEPLOY + 1)}
     first = DEPLOY + 1
     for group in COUNTS:
-        numbers[group] = range(first, first + counts[group])
+        if counts[group]:
+            numbers[group] = range(first, first + counts[group])
         first += -(-counts[group] // _DECADE) * _DECADE
     return numbers
 
@@ -129,17 +132,19 @@ def _unknown(prefix: str, found: Collection[str], known: Collection[str]) -> Ite
 
 def _of_counts(counts: Mapping[str, int]) -> Iterator[str]:
     for group, count in counts.items():
-        if not 0 < count < MAX_HOSTS:
+        least = 0 if group in OPTIONAL else 1
+        if not least <= count < MAX_HOSTS:
             size = "large" if count > 0 else "small"
-            yield f"{COUNTS[group]}: is too {size}, found {count}; expected a number from 1 to {MAX_HOSTS - 1}"
+            yield f"{COUNTS[group]}: is too {size}, found {count}; expected a number from {least} to {MAX_HOSTS - 1}"
 
 
 def _of_machines(kind: str, counts: Mapping[str, int], macs: Mapping[str, Any], match: Mapping[str, Any]) -> list[str]:
     if kind == "enrolled":
-        left_out = [group for group in COUNTS if group not in match]
+        wanted = [group for group, count in counts.items() if count]
+        left_out = [group for group in wanted if group not in match]
         expected = "what tells its machines from others; the first group that fits counts, and {} fits all"
         return [
-            *_unknown("init_match.", match, COUNTS),
+            *_unknown("init_match.", match, wanted),
             *(f"init_match.{group}: is missing; expected {expected}" for group in left_out),
         ]
     if kind == "installed":

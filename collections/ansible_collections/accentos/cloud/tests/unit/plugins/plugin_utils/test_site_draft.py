@@ -70,6 +70,25 @@ def test_without_answers_hosts_have_their_addresses_only() -> None:
     assert made["admins"] == [{"name": "operator", "sudo": True, "ssh_keys": ["ssh-ed25519 AAAA me"]}]
 
 
+def test_a_site_may_be_without_storage_hosts() -> None:
+    groups = draft(init_storage_hosts=0)["groups"]
+    assert {group: list(hosts) for group, hosts in groups.items()} == {
+        "deploy": ["deploy-1"],
+        "controller": ["controller-1"],
+        "compute": ["compute-1", "compute-2"],
+    }
+    small: dict[str, Any] = {"init_computes": 1, "init_storage_hosts": 0}
+    made = draft(**small, init_match={"controller": {"vendor": "Example*"}, "compute": {}})
+    assert ([one["name"] for one in made["profiles"]], made["problems"]) == (["controller", "compute"], [])
+    assert list(made["groups"]) == ["deploy", "controller", "compute"]
+    (problem,) = problems(**small, init_match=MATCH)
+    assert problem.startswith("init_match.storage: unknown; expected one of compute, controller")
+    macs = {name: given for name, given in MACS.items() if name != "storage-1"}
+    assert draft(**small, init_macs=macs)["problems"] == []
+    (problem,) = problems(**small, init_macs=MACS)
+    assert problem.startswith("init_macs.storage-1: unknown")
+
+
 def test_machines_with_macs_are_described() -> None:
     made = draft(
         **SMALL, init_macs=MACS, init_bmc_driver="ipmi", init_networks={"out_of_band": {"cidr": "10.9.0.0/24"}}
@@ -130,7 +149,7 @@ def test_machines_that_enrol_become_what_was_asked_for() -> None:
         ({"init_macs": "{}"}, "init_macs: is text; expected it in a file, -e @answers.yml, or as JSON"),
         ({"init_computes": 0}, "init_computes: is too small, found 0; expected a number from 1 to 9999"),
         ({"init_computes": 10_000}, "init_computes: is too large, found 10000"),
-        ({"init_storage_hosts": "-3"}, "init_storage_hosts: is too small, found -3"),
+        ({"init_storage_hosts": "-3"}, "init_storage_hosts: is too small, found -3; expected a number from 0 to"),
         ({"init_macs": MACS, "init_match": MATCH}, "init_match: init_macs describes all machines already"),
         ({"init_match": {"compute": {}, "storage": {}}}, "init_match.controller: is missing"),
         ({"init_match": {**MATCH, "computes": {}}}, 'init_match.computes: unknown; .*; did you mean "compute"'),
