@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -60,7 +61,16 @@ def test_a_site_is_made_and_found_right(play: Play, tmp_path: Path) -> None:
     said = play("--inventory=localhost,", "accentos.site.init", f"-e@{answers}", f"-esite_folder={site}")
     assert said.returncode == 0, said.stdout + said.stderr
     assert "ansible-playbook accentos.site.check" in said.stdout
-    assert ".venv" not in said.stdout
+    # Neither the environment nor a program of a checkout.
+    assert "PATH=$PWD/.venv" not in said.stdout
+    assert "tools/set-secret" not in said.stdout
+    (command,) = re.findall(r'"(PYTHONPATH=[^"]* bmc_password)"', said.stdout)
+    settings = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    done = subprocess.run(
+        ["sh", "-c", command], env=settings, input="word", cwd=tmp_path, check=False, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"bmc_password is stored in {site}")
     said = play("--inventory", str(site), "accentos.site.check")
     assert said.returncode == 0, said.stdout + said.stderr
 

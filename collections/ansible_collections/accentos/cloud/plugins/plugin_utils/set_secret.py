@@ -78,3 +78,7 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     print(f"{wanted.name} is {'stored' if changed else 'as it was'} in {store.path}")  # noqa: T201 - a program for people
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
