@@ -140,11 +140,11 @@ def _of_counts(counts: Mapping[str, int]) -> Iterator[str]:
 
 def _of_machines(kind: str, counts: Mapping[str, int], macs: Mapping[str, Any], match: Mapping[str, Any]) -> list[str]:
     if kind == "enrolled":
-        wanted = [group for group, count in counts.items() if count]
-        left_out = [group for group in wanted if group not in match]
+        groups = [group for group, count in counts.items() if count]
+        left_out = [group for group in groups if group not in match]
         expected = "what tells its machines from others; the first group that fits counts, and {} fits all"
         return [
-            *_unknown("init_match.", match, wanted),
+            *_unknown("init_match.", match, groups),
             *(f"init_match.{group}: is missing; expected {expected}" for group in left_out),
         ]
     if kind == "installed":
