@@ -213,6 +213,13 @@ def test_computes_have_what_opens_volumes_where_only_controllers_are_told_of_the
     hostvars = {"controller-1": controller, "compute-1": {"host_addresses": {"management": "10.0.0.31"}}}
     assert "nfs-common" in plan("compute-1", hostvars=hostvars)["packages"]
     assert "nfs-common" not in plan("compute-1")["packages"]
+    # What only controllers can work out, none else need.
+    disks = {"driver": "lvm", "volume_group": "volumes", "target_address": as_templates("{{ known_to_controllers }}")}
+    controller |= {"openstack_service_volume_back_ends": {"disks": disks}}
+    assert "open-iscsi" in plan("compute-1", hostvars=hostvars)["packages"]
+    own = {"openstack_service_ceph": True, "openstack_service_volume_back_ends": {"ceph": {"driver": "rbd"}}}
+    without = {**GROUPS, "storage": []}
+    assert plan("compute-1", hostvars={**hostvars, "controller-1": {**controller, **own}}, groups=without)["units"]
 
 
 def test_services_of_ones_own_are_deployed_with_their_stage() -> None:

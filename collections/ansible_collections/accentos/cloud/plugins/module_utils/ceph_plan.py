@@ -103,11 +103,32 @@ def keyring(user: User) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _grants(what: str) -> list[str]:
+    return [grant for part in what.split(",") if (grant := " ".join(part.split()))]
+
+
+def keep_pools(user: User, known: User, pools: Iterable[str]) -> User:
+    """Return a user that may still use the pools that it used, as long as they are there.
+
+    Clients keep what is in a pool open after nobody wants to make anything new there.
+    """
+    profiles = {f"profile rbd pool={name}" for name in pools}
+    caps = {}
+    for kind, what in user.caps.items():
+        wanted, had = _grants(what), _grants(known.caps.get(kind, ""))
+        kept = [grant for grant in had if grant in profiles and grant not in wanted]
+        # What says the same in another order stays as it is.
+        same = sorted([*wanted, *kept]) == sorted(had)
+        caps[kind] = known.caps[kind] if same else ", ".join([what, *kept])
+    return User(user.name, user.key, caps)
+
+
 def plan_users(wanted: Iterable[User], found: Found) -> list[Action]:
     """Return the commands for users."""
     actions = []
-    for user in wanted:
-        known = found.users.get(user.name)
+    for one in wanted:
+        known = found.users.get(one.name)
+        user = one if known is None else keep_pools(one, known, found.pools)
         if known is not None and known.key == user.key and dict(known.caps) == dict(user.caps):
             continue
         caps = ", ".join(f"{kind} '{what}'" for kind, what in sorted(user.caps.items()))

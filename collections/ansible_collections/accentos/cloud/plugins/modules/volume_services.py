@@ -13,9 +13,11 @@ description:
   - Waits until each back end in C(cinder.conf) of the host has told the scheduler of its room since the service was
     started. Cinder itself counts a back end as up for a minute after each start, whether its driver came up or not.
   - A driver that does not come up is not tried again. So a service that has run for a while and has a back end of
-    which nothing is heard is restarted, once, with what was mended meanwhile.
-  - Fails with the errors in the log of the service if a back end does not work. Those that are disabled are left alone.
-  - A back end that several hosts have together works if one of them works.
+    which nothing is heard is restarted, once, with what was mended meanwhile, and its other back ends with it.
+  - Fails with the errors in the log of the service if a back end does not work. Those that are disabled or frozen are
+    left alone.
+  - Where several hosts have a back end together, each speaks to the scheduler for all. That the driver of one of them
+    did not come up is told by its log, up to two minutes after the start.
 options:
   configuration:
     description: The configuration of the service.
@@ -59,7 +61,7 @@ back_ends:
   description: The back ends of the host, and what cinder calls the service of each.
   returned: success
   type: dict
-  sample: {ceph: example@ceph, disks: controller-1@disks}
+  sample: {ceph: [example@ceph], disks: [controller-1@disks]}
 commands:
   description: The commands given to systemd, in check mode those that would be given.
   returned: success
@@ -91,7 +93,6 @@ from ansible_collections.accentos.cloud.plugins.module_utils.systemctl import de
 from ansible_collections.accentos.cloud.plugins.module_utils.volume_services import (
     Look,
     VolumeHost,
-    complaints,
     parse_start,
     read_configuration,
 )
@@ -99,7 +100,10 @@ from ansible_collections.accentos.cloud.plugins.module_utils.volume_services imp
 _PAUSE = 1.0
 # For one answer.
 _ANSWER_SECONDS = 60
-_LOG_BYTES = 200_000
+_LOG_BYTES = 500_000
+# How often one is asked that seems not to work before it is restarted: any scheduler may answer, and one that has just
+# started knows nothing yet.
+_LOOKS = 10
 
 
 class Host:
@@ -122,11 +126,31 @@ class Host:
             self._cloud = Cloud(options["auth"], ca_file=options["ca_file"], timeout=_ANSWER_SECONDS)
         services = self._cloud.get("volume", "/os-services", binary="cinder-volume")["services"]
         pools = self._cloud.get("volume", "/scheduler-stats/get_pools", detail="true")["pools"]
-        return Look(datetime.now(UTC), parse_start(shown["ActiveEnterTimestamp"]), services, pools)
+        started = parse_start(shown["ActiveEnterTimestamp"])
+        return Look(datetime.now(UTC), started, services, pools, self._log())
 
-    def wait(self) -> list[str]:
-        """Wait until all back ends work; return those that do not. Raises CloudError."""
-        wanted = self._described.services
+    def _log(self) -> str:
+        try:
+            with Path(self._described.log).open("rb") as file:
+                file.seek(max(0, file.seek(0, 2) - _LOG_BYTES))
+                return file.read().decode(errors="replace")
+        except OSError:
+            return ""
+
+    def needs_restart(self) -> list[str]:
+        """Return the back ends that nothing was heard of for long, whoever is asked. Raises CloudError."""
+        silent: list[str] = []
+        for _look in range(_LOOKS):
+            look = self.look()
+            patience = timedelta(seconds=self._module.params["patience"])
+            silent = look.silent(self._described) if look and look.now - look.started > patience else []
+            if not silent:
+                break
+            time.sleep(_PAUSE)
+        return silent
+
+    def wait(self) -> tuple[list[str], Look | None]:
+        """Wait until all back ends work; return those that do not, and what was seen last. Raises CloudError."""
         end = time.monotonic() + self._module.params["timeout"]
         while True:
             late = time.monotonic() >= end
@@ -136,20 +160,14 @@ class Host:
                 if late:
                     raise
                 look = None
-            silent = look.silent(wanted.values()) if look else list(wanted.values())
-            if not silent or late or (look and look.hopeless(silent)):
-                return [name for name, service in wanted.items() if service in silent]
+            silent = look.silent(self._described) if look else list(self._described.services)
+            if not silent or late or (look and look.failed().issuperset(silent)):
+                return silent, look
             time.sleep(_PAUSE)
 
-    def told(self) -> str:
+    def told(self, look: Look | None) -> str:
         """Return what the service complained about last."""
-        try:
-            with Path(self._described.log).open("rb") as file:
-                file.seek(max(0, file.seek(0, 2) - _LOG_BYTES))
-                log = file.read().decode(errors="replace")
-        except OSError:
-            log = ""
-        found = complaints(log)
+        found = look.complaints() if look else []
         if not found:
             return journal_of(self._module, self._module.params["unit"])
         return "\n".join([f"The last errors in {self._described.log}:", *found])
@@ -159,30 +177,27 @@ def see_to_it(module: AnsibleModule, described: VolumeHost) -> dict[str, Any]:
     """Let all back ends work and return what the module returns. Raises CloudError."""
     host, unit = Host(module, described), module.params["unit"]
     begin = time.monotonic()
-    commands: list[list[str]] = []
     try:
-        look = host.look()
+        silent = host.needs_restart()
     except CloudError:
-        look = None
-    why = ""
-    if look and look.now - look.started > timedelta(seconds=module.params["patience"]):
-        silent = look.silent(described.services.values())
-        named = [name for name, service in described.services.items() if service in silent]
-        if named:
-            why = f"nothing is heard of {', '.join(named)}"
-            commands = [["restart", unit]]
+        # Those who wait for it will say so.
+        silent = []
+    commands = [["restart", unit]] if silent else []
+    why = f"nothing is heard of {', '.join(silent)}"
     if not module.check_mode:
         give(module, commands)
-        broken = host.wait()
+        broken, look = host.wait()
         if broken:
             module.fail_json(
                 msg=f"{', '.join(broken)}: no volume can be made there. The scheduler of volumes has heard nothing of"
-                f" it since {unit} was started.\n{host.told()}",
-                remedy="Mend what is complained about, or take the back end out of"
-                " openstack_service_volume_back_ends, then run again; the service is restarted then.",
+                f" it since {unit} was started, or its driver did not come up.\n{host.told(look)}",
+                remedy="Mend what is complained about, then run again; the service is restarted then. A back end that"
+                f" must wait is left alone once it is disabled: openstack volume service set --disable"
+                f" {described.services[broken[0]][0]} cinder-volume",
             )
     seconds = round(time.monotonic() - begin, 1)
-    return {**describe(commands, {unit: why} if why else {}), "back_ends": dict(described.services), "seconds": seconds}
+    services = {name: list(names) for name, names in described.services.items()}
+    return {**describe(commands, {unit: why} if commands else {}), "back_ends": services, "seconds": seconds}
 
 
 def main() -> None:

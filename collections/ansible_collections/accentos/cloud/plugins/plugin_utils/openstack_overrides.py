@@ -18,6 +18,8 @@ from jinja2 import Undefined, UndefinedError
 
 VARIABLE = "openstack_service_overrides"
 EXTRA = "openstack_service_extra"
+# It has a stage of its own.
+IDENTITY = "keystone"
 # Stages of playbooks/deploy.yml that deploy services, those of them that reach computes, and the groups of hosts.
 STAGES = ("image", "compute", "network", "storage", "orchestration", "dashboard")
 COMPUTE_STAGES = ("compute", "network")
@@ -52,10 +54,10 @@ def find_mistakes_of_hosts(known: Mapping[str, Mapping[str, Any]], hosts: Iterab
 def stage_services(stages: Mapping[str, Sequence[str]], own: object) -> dict[str, list[str]]:
     """Return the names of services by stage of a deployment, with those of the operator's own.
 
-    :param stages: names of services by stage. One that is there keeps its stage.
+    :param stages: names of services by stage. One that is there keeps its stage, and so does the identity service.
     :param own: descriptions of the operator's own services by name. Those of other stages are left out.
     """
-    named = {name for names in stages.values() for name in names}
+    named = {IDENTITY, *(name for names in stages.values() for name in names)}
     found = {stage: list(names) for stage, names in stages.items()}
     for name, description in _fields(own) if isinstance(own, Mapping) else ():
         stage = stage_of(description)
@@ -74,7 +76,10 @@ def _mistakes_of_own(extra: object, own: Mapping[str, object]) -> Iterator[str]:
     if extra is not None and not isinstance(extra, Mapping):
         yield f"{EXTRA} is {_kind(extra)}. It must be a mapping of services."
     for name, description in own.items():
+        if description is None and not _is_empty(extra, name):
+            continue
         if description is None:
+            yield f"{name} is empty in {EXTRA}. It must be the description of a service."
             continue
         if not isinstance(description, Mapping):
             yield f"{name} is {_kind(description)} in {EXTRA}. It must be the description of a service."
@@ -87,7 +92,7 @@ def _mistakes_of_own(extra: object, own: Mapping[str, object]) -> Iterator[str]:
         components = _look(description, "components") if "components" in description else None
         for component, given in _fields(components) if isinstance(components, Mapping) else ():
             group = _look(given, "group") if isinstance(given, Mapping) and "group" in given else None
-            groups = [group] if isinstance(group, str) else group or []
+            groups = list(group) if isinstance(group, (list, tuple)) else [] if group is None else [group]
             if strangers := [one for one in groups if one not in GROUPS]:
                 yield f"group of {component} of {name} in {EXTRA} is {strangers[0]}. It is one of {', '.join(GROUPS)}."
             elif "compute" in groups and stage not in COMPUTE_STAGES:
@@ -164,6 +169,14 @@ def _look(mapping: Mapping[Any, Any], key: object) -> Any:
     except UndefinedError:
         return None
     return None if isinstance(value, Undefined) else value
+
+
+def _is_empty(mapping: object, key: object) -> bool:
+    """Tell whether a mapping says that a value is none, which is another thing than one that cannot be worked out."""
+    try:
+        return isinstance(mapping, Mapping) and mapping[key] is None
+    except UndefinedError:
+        return False
 
 
 def _kind(value: object) -> str:

@@ -163,7 +163,8 @@ def _lvm(name: str, given: Mapping[str, Any], place: Place) -> Part:
             "volume_driver": "cinder.volume.drivers.lvm.LVMVolumeDriver",
             "backend_host": place.host,
             "target_helper": helper,
-            "target_ip_address": given.get("target_address", place.address),
+            # A variable of the host, which others need not be able to work out.
+            **({"target_ip_address": given.get("target_address", place.address)} if place.host in hosts else {}),
             "target_protocol": "iscsi",
             # A compute proves for each volume that it is meant for it.
             "use_chap_auth": True,

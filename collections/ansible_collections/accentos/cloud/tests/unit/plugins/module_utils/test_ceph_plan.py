@@ -57,6 +57,24 @@ def test_users_that_differ_are_imported_with_key_and_rights(user: User, why: str
     assert user.key not in repr(user)
 
 
+@pytest.mark.parametrize(
+    ("had", "wanted", "expected"),
+    [
+        ("profile rbd pool=old", "profile rbd pool=new", "profile rbd pool=new, profile rbd pool=old"),
+        # The pool is not there any more, or the right is none of a pool.
+        ("profile rbd pool=gone", "profile rbd pool=new", "profile rbd pool=new"),
+        ("allow *", "profile rbd pool=new", "profile rbd pool=new"),
+        # Once it is merged, and in whatever order it was written, it stays.
+        ("profile rbd pool=old, profile rbd pool=new", "profile rbd pool=new", None),
+        ("profile rbd  pool=new,profile rbd pool=old", "profile rbd pool=old, profile rbd pool=new", None),
+    ],
+)
+def test_a_user_keeps_the_pools_that_it_has(had: str, wanted: str, expected: str | None) -> None:
+    found = Found(users={"client.a": User("client.a", KEY, {"osd": had})}, pools={"old": {}, "new": {}})
+    actions = plan_users([User("client.a", KEY, {"osd": wanted})], found)
+    assert [f'caps osd = "{expected}"' in action.data for action in actions] == ([True] if expected else [])
+
+
 def test_users_are_read_from_two_mappings() -> None:
     caps = {"client.glance": {"mon": "profile rbd"}}
     assert read_users(caps, {"client.glance": KEY, "client.other": KEY}) == [

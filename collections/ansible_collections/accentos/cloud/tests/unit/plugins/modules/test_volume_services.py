@@ -24,7 +24,14 @@ case "$1" in
     restart) echo "$@" >>"$here/asked"; cp "$here/shown-anew" "$here/shown" ;;
 esac
 """
-LOG = "2026-01-02 03:04:05.6 1 ERROR cinder.volume.manager x.Error: Volume Group volumes does not exist"
+ERROR = "ERROR cinder.volume.manager x.Error: Volume Group volumes does not exist"
+NOT_UP = "WARNING cinder.volume.manager Update driver status failed: (config name ceph) is uninitialized."
+
+
+def logged(*texts: str) -> str:
+    """Lines of a log, as of the next second."""
+    moment = (datetime.now() + timedelta(seconds=1)).isoformat(sep=" ", timespec="milliseconds")
+    return "".join(f"{moment} 1 {text}\n" for text in texts)
 
 
 def shown(start: datetime, active: str = "active") -> str:
@@ -39,7 +46,6 @@ class VolumeService:
         self.heard: dict[str, datetime] = {}
         # Those that the scheduler hears of once the service is asked so often.
         self.later: dict[str, int] = {}
-        self.state = "up"
         self.gone = ""
         self.asked = 0
 
@@ -54,7 +60,7 @@ class VolumeService:
         """Tell services or pools."""
         if path == "/os-services":
             assert (service, query) == ("volume", {"binary": "cinder-volume"})
-            return {"services": [{"host": "site@ceph", "status": "enabled", "state": self.state}]}
+            return {"services": [{"host": "site@ceph", "status": "enabled", "frozen": False}]}
         assert (service, path, query) == ("volume", "/scheduler-stats/get_pools", {"detail": "true"})
         self.asked += 1
         now = datetime.now(UTC)
@@ -83,7 +89,7 @@ def service(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> VolumeService:
         (tmp_path / name).write_text(SYSTEMCTL)
         (tmp_path / name).chmod(stat.S_IRWXU)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    (tmp_path / "cinder-volume.log").write_text(f"{LOG}\n")
+    (tmp_path / "cinder-volume.log").write_text(logged(ERROR))
     (tmp_path / "cinder.conf").write_text(
         f"[DEFAULT]\nenabled_backends = ceph\nlog_dir = {tmp_path}\n[ceph]\nbackend_host = site\n"
     )
@@ -105,7 +111,7 @@ def test_a_back_end_that_works_is_let_alone(service: VolumeService, capsys: pyte
     service.started(4000)
     service.heard["site@ceph"] = datetime.now(UTC)
     done = run(service, capsys)
-    assert (done["changed"], done["commands"], done["back_ends"]) == (False, [], {"ceph": "site@ceph"})
+    assert (done["changed"], done["commands"], done["back_ends"]) == (False, [], {"ceph": ["site@ceph"]})
     assert (service.restarts(), service.asked) == ([], 2)
 
 
@@ -121,7 +127,9 @@ def test_one_that_does_not_is_told_with_the_errors_of_its_driver(
     failed = run(service, capsys)
     assert failed["msg"].startswith("ceph: no volume can be made there. The scheduler of volumes has heard nothing")
     assert failed["msg"].endswith(f"{service.folder}/cinder-volume.log:\nx.Error: Volume Group volumes does not exist")
-    assert "Mend what is complained about" in failed["remedy"]
+    assert failed["remedy"].endswith(
+        "once it is disabled: openstack volume service set --disable site@ceph cinder-volume"
+    )
     # A restart would have come too soon for drivers that are on their way.
     assert service.restarts() == []
     (service.folder / "cinder-volume.log").unlink()
@@ -134,21 +142,30 @@ def test_one_that_was_mended_comes_back_with_a_restart(
     service.started(4000, anew=0)
     planned = run(service, capsys, _ansible_check_mode=True)
     assert (planned["changed"], service.restarts()) == (True, [])
-    service.later["site@ceph"] = 3
+    service.later["site@ceph"] = service.asked + 13
     done = run(service, capsys)
     assert done["commands"] == planned["commands"] == [f"restart {UNIT}"]
     assert done["reasons"] == planned["reasons"] == {UNIT: "nothing is heard of ceph"}
     assert (done["changed"], service.restarts()) == (True, [f"restart {UNIT}"])
 
 
-def test_nobody_waits_for_long_where_cinder_has_given_up(
+def test_nobody_waits_for_long_where_the_driver_has_given_up(
     service: VolumeService, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    service.started(100)
-    service.state = "down"
+    service.heard["site@ceph"] = datetime.now(UTC)
+    (service.folder / "cinder-volume.log").write_text(logged(ERROR, NOT_UP))
     begin = time.monotonic()
     assert run(service, capsys, timeout=60)["msg"].startswith("ceph: ")
     assert time.monotonic() - begin < 30
+
+
+def test_one_that_is_heard_of_a_little_later_is_not_restarted(
+    service: VolumeService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    service.started(4000)
+    service.later["site@ceph"] = 3
+    assert not run(service, capsys)["changed"]
+    assert service.restarts() == []
 
 
 def test_what_cannot_be_asked_is_told(service: VolumeService, capsys: pytest.CaptureFixture[str]) -> None:

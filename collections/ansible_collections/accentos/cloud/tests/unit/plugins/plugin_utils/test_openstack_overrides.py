@@ -132,6 +132,8 @@ AGENT: Any = {"components": {"one": {"group": "compute"}, "two": {"group": ["con
     ("extra", "told"),
     [
         ([AGENT], "openstack_service_extra is a list. It must be a mapping of services."),
+        ({"agent": None}, "agent is empty in openstack_service_extra. It must be the description of a service."),
+        ({"agent": {"components": {"one": {"group": 5}}}}, "group of one of agent in openstack_service_extra is 5."),
         ({"agent": "text"}, "agent is text in openstack_service_extra. It must be the description of a service."),
         (
             {"agent": {**AGENT, "stage": "netwrok"}},
@@ -157,13 +159,14 @@ def test_a_service_of_ones_own_may_be_in_any_stage_that_reaches_it() -> None:
         assert find_mistakes_of_hosts(KNOWN, [{"openstack_service_extra": {"agent": {**AGENT, "stage": stage}}}]) == []
     vault = {"vault": {"components": {"api": {"group": "controller"}}, "stage": "image"}}
     assert find_mistakes_of_hosts(KNOWN, [{"openstack_service_extra": {"agent": AGENT, **vault}}]) == []
-    later: Any = {"agent": Unfinished(stage=UndefinedError, components=UndefinedError), "none": None}
+    later: Any = {"agent": Unfinished(stage=UndefinedError, components=UndefinedError)}
     assert find_mistakes_of_hosts(KNOWN, [{"openstack_service_extra": later}]) == []
 
 
 def test_services_of_ones_own_are_deployed_in_their_stage() -> None:
     stages = {"image": ["glance"], "compute": ["placement", "nova"]}
     own = {"agent": AGENT, "vault": {"stage": "image"}, "other": {"stage": "dashboard"}, "nova": {"stage": "image"}}
+    own["keystone"] = {"type": "identity"}
     staged: Any = StageFilters().filters()["stage_services"]
     assert staged(stages, own) == {"image": ["glance", "vault"], "compute": ["placement", "nova", "agent"]}
     assert staged(stages, {}) == staged(stages, None) == stages
