@@ -213,6 +213,11 @@ def test_computes_have_what_opens_volumes_where_only_controllers_are_told_of_the
     hostvars = {"controller-1": controller, "compute-1": {"host_addresses": {"management": "10.0.0.31"}}}
     assert "nfs-common" in plan("compute-1", hostvars=hostvars)["packages"]
     assert "nfs-common" not in plan("compute-1")["packages"]
+    masks = plan("compute-1", "__openstack_service_masks", hostvars=hostvars)
+    assert masks == [
+        {"path": f"/etc/systemd/system/rpcbind.{kind}", "link": "/dev/null"} for kind in ("service", "socket")
+    ]
+    assert plan("compute-1", "__openstack_service_masks") == []
     # What only controllers can work out, none else need.
     disks = {"driver": "lvm", "volume_group": "volumes", "target_address": as_templates("{{ known_to_controllers }}")}
     controller |= {"openstack_service_volume_back_ends": {"disks": disks}}

@@ -12,6 +12,9 @@ from typing import Any
 _SHARE = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):/\S*")
 _MOUNT_OPTIONS = re.compile(r"[A-Za-z0-9_.:=/-]+(,[A-Za-z0-9_.:=/-]+)*")
 _POOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+# With version 3 of NFS, each client answers calls about locks from any host, unencrypted.
+_OLD_NFS = re.compile(r"(?:nfs)?vers=3(?:\.|,|$)")
+_PORT_MAPPER = ("rpcbind.service", "rpcbind.socket")
 _GROUP = re.compile(r"[A-Za-z0-9+_.][A-Za-z0-9+_.-]*")
 # It becomes the name of a section and of a file.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -51,10 +54,13 @@ class Place:
 
 @dataclass(frozen=True)
 class Needs:
-    """What a host needs for a back end: packages, and features of its kernel as the module host_check names them."""
+    """What a host needs for a back end: packages, features of its kernel as the module host_check names them, units."""
 
     packages: Sequence[str] = ()
     kernel: Sequence[str] = ()
+    # Units that the packages bring and this back end does not need, and those that it does.
+    masked: Sequence[str] = ()
+    kept: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -121,7 +127,8 @@ def _nfs(name: str, given: Mapping[str, Any], place: Place) -> Part:
     path = f"/etc/cinder/shares-{name}"
     flags = f" -o {mount_options}" if mount_options else ""
     lines = [f"{share}{flags}\n" for share in shares]
-    needs = Needs(["nfs-common"], ["nfs"])
+    old = _OLD_NFS.search(str(mount_options))
+    needs = Needs(["nfs-common"], ["nfs"], **{"kept" if old else "masked": _PORT_MAPPER})
     return Part(
         place.volume_hosts,
         {
@@ -219,6 +226,7 @@ def plan_back_ends(
     here = {name: part for name, part in parts.items() if place.host in part.hosts}
     volume_host = [part.volume_host for part in here.values()]
     compute = [part.compute for part in parts.values() if place.host in place.computes]
+    kept = {unit for needs in (*volume_host, *compute) for unit in needs.kept}
     return {
         "names": list(parts),
         "sections": {name: options[name] for name in here},
@@ -226,6 +234,7 @@ def plan_back_ends(
         "packages": sorted({package for needs in volume_host for package in needs.packages}),
         "compute_packages": sorted({package for needs in compute for package in needs.packages}),
         "kernel": sorted({feature for needs in (*volume_host, *compute) for feature in needs.kernel}),
+        "masked": sorted({unit for needs in (*volume_host, *compute) for unit in needs.masked} - kept),
         "types": _types({name: given.get("type", name) for name, given in back_ends.items()}, options),
     }
 

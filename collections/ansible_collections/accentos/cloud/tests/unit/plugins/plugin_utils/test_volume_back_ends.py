@@ -75,6 +75,7 @@ def test_shares_of_nfs() -> None:
     compute = plan_back_ends({"files": NFS}, {}, COMPUTE)
     assert (compute["sections"], compute["texts"], compute["packages"]) == ({}, {}, [])
     assert (compute["compute_packages"], compute["kernel"]) == (["nfs-common"], ["nfs"])
+    assert found["masked"] == compute["masked"] == ["rpcbind.service", "rpcbind.socket"]
     plain = plan_back_ends({"files": {"driver": "nfs", "shares": ["nas:/v"]}}, {}, CONTROLLER)
     assert plain["texts"]["/etc/cinder/shares-files"]["content"].splitlines()[1:] == ["nas:/v"]
 
@@ -198,6 +199,15 @@ def test_the_filter_refuses_a_back_end_in_ceph_where_there_is_none() -> None:
     assert nothing["names"] == []
     # YAML has None where all back ends are comments.
     assert FilterModule().filters()["volume_back_ends"](None, **place) == nothing
+
+
+@pytest.mark.parametrize("options", ["vers=3", "nosuid,nfsvers=3", "vers=3,nodev"])
+def test_old_nfs_needs_the_port_mapper(options: str) -> None:
+    old = {**NFS, "mount_options": options}
+    assert plan_back_ends({"old": old}, {}, COMPUTE)["masked"] == []
+    assert plan_back_ends({"files": NFS, "old": old}, {}, COMPUTE)["masked"] == []
+    assert plan_back_ends({"files": {**NFS, "mount_options": "vers=4.1,timeo=30"}}, {}, COMPUTE)["masked"] != []
+    assert plan_back_ends({"disks": LVM}, {}, COMPUTE)["masked"] == []
 
 
 def test_pools_are_those_that_back_ends_keep_volumes_in_here() -> None:
