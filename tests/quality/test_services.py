@@ -217,6 +217,8 @@ def test_computes_have_what_opens_volumes_where_only_controllers_are_told_of_the
     assert masks == [
         {"path": f"/etc/systemd/system/rpcbind.{kind}", "link": "/dev/null"} for kind in ("service", "socket")
     ]
+    # Other services have nothing to do with it.
+    assert plan("compute-1", "__openstack_service_masks", services=["neutron"], hostvars=hostvars) == []
     assert plan("compute-1", "__openstack_service_masks") == []
     # What only controllers can work out, none else need.
     disks = {"driver": "lvm", "volume_group": "volumes", "target_address": as_templates("{{ known_to_controllers }}")}

@@ -78,8 +78,8 @@ _value:
       M(accentos.cloud.units), C(checks) for M(accentos.cloud.openstack_health), C(databases) for
       M(accentos.cloud.database_access), C(messaging) for M(accentos.cloud.messaging_access), C(catalogue) for
       M(accentos.cloud.openstack_catalogue).
-    - C(start_policy), all units of all services, and C(secrets), the names and kinds of the secrets that four of these
-      refer to.
+    - C(start_policy), all units of all services; C(masks), units that packages bring and that never start; and
+      C(secrets), the names and kinds of the secrets that four of these refer to.
   type: dict
 """
 

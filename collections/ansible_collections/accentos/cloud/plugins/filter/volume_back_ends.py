@@ -14,13 +14,13 @@ description:
     name that cinder.conf has for a section of something else, names that differ in case only, and back ends that share
     a volume type without the option C(volume_backend_name) that they would have to share for it, too.
 positional: raw
+extends_documentation_fragment: [accentos.cloud.volume_back_ends]
 options:
-  _input:
-    description: Descriptions by name, see C(openstack_service_volume_back_ends) of the role openstack_service.
-    type: dict
-    required: true
-  raw:
-    description: Options in cinder.conf by back end, of those in O(_input) and of others.
+  hostvars:
+    description:
+      - The variables of all hosts. For one that does not run the volume service those of the first one that does count
+        more than O(_input), O(raw) and O(ceph), where it has them. So computes know of back ends that only controllers
+        are told of.
     type: dict
     default: {}
   host:
@@ -74,21 +74,31 @@ _value:
   type: dict
 """
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.accentos.cloud.plugins.plugin_utils.volume_back_ends import (
+    BACK_ENDS,
+    CEPH,
+    RAW,
     BackEndError,
     Place,
     plan_back_ends,
+    variables_of_volumes,
 )
 
 
-def volume_back_ends(back_ends: Any, raw: Any = None, **place: Any) -> dict[str, Any]:
+def volume_back_ends(back_ends: Any, raw: Any = None, *, hostvars: Any = None, **place: Any) -> dict[str, Any]:
     """Return what back ends mean for a host, see plan_back_ends()."""
+    where = Place(**place)
+    told = variables_of_volumes(hostvars or {}, where)
+    back_ends, raw = told.get(BACK_ENDS, back_ends), told.get(RAW, raw)
+    where = dataclasses.replace(where, ceph=boolean(told.get(CEPH, where.ceph)))
     try:
-        return plan_back_ends(back_ends or {}, raw or {}, Place(**place))
+        return plan_back_ends(back_ends or {}, raw or {}, where)
     except BackEndError as error:
         raise AnsibleFilterError(f"accentos.cloud.volume_back_ends: {error}") from error
 

@@ -13,15 +13,7 @@ description:
     cluster are not among them.
   - What cannot be a back end is passed over; P(accentos.cloud.volume_back_ends#filter) tells of it.
 positional: raw
-options:
-  _input:
-    description: Descriptions by name, see C(openstack_service_volume_back_ends) of the role openstack_service.
-    type: dict
-    required: true
-  raw:
-    description: Options in cinder.conf by back end, of those in O(_input) and of others.
-    type: dict
-    default: {}
+extends_documentation_fragment: [accentos.cloud.volume_back_ends]
 """
 
 EXAMPLES = r"""

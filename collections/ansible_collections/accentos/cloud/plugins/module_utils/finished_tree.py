@@ -66,9 +66,7 @@ def circles(root: Path) -> list[str]:
     # Much of what else it says, and its exit code, is about files of this machine.
     told = {"SYSTEMD_LOG_LEVEL": "info", "SYSTEMD_LOG_TARGET": "console", "SYSTEMD_LOG_COLOR": "0"}
     done = subprocess.run(argv, env=os.environ | told, capture_output=True, text=True, check=False)  # noqa: S603 (ours)
-    lines = done.stderr.splitlines()
-    circle = any("ordering cycle" in line for line in lines)
-    return [line for line in lines if "ordering cycle" in line or "Found dependency on" in line] if circle else []
+    return [line for line in done.stderr.splitlines() if "ordering cycle" in line or "Found dependency on" in line]
 
 
 def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:

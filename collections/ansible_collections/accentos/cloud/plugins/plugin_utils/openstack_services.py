@@ -22,7 +22,7 @@ _SERVICE = frozenset(
 )
 _COMPONENT = frozenset(
     (
-        *("group", "wsgi", "certificate", "ceph_user", "syncs", "units", "idle", "health", "listeners"),
+        *("group", "wsgi", "certificate", "ceph_user", "syncs", "units", "idle", "masks", "health", "listeners"),
         *("packages", "files", "attributes", "texts", "namespaces"),
     )
 )
@@ -136,6 +136,7 @@ def plan_host(
         "syncs": [sync for component in components for sync in _syncs(component, components)],
         "units": [unit for component in components for unit in _units(component, context)],
         "start_policy": _all_units(known),
+        "masks": sorted({unit for component in components for unit in component.data.get("masks", ())}),
         "checks": [check for component in components for check in _checks(component, context)],
         "databases": databases,
         "messaging": messaging,

@@ -31,6 +31,11 @@ _SECTIONS = frozenset(
 _OSLO = "oslo_"
 
 
+# Variables that tell of volumes, see the role openstack_service.
+BACK_ENDS, RAW = "openstack_service_volume_back_ends", "openstack_service_cinder_back_ends"
+CEPH = "openstack_service_ceph"
+
+
 class BackEndError(Exception):
     """A back end of volumes cannot be as described. The argument says what and what helps."""
 
@@ -50,6 +55,14 @@ class Place:
     computes: Sequence[str]
     ceph: bool
     secret_uuid: str
+
+
+def variables_of_volumes(hostvars: Mapping[str, Mapping[str, Any]], place: Place) -> dict[str, Any]:
+    """Return what the first host of volumes is told of them by name, for a host that is none; empty for one that is."""
+    if place.host in place.volume_hosts or not place.volume_hosts:
+        return {}
+    teller = hostvars.get(place.volume_hosts[0], {})
+    return {name: teller[name] for name in (BACK_ENDS, RAW, CEPH) if name in teller}
 
 
 @dataclass(frozen=True)
