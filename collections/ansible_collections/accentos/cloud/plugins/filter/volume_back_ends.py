@@ -69,6 +69,7 @@ _value:
     - C(sections) of cinder.conf and C(texts), other files, for the back ends of the host.
     - C(packages) for its volume service, C(compute_packages) for its compute service, and C(kernel), the features that
       M(accentos.cloud.host_check) has to find there.
+    - C(compute_daemons), units that have to run for its compute service.
     - C(masked), units that these packages bring and nothing needs.
     - C(types) for M(accentos.cloud.volume_types), one for each back end of the site, or for several that share it.
   type: dict

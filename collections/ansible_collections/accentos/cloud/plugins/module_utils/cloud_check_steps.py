@@ -551,8 +551,7 @@ class Checks:
         path = f"/servers/{server}/os-volume_attachments"
         with told("compute"):
             self._user.ask("compute", "POST", path, {"volumeAttachment": {"volumeId": volume}})
-        with told("volume"):
-            self._volume_is(volume, "in-use")
+        self._wait_until_attached(volume, f"{path}/{volume}")
         said = self._on_guest(
             number,
             _FIND + command,
@@ -567,6 +566,20 @@ class Checks:
             if not wait(functools.partial(self._user.gone, "compute", f"{path}/{volume}"), self._timeout):
                 raise CloudError(f"{path} still has the volume after {self._timeout} seconds")
         return said
+
+    def _wait_until_attached(self, volume: str, attachment: str) -> None:
+        """Wait for a volume of a guest, but not for one that the compute service has given up: that it forgets."""
+        attached = functools.partial(self._with_status, "volume", f"/volumes/{volume}", "volume", "in-use")
+        given_up = functools.partial(self._user.gone, "compute", attachment)
+        with told("volume"):
+            if not wait(lambda: attached() or given_up(), self._timeout):
+                raise CloudError(f"/volumes/{volume} did not become in-use within {self._timeout} seconds")
+            if not attached():
+                raise CheckFailedError(
+                    "The compute service gave up attaching it.",
+                    "The reason is in nova-compute.log of the guest's host, and if block storage refused in "
+                    "cinder-volume.log of a controller.",
+                )
 
     def console(self) -> str:
         """Open the console of the first guest as a browser does."""

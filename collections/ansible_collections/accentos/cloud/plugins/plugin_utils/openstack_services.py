@@ -22,7 +22,7 @@ _SERVICE = frozenset(
 )
 _COMPONENT = frozenset(
     (
-        *("group", "wsgi", "certificate", "ceph_user", "syncs", "units", "idle", "masks", "health", "listeners"),
+        *("group", "wsgi", "certificate", "ceph_user", "syncs", "units", "daemons", "idle", "masks", "health", "listeners"),
         *("packages", "files", "attributes", "texts", "namespaces"),
     )
 )
@@ -327,6 +327,9 @@ def _units(component: Component, context: Context) -> Iterator[dict[str, Any]]:
     packages = sorted(component.data.get("packages", ()))
     for unit in _names_of_units(component):
         yield {"name": unit, "inputs": sorted({*paths, _drop_in(unit)}), "packages": packages}
+    # They run as their packages have them, and read nothing that is written here.
+    for unit in component.data.get("daemons", ()):
+        yield {"name": unit, "inputs": [], "packages": packages}
 
 
 def _names_of_units(component: Component) -> list[str]:

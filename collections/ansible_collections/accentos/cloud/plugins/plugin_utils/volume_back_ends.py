@@ -67,13 +67,17 @@ def variables_of_volumes(hostvars: Mapping[str, Mapping[str, Any]], place: Place
 
 @dataclass(frozen=True)
 class Needs:
-    """What a host needs for a back end: packages, features of its kernel as the module host_check names them, units."""
+    """What a host needs for a back end: packages, features of its kernel as the module host_check names them, units.
+
+    ``daemons`` are units that run as their packages have them.
+    """
 
     packages: Sequence[str] = ()
     kernel: Sequence[str] = ()
     # Units that the packages bring and this back end does not need, and those that it does.
     masked: Sequence[str] = ()
     kept: Sequence[str] = ()
+    daemons: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -191,7 +195,9 @@ def _lvm(name: str, given: Mapping[str, Any], place: Place) -> Part:
             "volume_group": group,
         },
         volume_host=_HELPERS[helper],
-        compute=Needs(["open-iscsi"], ["iscsi"]),
+        # By itself it starts when it is asked for the first time. Only then a host of an image has the name of its own
+        # that Nova gives to the volume service before.
+        compute=Needs(["open-iscsi"], ["iscsi"], daemons=["iscsid.service"]),
     )
 
 
@@ -246,6 +252,7 @@ def plan_back_ends(
         "texts": {path: dict(text) for part in here.values() for path, text in part.texts.items()},
         "packages": sorted({package for needs in volume_host for package in needs.packages}),
         "compute_packages": sorted({package for needs in compute for package in needs.packages}),
+        "compute_daemons": sorted({unit for needs in compute for unit in needs.daemons}),
         "kernel": sorted({feature for needs in (*volume_host, *compute) for feature in needs.kernel}),
         "masked": sorted({unit for needs in (*volume_host, *compute) for unit in needs.masked} - kept),
         "types": _types({name: given.get("type", name) for name, given in back_ends.items()}, options),

@@ -43,6 +43,7 @@ COMPUTE: dict[str, Any] = {
     "packages": ["nova-compute"],
     "files": {"/etc/nova/nova.conf": {"libvirt": {"virt_type": "kvm"}}, "/etc/nova/nova-compute.conf": {}},
     "units": ["nova-compute.service"],
+    "daemons": ["iscsid.service"],
 }
 NOVA: dict[str, Any] = {
     "description": "Compute",
@@ -328,3 +329,13 @@ def test_a_component_may_be_of_several_groups_and_is_there_once() -> None:
     assert "agent" in group_packages(known, "compute")
     assert plan("storage-1", known=known)["units"] == []
     assert "nova-agent" not in [one["name"] for one in listeners(known, ["nova"])]
+
+
+def test_a_daemon_runs_as_its_package_has_it() -> None:
+    planned = plan("compute-1")
+    nova, daemon = planned["units"]
+    assert nova["name"] == "nova-compute.service"
+    assert daemon == {"name": "iscsid.service", "inputs": [], "packages": ["nova-compute"]}
+    assert not [file for file in planned["files"] if "iscsid" in file["path"]]
+    # Its package may start it.
+    assert "iscsid.service" not in planned["start_policy"]

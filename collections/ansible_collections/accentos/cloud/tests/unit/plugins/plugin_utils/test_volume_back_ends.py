@@ -96,7 +96,9 @@ def test_a_group_of_lvm_belongs_to_its_hosts() -> None:
     )
     # The site has it, and this host has nothing of it.
     assert (other["names"], other["sections"], other["packages"], other["kernel"]) == (["disks"], {}, [], [])
-    assert plan_back_ends({"disks": LVM}, {}, COMPUTE)["kernel"] == ["iscsi"]
+    compute = plan_back_ends({"disks": LVM}, {}, COMPUTE)
+    assert (compute["kernel"], compute["compute_daemons"]) == (["iscsi"], ["iscsid.service"])
+    assert found["compute_daemons"] == plan_back_ends({"files": NFS}, {}, COMPUTE)["compute_daemons"] == []
     daemon = {**LVM, "target_helper": "tgtadm", "target_address": "10.0.1.21"}
     found = plan_back_ends({"disks": daemon}, {}, CONTROLLER)
     assert (found["packages"], found["kernel"]) == (["lvm2", "tgt"], ["device_mapper"])
