@@ -22,7 +22,8 @@ _SERVICE = frozenset(
 )
 _COMPONENT = frozenset(
     (
-        *("group", "wsgi", "certificate", "ceph_user", "syncs", "units", "daemons", "idle", "masks", "health", "listeners"),
+        *("group", "wsgi", "certificate", "ceph_user", "syncs", "health", "listeners"),
+        *("units", "daemons", "idle", "masks"),
         *("packages", "files", "attributes", "texts", "namespaces"),
     )
 )

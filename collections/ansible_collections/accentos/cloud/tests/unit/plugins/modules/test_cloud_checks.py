@@ -173,6 +173,13 @@ def test_each_back_end_of_volumes_is_tried(cloud: WholeCloud, capsys: pytest.Cap
     assert cloud.left() == {"types": ["ceph", "files"]}
 
 
+def test_an_attachment_that_was_given_up_is_told_at_once(cloud: WholeCloud, capsys: pytest.CaptureFixture[str]) -> None:
+    cloud.stuck = {"attachments"}
+    result = run(cloud, capsys)
+    assert details(result)["volume"] == "The compute service gave up attaching it."
+    assert cloud.left() == {}
+
+
 def test_what_a_killed_run_left_is_removed_and_nothing_else(
     cloud: WholeCloud, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -190,7 +190,9 @@ class Handler(TlsHandler):
             case "POST", ["servers", _number, "remote-consoles"]:
                 self.answer(200, {"remote_console": {"url": server.url("/console/vnc_auto.html?path=%3Ftoken%3Dx")}})
             case "POST", ["servers", number, "os-volume_attachments"]:
-                server.objects["volumes"][body["volumeAttachment"]["volumeId"]]["status"] = "in-use"
+                # A compute that fails to attach a volume gives it back and forgets it.
+                state = "available" if "attachments" in server.stuck else "in-use"
+                server.objects["volumes"][body["volumeAttachment"]["volumeId"]]["status"] = state
                 self.answer(200, {})
             case "DELETE", ["servers", _number, "os-volume_attachments", volume]:
                 server.objects["volumes"][volume]["status"] = "available"
