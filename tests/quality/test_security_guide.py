@@ -9,8 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import yaml
 
-from tests.quality.test_services import plan
+from tests.quality.test_services import as_templates, plan
 from tests.quality.tree import ROOT
 
 # Checks of each list; of those of the identity service the guide calls the fourth obsolete.
@@ -31,16 +32,17 @@ CONFIGURATION = {
     "Dashboard": "/etc/openstack-dashboard/local_settings.d/_90_accentos.py",
     "Identity": "/etc/keystone/keystone.conf",
     "Image": "/etc/glance/glance-api.conf",
+    "Key-Manager": "/etc/barbican/barbican.conf",
     "Neutron": "/etc/neutron/neutron.conf",
 }
 REQUEST_BYTES = 114688
 
 
 class Planned:
-    """What is planned for a controller."""
+    """What is planned for a controller of a site with these variables."""
 
-    def __init__(self) -> None:
-        self.files = {file["path"]: file for file in plan("controller-1")["files"]}
+    def __init__(self, **given: Any) -> None:
+        self.files = {file["path"]: file for file in plan("controller-1", **given)["files"]}
 
     def option(self, name: str, section: str, option: str, default: Any = None) -> Any:
         """Return the value of an option in the main file of a service, or what the release takes without it."""
@@ -111,9 +113,22 @@ def setting(name: str, wanted: str) -> Callable[[Planned], bool]:
     return lambda planned: planned.setting(name) == wanted
 
 
+# Of a service that a site has only if it describes it.
+KEY_MANAGER_CHECKS: dict[str, Callable[[Planned], bool]] = {
+    "Check-Block-09": lambda planned: all(
+        planned.option(name, "key_manager", "backend") == "barbican"
+        and planned.option(name, "barbican", "auth_endpoint").startswith("https://")
+        and planned.option(name, "barbican", "verify_ssl_path") == "/etc/accentos/pki/ca.crt"
+        for name in ("Block", "Compute")
+    ),
+    "Check-Key-Manager-01": owned_by_root("Key-Manager"),
+    "Check-Key-Manager-02": strict("Key-Manager"),
+    "Check-Key-Manager-03": option("Key-Manager", "keystone_authtoken", "username", "barbican"),
+    "Check-Key-Manager-04": asks_over_tls("Key-Manager"),
+}
 CHECKS: dict[str, Callable[[Planned], bool]] = {
-    **{f"Check-{name}-01": owned_by_root(name) for name in CONFIGURATION},
-    **{f"Check-{name}-02": strict(name) for name in CONFIGURATION},
+    **{f"Check-{name}-01": owned_by_root(name) for name in CONFIGURATION if name != "Key-Manager"},
+    **{f"Check-{name}-02": strict(name) for name in CONFIGURATION if name != "Key-Manager"},
     "Check-Identity-03": serves_tls("/etc/keystone/keystone-uwsgi.ini"),
     "Check-Identity-05": option("Identity", "oslo_middleware", "max_request_body_size", REQUEST_BYTES),
     "Check-Identity-06": option("Identity", "DEFAULT", "admin_token", None),
@@ -168,20 +183,41 @@ def planned() -> Planned:
     return Planned()
 
 
+@pytest.fixture(scope="module")
+def planned_with_key_manager() -> Planned:
+    text = (ROOT / "docs/services.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"(?s)```yaml\n(openstack_service_extra:.*?)```", text)
+    return Planned(**as_templates(yaml.safe_load(block)))
+
+
 def test_the_document_names_every_check_of_the_guide() -> None:
     every = {f"Check-{name}-{number:02}" for name, count in LISTS.items() for number in range(1, count + 1)}
     assert set(told()) == every - {OBSOLETE}
     assert len(told()) == 54
 
 
-def test_what_the_document_calls_met_is_checked_and_nothing_else() -> None:
-    assert {name for name, state in told().items() if state == "met"} == set(CHECKS)
-    assert set(told().values()) == {"met", "no service", "does not apply", "open"}
+@pytest.mark.parametrize(("state", "checks"), [("met", CHECKS), ("with a key manager", KEY_MANAGER_CHECKS)])
+def test_what_the_document_calls_met_is_checked_and_nothing_else(state: str, checks: dict[str, object]) -> None:
+    assert {name for name, found in told().items() if found == state} == set(checks)
+    assert set(told().values()) == {"met", "with a key manager", "no service", "does not apply"}
 
 
 @pytest.mark.parametrize("name", sorted(CHECKS))
 def test_the_planned_configuration_passes(planned: Planned, name: str) -> None:
     assert CHECKS[name](planned)
+
+
+@pytest.mark.parametrize("name", sorted(CHECKS | KEY_MANAGER_CHECKS))
+def test_the_configuration_that_is_planned_with_a_key_manager_passes(
+    planned_with_key_manager: Planned, name: str
+) -> None:
+    assert (CHECKS | KEY_MANAGER_CHECKS)[name](planned_with_key_manager)
+
+
+def test_without_a_key_manager_nobody_asks_one(planned: Planned) -> None:
+    for name in ("Block", "Compute"):
+        assert planned.option(name, "key_manager", "backend") is None
+        assert planned.option(name, "barbican", "auth_endpoint") is None
 
 
 def test_services_are_found_by_the_catalogue_which_names_https_only() -> None:

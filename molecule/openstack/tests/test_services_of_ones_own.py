@@ -20,6 +20,7 @@ from .playbooks import play, succeed
 testinfra_hosts = ["ssh://controller-1"]
 
 UNIT = "barbican-api.service"
+CA = "/etc/accentos/pki/ca.crt"
 # Keeps a secret, reads it, and removes it.
 PROGRAM = """
 import json
@@ -31,6 +32,31 @@ cloud.key_manager.delete_secret(number)
 left = [one.name for one in cloud.key_manager.secrets()]
 print(json.dumps({"reference": made.secret_ref, "read": read, "left": left}))
 """
+# Makes a type of volumes as the documentation does, and a volume of it.
+ENCRYPTED = """
+import json, time
+
+kind = cloud.block_storage.create_type(name="of-a-test", extra_specs={"volume_backend_name": "ceph"})
+cloud.block_storage.create_type_encryption(
+    kind, provider="luks", cipher="aes-xts-plain64", key_size=256, control_location="front-end")
+made = cloud.block_storage.create_volume(name="of-a-test", size=1, volume_type="of-a-test")
+made = cloud.block_storage.wait_for_status(made, "available", failures=["error"], interval=1, wait=120)
+keys = [one.name for one in cloud.key_manager.secrets()]
+print(json.dumps({"volume": made.id, "encrypted": made.is_encrypted, "keys": len(keys)}))
+"""
+UNENCRYPTED = """
+import json
+
+for one in cloud.block_storage.volumes():
+    if one.name == "of-a-test":
+        cloud.block_storage.delete_volume(one)
+        cloud.block_storage.wait_for_delete(one, interval=1, wait=120)
+for one in cloud.block_storage.types():
+    if one.name == "of-a-test":
+        cloud.block_storage.delete_type(one)
+print(json.dumps([one.name for one in cloud.key_manager.secrets()]))
+"""
+TAGS = "--tags=compute,storage"
 
 
 @pytest.fixture(scope="module")
@@ -43,19 +69,39 @@ def described(tmp_path_factory: pytest.TempPathFactory, host: Host) -> Iterator[
     path.write_text(block, encoding="utf-8")
     yield str(path)
     host.check_output(f"systemctl disable --now {UNIT}; systemctl reset-failed {UNIT}")
-    succeed("deploy", "--tags=storage")
+    succeed("deploy", TAGS)
 
 
 def test_a_service_is_deployed_from_its_description(described: str, host: Host, administrator: Administrator) -> None:
-    succeed("deploy", "--tags=storage", f"--extra-vars=@{described}")
+    succeed("deploy", TAGS, f"--extra-vars=@{described}")
     found: dict[str, Any] = administrator(PROGRAM)
     assert found["reference"].startswith("https://api.openstack.example.test:9311/v1/secrets/")
     assert (found["read"], found["left"]) == ("precious", [])
     assert host.service(UNIT).is_enabled
 
 
+def test_who_has_no_token_is_refused(described: str, host: Host) -> None:
+    url = "https://api.openstack.example.test:9311/v1/secrets"
+    code = host.check_output(f"curl --silent --cacert {CA} --output /dev/null --write-out %{{http_code}} {url}")
+    assert code == "401"
+
+
+def test_volumes_are_encrypted_with_its_keys(described: str, host: Host, administrator: Administrator) -> None:
+    try:
+        made = administrator(ENCRYPTED)
+        assert (made["encrypted"], made["keys"]) == (True, 1)
+        # The magic number of LUKS.
+        kept = host.check_output(
+            f"timeout 60 rbd --id cinder --pool volumes export --no-progress volume-{made['volume']} - | head --bytes=4"
+        )
+        assert kept == "LUKS"
+    finally:
+        keys_left = administrator(UNENCRYPTED)
+    assert keys_left == []
+
+
 def test_it_is_let_alone_by_the_next_run(described: str) -> None:
-    run = succeed("deploy", "--tags=storage", f"--extra-vars=@{described}")
+    run = succeed("deploy", TAGS, f"--extra-vars=@{described}")
     assert set(run.changed().values()) == {0}
 
 
